@@ -1,0 +1,31 @@
+"""diffdip: the differentiable way to understand magnetic anisotropy made by dipoles."""
+
+from .convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
+from .dipoles import DipoleSystem as DipoleSystem
+from .energy import (
+    AbstractEnergy as AbstractEnergy,
+    AbstractTensorEnergy as AbstractTensorEnergy,
+    AnisotropyFields as AnisotropyFields,
+    CubicAnisotropy as CubicAnisotropy,
+    EnergySum as EnergySum,
+    TensorAnisotropy as TensorAnisotropy,
+    ThinFilm as ThinFilm,
+    UniaxialAnisotropy as UniaxialAnisotropy,
+)
+from .resonance import (
+    Branches as Branches,
+    larmor_field as larmor_field,
+    plane_directions as plane_directions,
+    resonance_branches as resonance_branches,
+    resonance_branches_along as resonance_branches_along,
+    resonance_field as resonance_field,
+    resonance_field_along as resonance_field_along,
+)
+from .smit_suhl import (
+    equilibrium_condition as equilibrium_condition,
+    resonance_condition as resonance_condition,
+)
+from .tensor import TensorProjection as TensorProjection, project_tensor as project_tensor
+
+
+__version__ = "0.1.0"

@@ -1,0 +1,81 @@
+"""Where an arbitrary smooth energy resonates: a search on a mesh of the sphere.
+
+H(u) is explicit, so its values at the vertices of a triangulated sphere do not depend on the
+direction of the field. A resonance in direction ĥ lies where the ray along ĥ pierces
+the surface H(u), and the triangles that it pierces are good starts for Newton's method.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .energy import AbstractEnergy
+from .explicit import FieldTerms, field_terms
+from .tensor_resonance import Candidates
+
+
+SUBDIVISIONS = 3
+SLACK = 0.2
+"""How far outside a triangle, in barycentric coordinates, the ray may pass."""
+SLOTS = 12
+
+
+@functools.cache
+def sphere_mesh(subdivisions: int = SUBDIVISIONS) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (unit vectors) and triangles of a subdivided icosahedron."""
+    golden = (1 + 5**0.5) / 2
+    corners = [(0, s, t * golden) for s in (-1, 1) for t in (-1, 1)]
+    vertices = np.array([np.roll(corner, shift) for shift in range(3) for corner in corners], float)
+    edge = np.linalg.norm(vertices[:, None] - vertices, axis=-1) < 2.1
+    triangles = np.array(
+        [
+            (i, j, k)
+            for i in range(12)
+            for j in range(i)
+            for k in range(j)
+            if edge[i, j] and edge[j, k] and edge[i, k]
+        ]
+    )
+    for _ in range(subdivisions):
+        sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]], axis=-1)
+        unique, inverse = np.unique(sides.reshape(-1, 2), axis=0, return_inverse=True)
+        middle = len(vertices) + inverse.reshape(-1, 3)
+        vertices = np.concatenate([vertices, vertices[unique].sum(axis=1)])
+        (a, b, c), (ab, bc, ca) = triangles.T, middle.T
+        pieces = [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
+        triangles = np.concatenate([np.stack(piece, axis=-1) for piece in pieces])
+    return vertices / np.linalg.norm(vertices, axis=-1, keepdims=True), triangles
+
+
+def mesh_candidates(energy: AbstractEnergy) -> Candidates:
+    """The function (ĥ, w0) → starts near all resonances of `energy`, and which slots hold one.
+
+    Two resonances closer to each other than the mesh (about 8°) may be missed or merged.
+    """
+    vertices, triangles = sphere_mesh()
+    u = jnp.asarray(vertices, dtype=jnp.result_type(*jax.tree.leaves(energy)))
+    triangles = jnp.asarray(triangles)
+    terms = jax.vmap(lambda u: field_terms(energy, u))(u)
+
+    def candidates(
+        field_direction: Float[Array, "3"], larmor: Float[Array, ""]
+    ) -> tuple[Float[Array, "slots 3"], Bool[Array, " slots"]]:
+        H = jax.vmap(FieldTerms.field, in_axes=(0, 0, None))(terms, u, larmor)
+        a, b, c = H[triangles[:, 0]], H[triangles[:, 1]], H[triangles[:, 2]]
+        volume = jnp.sum(a * jnp.cross(b, c), axis=-1)
+        normals = jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)], axis=1)
+        weights = (normals @ field_direction) / jnp.where(volume == 0, 1, volume)[:, None]
+        total = jnp.sum(weights, axis=-1)
+        pierced = (total > 0) & (volume != 0)
+        weights = weights / jnp.where(pierced, total, 1)[:, None]
+        score = jnp.where(pierced, jnp.min(weights, axis=-1), -jnp.inf)
+        best, index = jax.lax.top_k(score, SLOTS)
+        start = jnp.einsum("sk,ski->si", weights[index], u[triangles[index]])
+        found = best > -SLACK
+        start = jnp.where(found[:, None], start, field_direction)
+        return start / jnp.linalg.norm(start, axis=-1, keepdims=True), found
+
+    return candidates

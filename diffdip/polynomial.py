@@ -1,0 +1,104 @@
+"""All real roots of a polynomial in an interval, with a fixed number of operations.
+
+Coefficients and points are Python lists of scalars, not arrays of them: under vmap each is then one
+contiguous batch, which the compiler fuses and vectorizes.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+
+def horner(coefficients: list[Array], x: Array) -> Array:
+    """Value of a polynomial; `coefficients` from the highest power down."""
+    value = coefficients[0] * jnp.ones_like(x)
+    for coefficient in coefficients[1:]:
+        value = value * x + coefficient
+    return value
+
+
+def derivative(coefficients: list[Array]) -> list[Array]:
+    """Coefficients of the derivative."""
+    degree = len(coefficients) - 1
+    return [(degree - i) * coefficient for i, coefficient in enumerate(coefficients[:-1])]
+
+
+def bracketed_root(
+    function: Callable[[Array], Array],
+    slope: list[Array],
+    lower: Array,
+    upper: Array,
+    steps: int,
+) -> Array:
+    """The root of a polynomial `function` in [lower, upper], if it differs in sign at the ends.
+
+    Newton's method, kept in the shrinking bracket by bisection. It starts on the parabola
+    through the end nearer to zero: intervals end at stationary points, so two roots
+    that are about to merge are found as fast as others. `slope` holds the coefficients of the
+    derivative. Without a change of sign some point of the interval is returned.
+    """
+    at_lower, at_upper = function(lower), function(upper)
+    rising = at_lower < 0
+    from_lower = jnp.abs(at_lower) < jnp.abs(at_upper)
+    end = jnp.where(from_lower, lower, upper)
+    curvature = horner(derivative(slope), end)
+    height = jnp.where(from_lower, at_lower, at_upper)
+    reach = jnp.sqrt(jnp.abs(2 * height / jnp.where(curvature == 0, 1, curvature)))
+    guess = jnp.where(from_lower, lower + reach, upper - reach)
+    x = jnp.where((guess > lower) & (guess < upper), guess, 0.5 * (lower + upper))
+    for _ in range(steps):
+        value = function(x)
+        above = (value > 0) == rising
+        upper, lower = jnp.where(above, x, upper), jnp.where(above, lower, x)
+        gradient = horner(slope, x)
+        newton = x - value / jnp.where(gradient == 0, 1, gradient)
+        x = jnp.where((newton > lower) & (newton < upper), newton, 0.5 * (lower + upper))
+    return x
+
+
+def stationary_points(
+    coefficients: list[Array], lower: Array, upper: Array, steps: int
+) -> list[Array]:
+    """Sorted points that cut [lower, upper] into pieces on which the polynomial is monotonic.
+
+    They are the zeros of the derivative; where it has fewer than degree − 1 in the interval, the
+    rest are copies of points already there or of the ends. The leading coefficient must
+    be positive and the degree at least 3.
+    """
+    slope = derivative(coefficients)
+    if len(slope) == 3:
+        a, b, c = slope
+        root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, 0))
+        return [jnp.clip(top / (2 * a), lower, upper) for top in (-b - root, -b + root)]
+    edges = [lower, *stationary_points(slope, lower, upper, steps), upper]
+    heights = [horner(slope, edge) for edge in edges]
+    points = []
+    for (left, right), (low, high) in zip(pairwise(edges), pairwise(heights), strict=True):
+        crossing = bracketed_root(lambda x: horner(slope, x), derivative(slope), left, right, steps)
+        nearer = jnp.where(jnp.abs(low) < jnp.abs(high), left, right)
+        points.append(jnp.where((low < 0) != (high < 0), crossing, nearer))
+    return points
+
+
+def real_roots(
+    function: Callable[[Array], Array],
+    coefficients: list[Array],
+    lower: Array,
+    upper: Array,
+    steps: int,
+) -> list[tuple[Array, Array]]:
+    """All simple real roots in [lower, upper], ascending: pairs of root and whether it exists.
+
+    `coefficients` are those of the polynomial, `function` its value in whatever form is most
+    accurate. Neighbouring stationary points, found the same way one degree below, bracket
+    each root, so that none is missed; a double root counts as none or two.
+    """
+    edges = [lower, *stationary_points(coefficients, lower, upper, steps), upper]
+    negative = [function(edge) < 0 for edge in edges]
+    slope = derivative(coefficients)
+    return [
+        (bracketed_root(function, slope, left, right, steps), below != above)
+        for (left, right), (below, above) in zip(pairwise(edges), pairwise(negative), strict=True)
+    ]

@@ -1,0 +1,303 @@
+"""Resonance fields: Hres of an energy for a direction of the applied field.
+
+One rule picks the measured resonance among the branches, everywhere: of those whose
+magnetization lies in the global minimum of the energy (`stable`), the one at the highest
+field. It is the first that a downward sweep from saturation meets, the best saturated,
+and the one that joins w0 continuously as the anisotropy vanishes. An angle without a stable
+resonance has no measured one: NaN, with zero gradient.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
+
+from .energy import AbstractEnergy, AnisotropyFields, quadratic_form
+from .explicit import FieldTerms, PlanarFields, Vector2, field_terms, turned
+from .implicit import implicit_root, newton_step
+from .mesh_resonance import mesh_candidates, sphere_mesh
+from .tensor_resonance import planar_candidate, tensor_candidates
+from .units import MU_B, PLANCK, as_float
+
+
+Plane = str | Float[ArrayLike, "2 3"]
+
+PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
+"""Rotation planes by name: the axis at angle 0 and the one at 90°."""
+
+
+class Branches(eqx.Module):
+    """All resonances for each direction of the field, highest field first, NaN in empty slots.
+
+    `field` in tesla; `direction` the equilibrium unit vector of M with each; `stable` says that M is
+    in the global minimum of the energy at that field (False: metastable, or empty).
+    """
+
+    field: Float[Array, "*batch slots"]
+    direction: Float[Array, "*batch slots 3"]
+    stable: Bool[Array, "*batch slots"]
+
+    def measured(self) -> tuple[Float[Array, "*batch"], Float[Array, "*batch 3"]]:
+        """Field (tesla) and direction of M of the measured branch: the highest stable one, or NaN."""
+        index = jnp.argmax(self.stable, axis=-1)[..., None]
+        exists = jnp.any(self.stable, axis=-1)
+        field = jnp.take_along_axis(self.field, index, axis=-1)[..., 0]
+        direction = jnp.take_along_axis(self.direction, index[..., None], axis=-2)[..., 0, :]
+        return jnp.where(exists, field, jnp.nan), jnp.where(exists[..., None], direction, jnp.nan)
+
+
+def larmor_field(
+    frequency: Shaped[ArrayLike, "..."], g: Shaped[ArrayLike, "..."] = 2.0
+) -> Float[Array, "..."]:
+    """The resonance field without anisotropy, w0 = hν/(gµB), in tesla for a frequency in Hz.
+
+    >>> print(f"{1e3 * larmor_field(9.45e9):.2f} mT")
+    337.59 mT
+    """
+    return as_float(frequency) * (PLANCK / MU_B) / g
+
+
+def plane_directions(angle: Shaped[ArrayLike, "..."], plane: Plane = "xy") -> Float[Array, "... 3"]:
+    """Unit vectors at `angle` (radians) in a rotation plane.
+
+    `plane` is "xy", "xz" or "yz" (the first axis at angle 0, the second at 90°), or two vectors of
+    shape (2, 3) that span it: the first at angle 0, the second on the side of 90° (made
+    orthonormal). Raises `ValueError` for an unknown name.
+
+    >>> plane_directions(0.0, "yz").tolist()
+    [0.0, 1.0, 0.0]
+    """
+    angle = as_float(angle)[..., None]
+    if isinstance(plane, str):
+        if plane not in PLANES:
+            raise ValueError(f"unknown plane {plane!r}: expected xy, xz, yz or two vectors")
+        first, second = jnp.eye(3, dtype=angle.dtype)[jnp.array(PLANES[plane])]
+    else:
+        first, second = as_float(plane)
+        first = first / jnp.linalg.norm(first)
+        second = second - (second @ first) * first
+        second = second / jnp.linalg.norm(second)
+    return jnp.cos(angle) * first + jnp.sin(angle) * second
+
+
+def resonance_field(
+    energy: AbstractEnergy,
+    angle: Shaped[ArrayLike, "..."],
+    frequency: Shaped[ArrayLike, "..."],
+    g: Shaped[ArrayLike, "..."] = 2.0,
+    plane: Plane = "xy",
+) -> Float[Array, "..."]:
+    """Measured resonance field Hres (tesla) for a field rotated in a plane.
+
+    `angle` in radians from the first axis of `plane` (see `plane_directions`), `frequency` in Hz;
+    `angle`, `frequency` and `g` broadcast against each other. M is free to leave the plane. Of
+    several branches the highest stable one is returned (see the module), NaN where there is none.
+    Differentiable with respect to every argument, any number of times, by the implicit-function
+    theorem; NaN results have zero gradient. Derivatives grow without bound towards
+    the end of a branch. Source: paper, eqs. 4 and 5 (with the sign of eq. 4 mended).
+
+    >>> import jax.numpy as jnp
+    >>> sample = AnisotropyFields(A=0.1915, B=0.2046)
+    >>> field = resonance_field(sample, jnp.deg2rad(jnp.array([0.0, 90.0])), 9.45e9)
+    >>> [f"{1e3 * value:.2f} mT" for value in field]
+    ['52.95 mT', '399.57 mT']
+    """
+    if isinstance(energy, AnisotropyFields) and isinstance(plane, str) and plane == "xy":
+        return _broadcast(_planar_solver(energy), as_float(angle), larmor_field(frequency, g), 0)
+    return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
+
+
+def resonance_field_along(
+    energy: AbstractEnergy,
+    direction: Float[ArrayLike, "*batch 3"],
+    frequency: Shaped[ArrayLike, "..."],
+    g: Shaped[ArrayLike, "..."] = 2.0,
+) -> Float[Array, "..."]:
+    """Measured resonance field Hres (tesla) for fields along unit vectors of shape (..., 3).
+
+    The batch shape of `direction` broadcasts against `frequency` (Hz) and `g`. Everything
+    else as for `resonance_field`.
+
+    >>> import jax.numpy as jnp
+    >>> from diffdip import ThinFilm
+    >>> along_normal = resonance_field_along(ThinFilm(0.5), jnp.array([0.0, 0.0, 1.0]), 9.45e9)
+    >>> print(f"{1e3 * along_normal:.2f} mT")
+    837.59 mT
+    """
+    return _broadcast(_measured_solver(energy), as_float(direction), larmor_field(frequency, g))
+
+
+def resonance_branches(
+    energy: AbstractEnergy,
+    angle: Shaped[ArrayLike, "..."],
+    frequency: Shaped[ArrayLike, "..."],
+    g: Shaped[ArrayLike, "..."] = 2.0,
+    plane: Plane = "xy",
+) -> Branches:
+    """All resonances for a field rotated in a plane; arguments as for `resonance_field`.
+
+    Six slots per angle for tensors and sums of them, where no branch is missed, M out of the
+    plane included; twelve for other energies, where two branches closer than about 8° on the
+    sphere may be. Only minima of the energy count, metastable ones included.
+
+    >>> branches = resonance_branches(AnisotropyFields(A=0.3, B=0.5), 1.4, 9.45e9)
+    >>> [f"{1e3 * field:.1f} mT" for field in branches.field if field == field]
+    ['538.0 mT', '379.6 mT', '85.2 mT']
+    """
+    return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
+
+
+def resonance_branches_along(
+    energy: AbstractEnergy,
+    direction: Float[ArrayLike, "*batch 3"],
+    frequency: Shaped[ArrayLike, "..."],
+    g: Shaped[ArrayLike, "..."] = 2.0,
+) -> Branches:
+    """All resonances for fields along unit vectors of shape (..., 3); see `resonance_branches`.
+
+    >>> import jax.numpy as jnp
+    >>> branches = resonance_branches_along(AnisotropyFields(), jnp.array([0.0, 0.0, 1.0]), 9.45e9)
+    >>> int(jnp.isfinite(branches.field).sum())
+    1
+    """
+    return _broadcast(_branch_solver(energy), as_float(direction), larmor_field(frequency, g))
+
+
+def _broadcast(
+    solve: Callable[[Array, Array], Any], where: Float[Array, "..."], larmor: Array, rank: int = 1
+) -> Any:
+    """Map `solve`(angle or direction, w0) over broadcast batches; `rank` 1 for directions."""
+    core = where.shape[where.ndim - rank :]
+    shape = jnp.broadcast_shapes(where.shape[: where.ndim - rank], larmor.shape)
+    where, larmor = jnp.broadcast_to(where, shape + core), jnp.broadcast_to(larmor, shape)
+    for _ in shape:
+        solve = jax.vmap(solve)
+    return solve(where, larmor)
+
+
+def _planar_solver(energy: AnisotropyFields) -> Callable[[Array, Array], Array]:
+    """(angle, w0) → Hres, for M in the plane of rotation, where A, B, C keep it."""
+    s = energy.convention.sign
+    fields = PlanarFields(s * energy.A, s * energy.B, s * energy.C)
+
+    def misalignment(tangent: Array, arguments: Any) -> Array:
+        start, fields, direction, larmor = arguments
+        return fields.misalignment(turned(start, tangent), direction, larmor)
+
+    def solve(angle: Float[Array, ""], larmor: Float[Array, ""]) -> Float[Array, ""]:
+        direction = jnp.cos(angle), jnp.sin(angle)
+        frozen = jax.lax.stop_gradient((fields, direction, larmor))
+        u, exists = planar_candidate(*frozen)
+        u = _choose(exists, u, frozen[1])
+        zero = jnp.zeros_like(larmor)
+        for _ in range(2):
+            u = turned(u, newton_step(lambda t: misalignment(t, (u, *frozen)), zero))
+        u = _choose(exists, u, frozen[1])
+        # t = 0 is the root; as a function of the arguments it turns u
+        arguments = (u, fields, direction, larmor)
+        u = turned(u, implicit_root(misalignment, zero, arguments))
+        parallel, torque = fields.terms(u, larmor)
+        field = jnp.sqrt(parallel * parallel + torque * torque)
+        return jnp.where(exists, field, jnp.nan)
+
+    return solve
+
+
+def _choose(condition: Array, first: Vector2, second: Vector2) -> Vector2:
+    (x, y), (p, q) = first, second
+    return jnp.where(condition, x, p), jnp.where(condition, y, q)
+
+
+def _measured_solver(energy: AbstractEnergy) -> Callable[[Array, Array], Array]:
+    solve = _branch_solver(energy)
+    return lambda direction, larmor: solve(direction, larmor).measured()[0]
+
+
+def _branch_solver(energy: AbstractEnergy) -> Callable[[Array, Array], Branches]:
+    """(ĥ, w0) → all branches. What depends on the energy alone is computed once, here."""
+    parameters, static = eqx.partition(energy, eqx.is_inexact_array)
+    frozen_energy = eqx.combine(jax.lax.stop_gradient(parameters), static)
+    tensor = quadratic_form(frozen_energy)
+    if tensor is None:
+        candidates, steps = mesh_candidates(frozen_energy), 8
+        is_stable = _lowest_on_sphere(frozen_energy)
+    else:
+        candidates, steps = tensor_candidates(tensor), 3
+        is_stable = _lowest_multiplier(tensor)
+
+    def residual(u: Array, arguments: Any) -> Array:
+        parameters, direction, larmor = arguments
+        return _residual(field_terms(eqx.combine(parameters, static), u), u, direction, larmor)
+
+    def polish(u: Array, arguments: Any) -> tuple[Array, Array]:
+        for _ in range(steps):
+            step = newton_step(lambda u: residual(u, arguments), u) - u
+            u = u + step * jnp.minimum(1, 0.3 / jnp.maximum(jnp.linalg.norm(step), 1e-30))
+            u = u / jnp.linalg.norm(u)
+        return u, jnp.max(jnp.abs(residual(u, arguments)))
+
+    def solve(direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Branches:
+        frozen = jax.lax.stop_gradient((parameters, direction, larmor))
+        starts, exists = candidates(*frozen[1:])
+        u, error = jax.vmap(lambda u: polish(u, frozen))(starts)
+        tiny = jnp.finfo(u.dtype).eps ** 0.5
+        terms = jax.vmap(lambda u: field_terms(frozen_energy, u))(u)
+        parallel = jax.vmap(lambda t: t.parallel(frozen[2]))(terms)
+        size = jnp.max(jnp.abs(terms.torque), axis=-1) + jnp.abs(parallel) + frozen[2]
+        along = parallel * (u @ frozen[1]) + terms.torque @ frozen[1]
+        exists &= (error < tiny * size) & (along > 0)
+        same = jnp.sum((u[:, None] - u) ** 2, axis=-1) < 1e2 * tiny**2
+        exists &= ~jnp.any(jnp.tril(same, -1) & exists, axis=-1)
+        u = jnp.where(exists[:, None], u, frozen[1])
+        u = jax.vmap(lambda u: implicit_root(residual, u, (parameters, direction, larmor)))(u)
+        field = jax.vmap(lambda u: field_terms(energy, u).magnitude(larmor))(u)
+        stable = exists & jax.vmap(lambda u, f, p: is_stable(u, f, p, *frozen[1:]))(
+            u, field, parallel
+        )
+        order = jnp.argsort(jnp.where(exists, -field, jnp.inf))
+        return Branches(
+            field=jnp.where(exists, field, jnp.nan)[order],
+            direction=jnp.where(exists[:, None], u, jnp.nan)[order],
+            stable=stable[order],
+        )
+
+    return solve
+
+
+def _residual(terms: FieldTerms, u: Array, direction: Array, larmor: Array) -> Array:
+    """Zero where H(u) points along `direction` and |u| = 1: as many equations as unknowns."""
+    field = terms.field(u, larmor)
+    normal = field - (field @ direction) * direction
+    return normal + 0.5 * larmor * (u @ u - 1) * direction
+
+
+def _lowest_multiplier(tensor: Float[Array, "3 3"]) -> Callable[..., Array]:
+    """Global minimum of a quadratic energy: the multiplier λ = κ − h∥ is at most k₁."""
+    lowest = jnp.linalg.eigvalsh(tensor)[0]
+
+    def is_stable(
+        u: Array, field: Array, parallel: Array, direction: Array, larmor: Array
+    ) -> Array:
+        tolerance = 4 * jnp.finfo(u.dtype).eps ** 0.5
+        return u @ tensor @ u - parallel <= lowest + tolerance * larmor
+
+    return is_stable
+
+
+def _lowest_on_sphere(energy: AbstractEnergy) -> Callable[..., Array]:
+    """Global minimum of any energy: no vertex of the mesh lies lower in the same field."""
+    vertices, _ = sphere_mesh()
+    u = jnp.asarray(vertices, dtype=jnp.result_type(*jax.tree.leaves(energy)))
+    values = jax.vmap(energy)(u)
+
+    def is_stable(
+        unit: Array, field: Array, parallel: Array, direction: Array, larmor: Array
+    ) -> Array:
+        lowest = jnp.min(values - field * (u @ direction))
+        tolerance = 4 * jnp.finfo(unit.dtype).eps ** 0.5
+        return energy(unit) - field * (unit @ direction) <= lowest + tolerance * larmor
+
+    return is_stable
