@@ -85,6 +85,39 @@ class PlanarFields(NamedTuple):
         (x, y), (hx, hy) = direction, field_direction
         return parallel * (hx * y - hy * x) + torque * (hx * x + hy * y)
 
+    @property
+    def normal_gap(self) -> Array:
+        """Lower eigenvalue in the plane less that of the normal: k − k_n."""
+        return 1.5 * self.a - jnp.sqrt(0.25 * self.b * self.b + self.c * self.c)
+
+    def excess(self, direction: Vector2, larmor: Array) -> Array:
+        """k − λ at the resonance with M along `direction`: how far the lower in-plane eigenvalue
+        lies above the multiplier λ = κ − h∥."""
+        x, y = direction
+        along = 0.5 * self.b * (x * x - y * y) + 2 * self.c * x * y
+        parallel, _ = self.terms(direction, larmor)
+        return parallel - along - jnp.sqrt(0.25 * self.b * self.b + self.c * self.c)
+
+    def tilted(
+        self, field_direction: Vector2, larmor: Array
+    ) -> tuple[Array, tuple[Array, Array, Array], Array]:
+        """The resonance with M tilted towards an easy normal: H, u (with u_n > 0), if it exists.
+
+        There λ = k_n, M sits in one of two mirror-image global minima, and with N = K − k_n I in
+        the plane H² |N⁻¹ĥ|² = 1 − u_n² and u_n² = w0²/det N.
+        """
+        hx, hy = field_direction
+        xx, yy = 1.5 * self.a + 0.5 * self.b, 1.5 * self.a - 0.5 * self.b
+        determinant = xx * yy - self.c * self.c
+        exists = (determinant > larmor * larmor) & (self.a > 0)
+        determinant = jnp.where(exists, determinant, 2 * larmor * larmor)
+        x = (yy * hx - self.c * hy) / determinant
+        y = (xx * hy - self.c * hx) / determinant
+        size = jnp.where(exists, x * x + y * y, 1)
+        normal = larmor * larmor / determinant
+        field = jnp.sqrt((1 - normal) / size)
+        return field, (field * x, field * y, jnp.sqrt(normal)), exists
+
 
 def turned(direction: Vector2, tangent: Array) -> Vector2:
     """The unit vector turned by the angle whose tangent is given."""

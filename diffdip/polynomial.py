@@ -48,13 +48,16 @@ def bracketed_root(
     reach = jnp.sqrt(jnp.abs(2 * height / jnp.where(curvature == 0, 1, curvature)))
     guess = jnp.where(from_lower, lower + reach, upper - reach)
     x = jnp.where((guess > lower) & (guess < upper), guess, 0.5 * (lower + upper))
+    # a converged point is an end of its bracket, and rounding may point the next step out of it
+    rounding = jnp.finfo(x.dtype).eps ** 0.6
     for _ in range(steps):
         value = function(x)
         above = (value > 0) == rising
         upper, lower = jnp.where(above, x, upper), jnp.where(above, lower, x)
         gradient = horner(slope, x)
         newton = x - value / jnp.where(gradient == 0, 1, gradient)
-        x = jnp.where((newton > lower) & (newton < upper), newton, 0.5 * (lower + upper))
+        kept = jnp.clip(newton, lower, upper)
+        x = jnp.where(jnp.abs(newton - kept) <= rounding, kept, 0.5 * (lower + upper))
     return x
 
 

@@ -8,7 +8,7 @@ resonance has no measured one: NaN, with zero gradient.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import equinox as eqx
 import jax
@@ -19,7 +19,7 @@ from .energy import AbstractEnergy, AnisotropyFields, quadratic_form
 from .explicit import FieldTerms, PlanarFields, Vector2, field_terms, turned
 from .implicit import implicit_root, newton_step
 from .mesh_resonance import mesh_candidates, sphere_mesh
-from .tensor_resonance import planar_candidate, tensor_candidates
+from .tensor_resonance import planar_candidate, planar_candidates, tensor_candidates
 from .units import MU_B, PLANCK, as_float
 
 
@@ -105,7 +105,7 @@ def resonance_field(
     >>> [f"{1e3 * value:.2f} mT" for value in field]
     ['52.95 mT', '399.57 mT']
     """
-    if isinstance(energy, AnisotropyFields) and isinstance(plane, str) and plane == "xy":
+    if _is_planar(energy, plane):
         return _broadcast(_planar_solver(energy), as_float(angle), larmor_field(frequency, g), 0)
     return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
 
@@ -147,6 +147,9 @@ def resonance_branches(
     >>> [f"{1e3 * field:.1f} mT" for field in branches.field if field == field]
     ['538.0 mT', '379.6 mT', '85.2 mT']
     """
+    if _is_planar(energy, plane):
+        solver = _planar_branch_solver(energy)
+        return _broadcast(solver, as_float(angle), larmor_field(frequency, g), 0)
     return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
 
 
@@ -178,32 +181,74 @@ def _broadcast(
     return solve(where, larmor)
 
 
+def _is_planar(energy: AbstractEnergy, plane: Plane) -> TypeGuard[AnisotropyFields]:
+    """Whether the types alone say that the normal of the plane is a principal axis."""
+    return isinstance(energy, AnisotropyFields) and isinstance(plane, str) and plane == "xy"
+
+
 def _planar_solver(energy: AnisotropyFields) -> Callable[[Array, Array], Array]:
     """(angle, w0) → Hres, for M in the plane of rotation, where A, B, C keep it."""
-    s = energy.convention.sign
-    fields = PlanarFields(s * energy.A, s * energy.B, s * energy.C)
-
-    def misalignment(tangent: Array, arguments: Any) -> Array:
-        start, fields, direction, larmor = arguments
-        return fields.misalignment(turned(start, tangent), direction, larmor)
+    fields = _planar_fields(energy)
 
     def solve(angle: Float[Array, ""], larmor: Float[Array, ""]) -> Float[Array, ""]:
-        direction = jnp.cos(angle), jnp.sin(angle)
-        frozen = jax.lax.stop_gradient((fields, direction, larmor))
-        u, exists = planar_candidate(*frozen)
-        u = _choose(exists, u, frozen[1])
-        zero = jnp.zeros_like(larmor)
-        for _ in range(2):
-            u = turned(u, newton_step(lambda t: misalignment(t, (u, *frozen)), zero))
-        u = _choose(exists, u, frozen[1])
-        # t = 0 is the root; as a function of the arguments it turns u
-        arguments = (u, fields, direction, larmor)
-        u = turned(u, implicit_root(misalignment, zero, arguments))
+        arguments = (fields, (jnp.cos(angle), jnp.sin(angle)), larmor)
+        u, exists = planar_candidate(*jax.lax.stop_gradient(arguments))
+        u = _planar_root(u, exists, arguments)
         parallel, torque = fields.terms(u, larmor)
-        field = jnp.sqrt(parallel * parallel + torque * torque)
-        return jnp.where(exists, field, jnp.nan)
+        return jnp.where(exists, jnp.sqrt(parallel * parallel + torque * torque), jnp.nan)
 
     return solve
+
+
+def _planar_branch_solver(energy: AnisotropyFields) -> Callable[[Array, Array], Branches]:
+    """(angle, w0) → all branches: four with M in the plane, a pair with M tilted out of it."""
+    fields = _planar_fields(energy)
+
+    def solve(angle: Float[Array, ""], larmor: Float[Array, ""]) -> Branches:
+        arguments = (fields, (jnp.cos(angle), jnp.sin(angle)), larmor)
+        slots = []
+        for x, start, exists in planar_candidates(*jax.lax.stop_gradient(arguments)):
+            u = _planar_root(start, exists, arguments)
+            parallel, torque = fields.terms(u, larmor)
+            field = jnp.sqrt(parallel * parallel + torque * torque)
+            excess = fields.excess(u, larmor) / larmor
+            # a start that was no root ends on another one
+            exists &= jnp.abs(excess - x) < 1e-2
+            stable = excess > jnp.maximum(0, fields.normal_gap / larmor) - _tolerance(field)
+            slots.append((exists, stable, field, jnp.stack([*u, jnp.zeros_like(field)])))
+        field, (x, y, z), exists = fields.tilted(arguments[1], larmor)
+        slots += [(exists, exists, field, jnp.stack([x, y, side])) for side in (z, -z)]
+        exists, stable, field, direction = (
+            jnp.stack(column) for column in zip(*slots, strict=True)
+        )
+        return _ordered(field, direction, exists, stable)
+
+    return solve
+
+
+def _planar_fields(energy: AnisotropyFields) -> PlanarFields:
+    s = energy.convention.sign
+    return PlanarFields(s * energy.A, s * energy.B, s * energy.C)
+
+
+def _planar_root(start: Vector2, exists: Array, arguments: Any) -> Vector2:
+    """Polish a direction of M and make it a differentiable function of the arguments.
+
+    Where no resonance exists it is the direction of the field, whose derivatives are harmless.
+    """
+    frozen = jax.lax.stop_gradient(arguments)
+    zero = jnp.zeros_like(frozen[2])
+
+    def misalignment(tangent: Array, given: Any) -> Array:
+        u, (fields, direction, larmor) = given
+        return fields.misalignment(turned(u, tangent), direction, larmor)
+
+    u = _choose(exists, start, frozen[1])
+    for _ in range(2):
+        u = turned(u, newton_step(lambda t: misalignment(t, (u, frozen)), zero))  # noqa: B023
+    u = _choose(exists, u, frozen[1])
+    # the root is t = 0; as a function of the arguments it turns u
+    return turned(u, implicit_root(misalignment, zero, (u, arguments)))
 
 
 def _choose(condition: Array, first: Vector2, second: Vector2) -> Vector2:
@@ -254,17 +299,24 @@ def _branch_solver(energy: AbstractEnergy) -> Callable[[Array, Array], Branches]
         u = jnp.where(exists[:, None], u, frozen[1])
         u = jax.vmap(lambda u: implicit_root(residual, u, (parameters, direction, larmor)))(u)
         field = jax.vmap(lambda u: field_terms(energy, u).magnitude(larmor))(u)
-        stable = exists & jax.vmap(lambda u, f, p: is_stable(u, f, p, *frozen[1:]))(
-            u, field, parallel
-        )
-        order = jnp.argsort(jnp.where(exists, -field, jnp.inf))
-        return Branches(
-            field=jnp.where(exists, field, jnp.nan)[order],
-            direction=jnp.where(exists[:, None], u, jnp.nan)[order],
-            stable=stable[order],
-        )
+        stable = jax.vmap(lambda u, f, p: is_stable(u, f, p, *frozen[1:]))(u, field, parallel)
+        return _ordered(field, u, exists, stable)
 
     return solve
+
+
+def _ordered(field: Array, direction: Array, exists: Array, stable: Array) -> Branches:
+    order = jnp.argsort(jnp.where(exists, -field, jnp.inf))
+    return Branches(
+        field=jnp.where(exists, field, jnp.nan)[order],
+        direction=jnp.where(exists[:, None], direction, jnp.nan)[order],
+        stable=(exists & stable)[order],
+    )
+
+
+def _tolerance(like: Array) -> Array:
+    """How far above the global minimum, over w0, rounding may put it."""
+    return 4 * jnp.finfo(like.dtype).eps ** 0.5
 
 
 def _residual(terms: FieldTerms, u: Array, direction: Array, larmor: Array) -> Array:
@@ -281,8 +333,7 @@ def _lowest_multiplier(tensor: Float[Array, "3 3"]) -> Callable[..., Array]:
     def is_stable(
         u: Array, field: Array, parallel: Array, direction: Array, larmor: Array
     ) -> Array:
-        tolerance = 4 * jnp.finfo(u.dtype).eps ** 0.5
-        return u @ tensor @ u - parallel <= lowest + tolerance * larmor
+        return u @ tensor @ u - parallel <= lowest + _tolerance(u) * larmor
 
     return is_stable
 
@@ -297,7 +348,6 @@ def _lowest_on_sphere(energy: AbstractEnergy) -> Callable[..., Array]:
         unit: Array, field: Array, parallel: Array, direction: Array, larmor: Array
     ) -> Array:
         lowest = jnp.min(values - field * (u @ direction))
-        tolerance = 4 * jnp.finfo(unit.dtype).eps ** 0.5
-        return energy(unit) - field * (unit @ direction) <= lowest + tolerance * larmor
+        return energy(unit) - field * (unit @ direction) <= lowest + _tolerance(unit) * larmor
 
     return is_stable

@@ -14,19 +14,20 @@ quartic that remains holds all resonances with M in the plane.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .explicit import PlanarFields, Vector2
-from .polynomial import bracketed_root, derivative, horner, real_roots, stationary_points
+from .polynomial import bracketed_root, derivative, horner, real_roots
 
 
 Candidates = Callable[[Array, Array], tuple[Array, Array]]
 
 STEPS = 8
-PLANAR_STEPS = 5
+PLANAR_STEPS = 8
 """Newton steps for a root; the results are polished afterwards."""
 
 
@@ -43,7 +44,7 @@ def tensor_candidates(K: Float[Array, "3 3"]) -> Candidates:
     ) -> tuple[Float[Array, "6 3"], Bool[Array, "6"]]:
         h = axes.T @ field_direction
         floor = jnp.finfo(h.dtype).eps ** 0.6
-        h = jnp.where(jnp.abs(h) < floor, jnp.where(h < 0, -floor, floor), h)
+        h = _floored(h, floor)
         gaps = (k - k[0]) / larmor
         x, exists = _sextic_roots(h * h, gaps[1], gaps[2])
         p = x[:, None] + gaps
@@ -78,43 +79,114 @@ def _sextic_roots(weights: Array, middle: Array, top: Array) -> tuple[Array, Arr
     return jnp.stack([x for x, _ in roots]), jnp.stack([exists for _, exists in roots])
 
 
-def planar_candidate(
-    fields: PlanarFields, field_direction: Vector2, larmor: Array
-) -> tuple[Vector2, Array]:
-    """Direction of M in the plane at the highest stable resonance, and whether there is one.
+class PlanarQuartic(NamedTuple):
+    """The quartic Q/p_n² for M in a principal plane, in x = (k − λ)/w0 with k the lower of the
+    two eigenvalues in the plane, and what turns its roots into directions."""
 
-    The largest root of the quartic that Q becomes when M stays in a principal plane.
+    coefficients: list[Array]
+    gap: Array
+    """(k' − k)/w0, with k' the upper eigenvalue in the plane."""
+    normal: Array
+    """(k_n − k)/w0, of either sign."""
+    easy: Vector2
+    """Principal axis of k times the component of ĥ along it."""
+    hard: Vector2
+    """The same for k'."""
+
+    def direction(self, x: Array) -> Vector2:
+        """The unit vector u ∝ (K − λ I)⁻¹ ĥ, on the side where H > 0."""
+        (ex, ey), (hx, hy) = self.easy, self.hard
+        p, q = x, x + self.gap
+        # u ∝ easy/p + hard/q, multiplied by |p q|
+        sign = jnp.where(p * q < 0, -1, 1)
+        return _unit(sign * (q * ex + p * hx), sign * (q * ey + p * hy))
+
+
+def planar_quartic(fields: PlanarFields, field_direction: Vector2, larmor: Array) -> PlanarQuartic:
+    """The resonance quartic of a, b, c for a field along `field_direction` in the plane.
+
+    Components of ĥ along a principal axis are kept above 10⁻⁹ or so, which splits the pairs of
+    branches that are double roots by symmetry there.
     """
     hx, hy = field_direction
-    mean, half = 0.5 * fields.a, 0.5 * fields.b
-    radius = jnp.sqrt(half * half + fields.c * fields.c)
-    low = mean - radius
-    along = half * (hx * hx - hy * hy) + 2 * fields.c * hx * hy
-    weight = 0.5 - 0.5 * along / jnp.where(radius > 0, radius, 1)  # (ĥ · easy axis)²
-    weight = jnp.clip(weight, 0, 1)
-    d, n = 2 * radius / larmor, (-fields.a - low) / larmor
-    quartic = [
+    half, c = 0.5 * fields.b, fields.c
+    radius = jnp.sqrt(half * half + c * c)
+    # the hard axis, without cancellation for either sign of b
+    ax = jnp.where(half < 0, c, radius + half)
+    ay = jnp.where(half < 0, radius - half, c)
+    ax, ay = _unit(jnp.where(radius > 0, ax, 1), ay)
+    floor = jnp.finfo(larmor.dtype).eps ** 0.6
+    along_hard, along_easy = _floored(hx * ax + hy * ay, floor), _floored(hy * ax - hx * ay, floor)
+    weight = along_easy * along_easy / (along_easy * along_easy + along_hard * along_hard)
+    lowest = 0.5 * fields.a - radius
+    d, n = 2 * radius / larmor, (-fields.a - lowest) / larmor
+    coefficients = [
         jnp.ones_like(d),
         n + 3 * d * weight,
         3 * weight * d * (d + n) - 1,
         weight * d * (d * d + 3 * d * n - 2),
         weight * d * d * (d * n - 1),
     ]
-    lower = jnp.maximum(0.0, -n)
+    easy = (-along_easy * ay, along_easy * ax)
+    return PlanarQuartic(coefficients, d, n, easy, (along_hard * ax, along_hard * ay))
+
+
+def _unit(x: Array, y: Array) -> Vector2:
+    size = x * x + y * y
+    size = jax.lax.rsqrt(jnp.where(size > 0, size, 1))
+    return x * size, y * size
+
+
+def _floored(x: Array, floor: Array) -> Array:
+    return jnp.where(x < 0, jnp.minimum(x, -floor), jnp.maximum(x, floor))
+
+
+def planar_candidate(
+    fields: PlanarFields, field_direction: Vector2, larmor: Array
+) -> tuple[Vector2, Array]:
+    """Direction of M in the plane at the highest stable resonance, and whether there is one.
+
+    It belongs to the largest root x. The quartic is convex beyond its upper inflection, so the
+    root lies either beyond the minimum there, or between the minimum before the lower
+    inflection and the upper one.
+    """
+    geometry = planar_quartic(fields, field_direction, larmor)
+    quartic, normal = geometry.coefficients, geometry.normal
+    slope = derivative(quartic)
+    a, b, c = derivative(slope)
+    lower = jnp.maximum(0.0, -normal)
     upper = lower + 1.001
-    edges = [lower, *stationary_points(quartic, lower, upper, PLANAR_STEPS), upper]
-    negative = [horner(quartic, edge) < 0 for edge in edges]
-    left, right, exists = lower, upper, jnp.zeros_like(negative[0])
-    for i in range(4):  # the rightmost piece with a change of sign
-        crosses = negative[i] != negative[i + 1]
-        left, right = jnp.where(crosses, edges[i], left), jnp.where(crosses, edges[i + 1], right)
-        exists |= crosses
-    x = bracketed_root(lambda x: horner(quartic, x), derivative(quartic), left, right, PLANAR_STEPS)
-    multiplier = low - larmor * x
-    ux = (mean - half - multiplier) * hx - fields.c * hy
-    uy = (mean + half - multiplier) * hy - fields.c * hx
-    size = jax.lax.rsqrt(ux * ux + uy * uy)
-    return (ux * size, uy * size), exists
+    root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, 0))
+    bends = b * b > 4 * a * c
+    first = jnp.where(bends, jnp.clip((-b - root) / (2 * a), lower, upper), lower)
+    second = jnp.where(bends, jnp.clip((-b + root) / (2 * a), lower, upper), lower)
+    before, after = lower, upper
+    for _ in range(
+        PLANAR_STEPS
+    ):  # from outside, where the slope is concave or convex: one way only
+        before = jnp.clip(_newton(slope, before), before, first)
+        after = jnp.clip(_newton(slope, after), second, after)
+    outer = horner(quartic, after) < 0
+    inner = horner(quartic, before) < 0
+    left, right = jnp.where(outer, after, before), jnp.where(outer, upper, second)
+    x = bracketed_root(lambda x: horner(quartic, x), slope, left, right, PLANAR_STEPS)
+    return geometry.direction(x), outer | inner
+
+
+def planar_candidates(
+    fields: PlanarFields, field_direction: Vector2, larmor: Array
+) -> list[tuple[Array, Vector2, Array]]:
+    """Roots x of the quartic, directions of M in the plane, and which of the four exist."""
+    geometry = planar_quartic(fields, field_direction, larmor)
+    quartic, normal = geometry.coefficients, geometry.normal
+    lower, upper = jnp.maximum(-geometry.gap, -normal), 1.001 + jnp.maximum(0.0, -normal)
+    roots = real_roots(lambda x: horner(quartic, x), quartic, lower, upper, STEPS)
+    return [(x, geometry.direction(x), exists) for x, exists in roots]
+
+
+def _newton(coefficients: list[Array], x: Array) -> Array:
+    gradient = horner(derivative(coefficients), x)
+    return x - horner(coefficients, x) / jnp.where(gradient == 0, 1, gradient)
 
 
 def _multiply(p: list[Array], q: list[Array]) -> list[Array]:

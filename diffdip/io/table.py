@@ -1,0 +1,303 @@
+"""Angular series from a CSV or TSV table: angles, resonance fields, errors, frequencies.
+
+Columns are found by their names and carry their units there (`angle_deg`, `Hres (mT)`,
+`nu [GHz]`); what a table must look like is said in `read_table`.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from ..units import MU_B, PLANCK
+from .columns import EXAMPLES, Column, TableError as TableError, find_columns, shown
+
+
+MAX_BYTES = 50_000_000
+"""Larger files are refused: a table of resonance fields has thousands of rows at most."""
+
+STALLED = 3
+"""So many equal fields in consecutive rows look like a line fit that no longer moved."""
+
+# what is accepted, by quantity, in SI units; beyond it the value or its unit is a mistake
+_ACCEPTED: dict[str, tuple[Callable[[float], bool], str]] = {
+    "angle": (lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
+    "field": (lambda x: 0 < x <= 100, "a field above 0 and up to 100 T"),
+    "sigma": (lambda x: 0 < x <= 100, "an error above 0"),
+    "frequency": (lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
+}
+
+_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One angular series as read: SI units, float64 arrays of shape (n,).
+
+    `angle` in radians, `field` in tesla, `sigma` (standard errors of the field) in tesla or None,
+    `frequency` in Hz, `source` the file, `warnings` plain sentences for a person.
+    """
+
+    name: str
+    angle: np.ndarray
+    field: np.ndarray
+    sigma: np.ndarray | None
+    frequency: np.ndarray
+    source: Path
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Rows:
+    """Values of one sample in SI units, by quantity, and the file's line of each."""
+
+    lines: list[int] = field(default_factory=list)
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+
+def read_table(path: str | PathLike[str], frequency: float | None = None) -> list[Sample]:
+    """Read the angular series of a CSV or TSV file, one `Sample` for each name in it.
+
+    The first row that is neither empty nor a `#` comment names the columns; comma,
+    semicolon or tab separates them, and with semicolon or tab numbers may have a decimal
+    comma. Case, brackets and underscores in names do not matter, and columns in any order:
+
+    - angle (`angle_deg`, `alpha [°]`, `angle_rad`): degrees unless it says rad;
+    - field (`field_mT`, `Hres (G)`, `B_T`): the unit is required, one of T, mT, uT, G, kG, Oe, kOe;
+    - sigma (`sigma_mT`, `error (G)`), optional: standard errors, in the field's unit by default;
+    - frequency (`frequency_GHz`, `nu (MHz)`): the unit is required. For a table without this
+      column `frequency` is given in Hz; it is one or the other;
+    - sample, optional: rows of one name form one series. Without it the file's name is the name.
+
+    Other columns are left alone, with a warning. An angle just below 360° in a sweep from 0
+    to 180° is read as the small negative angle that it is.
+
+    Raises `TableError`, whose message names file, row (line of the file), column and value.
+
+    >>> from diffdip.io import example_path
+    >>> [sample] = read_table(example_path())
+    >>> len(sample.field), f"{1e3 * sample.field.max():.3f} mT"
+    (19, '338.463 mT')
+    """
+    path = Path(path)
+    lines = [(number, line) for number, line in _lines(path) if not _is_comment(line)]
+    if not lines:
+        raise TableError(f"{path}: the file is empty; expected a header row and rows of numbers")
+    (number, header), *body = lines
+    delimiter = next((mark for mark in "\t;" if mark in header), ",")
+    cells = _split(path, number, header, delimiter)
+    columns, warnings = find_columns(f"{path}, row {number}", cells)
+    _check_columns(path, number, columns, cells, frequency)
+    rows = _read_rows(path, body, delimiter, columns, len(cells))
+    if not rows:
+        raise TableError(f"{path}: no rows of numbers after the header in row {number}")
+    return [
+        _sample(path, name or path.stem, data, frequency, warnings) for name, data in rows.items()
+    ]
+
+
+def example_path() -> Path:
+    """The table that comes with the package: a goniometer sweep of one narrow line, 19 angles.
+
+    >>> example_path().name
+    'goniometer.csv'
+    """
+    return Path(__file__).parent.parent / "data" / "goniometer.csv"
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    try:
+        if path.is_dir():
+            raise TableError(f"{path}: is a folder; expected a CSV or TSV file")
+        if path.exists() and not path.is_file():
+            raise TableError(f"{path}: is not a regular file; expected a CSV or TSV file")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except TableError:
+        raise
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a null byte in the name
+        raise TableError(f"{str(path)!r}: cannot be read: {error}") from None
+    if len(data) > MAX_BYTES:
+        raise TableError(f"{path}: larger than {MAX_BYTES // 10**6} MB; expected a table of fields")
+    return list(enumerate(io.StringIO(_decode(path, data), newline=None), start=1))
+
+
+def _decode(path: Path, data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    else:
+        encodings = ["utf-8-sig", "cp1252"]  # the latter as spreadsheets on Windows write `°`
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not _CONTROL.search(text):
+            return text
+    raise TableError(f"{path}: is not a text file; expected CSV or TSV in UTF-8")
+
+
+def _is_comment(line: str) -> bool:
+    stripped = line.strip().strip(',;"')
+    return not stripped or stripped.startswith("#")
+
+
+def _split(path: Path, number: int, line: str, delimiter: str) -> list[str]:
+    try:
+        [cells] = csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True)
+    except (csv.Error, ValueError) as error:
+        raise TableError(f"{path}, row {number}: not a row of a table: {error}") from None
+    return [cell.strip() for cell in cells]
+
+
+def _check_columns(
+    path: Path, number: int, columns: list[Column], cells: list[str], frequency: float | None
+) -> None:
+    found = {column.quantity: column for column in columns}
+    where = f"{path}, row {number}"
+    for quantity in ("angle", "field"):
+        if quantity not in found:
+            names = ", ".join(shown(cell) for cell in cells[:8])
+            raise TableError(
+                f"{where}: no column for the {quantity} among {names}; "
+                f"expected a name such as {EXAMPLES[quantity]}"
+            )
+    if "frequency" in found and frequency is not None:
+        raise TableError(
+            f"{where}, column {shown(found['frequency'].header)}: the frequency is in the table "
+            "and was given as well; expected one of them"
+        )
+    if "frequency" not in found and frequency is None:
+        raise TableError(
+            f"{where}: no column for the frequency and none was given; "
+            "expected a column such as frequency_GHz or the option --frequency-ghz"
+        )
+    accepts, expected = _ACCEPTED["frequency"]
+    if frequency is not None and not accepts(frequency):
+        raise TableError(f"{path}: frequency {frequency:g} Hz: expected {expected}")
+
+
+def _read_rows(
+    path: Path, body: list[tuple[int, str]], delimiter: str, columns: list[Column], width: int
+) -> dict[str, _Rows]:
+    rows: dict[str, _Rows] = {}
+    mark = ""  # the decimal mark seen so far
+    for number, line in body:
+        cells = _split(path, number, line, delimiter)
+        if len(cells) < width or any(cells[width:]):
+            hint = " (a decimal comma needs semicolons between the columns)" * (delimiter == ",")
+            raise TableError(
+                f"{path}, row {number}: {len(cells)} cells where the header has {width}; "
+                f"expected as many{hint}"
+            )
+        name = ""
+        values = {}
+        for column in columns:
+            cell = cells[column.index]
+            where = f"{path}, row {number}, column {shown(column.header)}"
+            if column.quantity == "sample":
+                name = _name(where, cell)
+                continue
+            for used in ",.":
+                if used in cell and (mark := mark or used) != used and delimiter != ",":
+                    raise TableError(
+                        f"{where}: {shown(cell)} has another decimal mark than the rows above; "
+                        "expected one of comma and point throughout"
+                    )
+            value = _number(where, cell, delimiter) * column.scale
+            accepts, expected = _ACCEPTED[column.quantity]
+            if not accepts(value):
+                raise TableError(f"{where}: {shown(cell)} is out of range; expected {expected}")
+            values[column.quantity] = value
+        data = rows.setdefault(name, _Rows())
+        data.lines.append(number)
+        for quantity, value in values.items():
+            data.values.setdefault(quantity, []).append(value)
+    return rows
+
+
+def _name(where: str, cell: str) -> str:
+    if not cell:
+        raise TableError(f"{where}: empty; expected the name of a sample")
+    if len(cell) > 100 or not cell.isprintable():
+        raise TableError(f"{where}: {shown(cell)}: expected a name of up to 100 printable letters")
+    return cell
+
+
+def _number(where: str, cell: str, delimiter: str) -> float:
+    text = cell.replace("−", "-")
+    expected = "expected a number such as 338.36" + (" or 338,36" if delimiter != "," else "")
+    if not text:
+        raise TableError(f"{where}: empty; {expected}")
+    if not _NUMBER.fullmatch(text) or ("," in text and delimiter == ","):
+        raise TableError(f"{where}: {shown(cell)} is not a finite number; {expected}")
+    return float(text.replace(",", "."))
+
+
+def _sample(
+    path: Path, name: str, data: _Rows, frequency: float | None, warnings: list[str]
+) -> Sample:
+    array = {quantity: np.array(values) for quantity, values in data.values.items()}
+    angle, turned = _near_full_turn(array["angle"], data.lines)
+    distinct = np.abs(np.sin(angle - angle[0])) > 1e-6  # a direction and its opposite are one
+    if not distinct.any():
+        raise TableError(
+            f"{path}, rows {data.lines[0]} to {data.lines[-1]}: all angles of sample {shown(name)} "
+            f"are {np.degrees(angle[0]):g}°, modulo 180°; expected the field to be rotated"
+        )
+    if frequency is not None:
+        array["frequency"] = np.full_like(angle, frequency)
+    return Sample(
+        name=name,
+        angle=angle,
+        field=array["field"],
+        sigma=array.get("sigma"),
+        frequency=array["frequency"],
+        source=path,
+        warnings=(
+            *warnings,
+            *turned,
+            *_stalled(array["field"], data.lines),
+            *_implausible(array["field"], array["frequency"]),
+        ),
+    )
+
+
+def _near_full_turn(angle: np.ndarray, lines: list[int]) -> tuple[np.ndarray, list[str]]:
+    """Angles just below 360° in a sweep over half a turn: a goniometer's reading of zero."""
+    high = angle > np.radians(350)
+    rest = angle[~high]
+    if not high.any() or not rest.size or rest.max() > np.radians(185):
+        return angle, []
+    shown = [
+        f"angle {np.degrees(angle[i]):.6g}° in row {lines[i]} is read as "
+        f"{np.degrees(angle[i]) - 360:.2g}°, the same direction"
+        for i in np.flatnonzero(high)
+    ]
+    return np.where(high, angle - 2 * np.pi, angle), shown
+
+
+def _stalled(fields: np.ndarray, lines: list[int]) -> list[str]:
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(fields) != 0]))
+    ends = np.append(starts[1:], len(fields))
+    return [
+        f"rows {lines[start]} to {lines[end - 1]} have the same field, "
+        f"{1e3 * fields[start]:.6g} mT: a line fit that stalled?"
+        for start, end in zip(starts, ends, strict=True)
+        if end - start >= STALLED
+    ]
+
+
+def _implausible(fields: np.ndarray, frequency: np.ndarray) -> list[str]:
+    effective = float(np.median(PLANCK * frequency / (MU_B * fields)))
+    if 0.3 < effective < 15:
+        return []
+    return [f"the fields would mean g = {effective:.3g}: check the units of field and frequency"]

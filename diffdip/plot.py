@@ -1,0 +1,285 @@
+"""Figures for papers from results: fields in mT, angles in degrees.
+
+Every function returns a `matplotlib.figure.Figure` of its own and leaves matplotlib's settings
+and pyplot's state alone. Widths are those of one (85 mm) or two (170 mm) columns.
+"""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from .io.results import curve_grid, magnetization_angles
+
+
+if TYPE_CHECKING:
+    from .fit import FitResult
+    from .resonance import Branches
+
+ONE_COLUMN = 85.0
+TWO_COLUMNS = 170.0
+"""Widths of figures in mm."""
+
+BLUE, VERMILLION, GREEN, ORANGE, GRAY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#666666"
+"""Colors that color-blind readers tell apart (Okabe and Ito)."""
+
+REACH = 0.3
+"""The farthest that M, as a unit vector, may turn between two angles on one line of a branch."""
+
+STYLE = {
+    "font.size": 8.0,
+    "axes.labelsize": 8.0,
+    "axes.titlesize": 8.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.0,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "grid.linewidth": 0.4,
+    "grid.color": "#d0d0d0",
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "diffdip",
+}
+"""Settings of all figures; `matplotlib.rc_context(STYLE)` gives them to other ones."""
+
+
+def figure_fit(result: "FitResult", series: int = 0, title: str = "") -> Figure:
+    """Hres(α_H) of one series with its fit, the residuals below, and both in a polar plot.
+
+    Where the frequency differs from row to row, data and model are drawn at its mean: each
+    point is the curve plus its own residual, so that only what the fit leaves is seen. Points at
+    which the model has no resonance are open triangles, as measured.
+    """
+    data = result.series[series]
+    start = sum(len(s.angle) for s in result.series[:series])
+    part = slice(start, start + len(data.angle))
+    angle, residual = np.degrees(data.angle), 1e3 * np.asarray(result.residuals)[part]
+    known = np.isfinite(residual)
+    at_mean = 1e3 * result.curve(np.asarray(data.angle, float), series=series)
+    shown = np.where(known, at_mean + residual, 1e3 * np.asarray(data.field))
+    error = None if data.sigma is None else 1e3 * np.broadcast_to(data.sigma, angle.shape)
+    frequency = np.broadcast_to(np.asarray(data.frequency, float), angle.shape) / 1e9
+    constant = np.ptp(frequency) < 1e-9 * frequency.mean()
+    grid = curve_grid(data.angle)
+    curve = 1e3 * result.curve(np.radians(grid), series=series)
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=_inches(TWO_COLUMNS, 82), layout="constrained")
+        cells = figure.add_gridspec(2, 2, width_ratios=(1.55, 1), height_ratios=(3, 1))
+        main = figure.add_subplot(cells[0, 0])
+        below = figure.add_subplot(cells[1, 0], sharex=main)
+        around = figure.add_subplot(cells[:, 1], projection="polar")
+
+        main.plot(grid, curve, color=VERMILLION, label="model", zorder=2)
+        label = "measured" if constant else "measured, moved to the mean frequency"
+        _points(main, angle, shown, error, known, label)
+        main.set_ylabel(f"$H_\\mathrm{{res}}$ at {frequency.mean():.5g} GHz (mT)")
+        main.tick_params(labelbottom=False)
+        low, high = main.get_ylim()
+        main.set_ylim(low, high + 0.16 * (high - low))  # room for the legend
+        main.legend(loc="upper center", ncols=3, borderaxespad=0.2, columnspacing=1.2)
+        if title:
+            main.set_title(title, loc="left")
+
+        below.axhline(0, color=VERMILLION, linewidth=0.8)
+        below.vlines(angle[known], 0, residual[known], color=BLUE, linewidth=0.6)
+        _points(below, angle[known], residual[known], _take(error, known))
+        _symmetric(below, residual[known], _take(error, known))
+        below.set_ylabel("residual (mT)")
+        _angle_axis(below, grid)
+        figure.align_ylabels((main, below))
+
+        _polar(around, result, series, np.asarray(data.angle, float), shown, known)
+    return figure
+
+
+def figure_curve(
+    angle: np.ndarray,
+    branches: "Branches",
+    *,
+    plane: str = "xy",
+    larmor: float | None = None,
+    title: str = "",
+    width: float = ONE_COLUMN,
+) -> Figure:
+    """All branches of Hres(α_H) above, the lag α_H − α_M of the magnetization below.
+
+    `angle` in radians, `branches` of `resonance_branches` at these angles, `larmor` w0 in tesla for a
+    thin line, `width` in mm. Stable resonances are solid, metastable ones gray and dashed;
+    the branch that is measured is thick. States with M out of the plane, on one side or the
+    other, share a line.
+    """
+    degrees = np.degrees(angle)
+    field, stable = 1e3 * np.asarray(branches.field), np.asarray(branches.stable)
+    directions = np.asarray(branches.direction)
+    lag = np.degrees(magnetization_angles(angle, directions, plane)[0])
+    exists = np.isfinite(field)
+    chosen = np.argmax(stable, axis=1)
+    any_stable = stable.any(axis=1)
+    rows = np.arange(len(angle))
+    measured = np.zeros_like(stable)
+    measured[rows[any_stable], chosen[any_stable]] = True
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=_inches(width, 95), layout="constrained")
+        main, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+        if larmor is not None:
+            main.axhline(1e3 * larmor, color=GRAY, linewidth=0.6, linestyle=":", label="$w_0$")
+        kinds = (
+            ("metastable", exists & ~stable, {"color": GRAY, "linestyle": "--", "linewidth": 1.0}),
+            ("stable", stable & ~measured, {"color": BLUE, "linewidth": 1.2}),
+            ("measured", measured, {"color": VERMILLION, "linewidth": 1.8}),
+        )
+        for label, mask, style in kinds:
+            for i, (row, slot) in enumerate(_traces(field, directions, mask)):
+                main.plot(degrees[row], field[row, slot], label=label if i == 0 else None, **style)
+                wraps = np.abs(np.diff(lag[row, slot])) > 180
+                for piece in np.split(np.arange(len(row)), np.flatnonzero(wraps) + 1):
+                    below.plot(degrees[row][piece], lag[row, slot][piece], **style)
+        if not exists.any():
+            main.text(0.5, 0.5, "no resonance at any angle", transform=main.transAxes, ha="center")
+        main.set_ylim(0, None)
+        main.set_ylabel(r"$H_\mathrm{res}$ (mT)")
+        main.legend(loc="best", handlelength=2.2)
+        if title:
+            main.set_title(title, loc="left")
+        below.axhline(0, color=GRAY, linewidth=0.5)
+        below.set_ylabel(r"lag $\alpha_H-\alpha_M$ (°)")
+        _angle_axis(below, degrees)
+        figure.align_ylabels((main, below))
+    return figure
+
+
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """The figure as a file, `png` at 300 dpi or `pdf`: the same bytes for the same figure."""
+    metadata: dict[str, Any] = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+    }[kind]
+    stream = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(stream, format=kind, dpi=300, metadata=metadata)
+    return stream.getvalue()
+
+
+def _inches(*millimeters: float) -> tuple[float, ...]:
+    return tuple(length / 25.4 for length in millimeters)
+
+
+def _take(error: np.ndarray | None, mask: np.ndarray) -> np.ndarray | None:
+    return None if error is None else error[mask]
+
+
+def _points(
+    axes: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    error: np.ndarray | None,
+    known: np.ndarray | None = None,
+    label: str | None = None,
+) -> None:
+    known = np.ones(len(x), bool) if known is None else known
+    size = 3.5 if len(x) < 100 else 2.0
+    marks: dict[str, Any] = {"linestyle": "none", "color": BLUE, "zorder": 3}
+    axes.errorbar(
+        x[known],
+        y[known],
+        _take(error, known),
+        fmt="o",
+        markersize=size,
+        elinewidth=0.8,
+        capsize=1.5,
+        label=label,
+        **marks,
+    )
+    if not known.all():
+        axes.plot(
+            x[~known],
+            y[~known],
+            marker="^",
+            markerfacecolor="white",
+            markersize=size,
+            label="no resonance in the model",
+            **marks,
+        )
+
+
+def _symmetric(axes: Any, residual: np.ndarray, error: np.ndarray | None) -> None:
+    reach = np.abs(residual) + (0 if error is None else error)
+    limit = 1.15 * reach.max() if reach.size and reach.max() > 0 else 1.0
+    axes.set_ylim(-limit, limit)
+
+
+def _angle_axis(axes: Any, degrees: np.ndarray) -> None:
+    low, high = degrees.min(), degrees.max()
+    step = next((s for s in (15, 30, 45, 90, 180) if (high - low) / s <= 9), 360)
+    axes.set_xticks(np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step)
+    margin = 0.015 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
+    axes.set_xlabel(r"angle of the field $\alpha_H$ (°)")
+
+
+def _polar(
+    axes: Any,
+    result: "FitResult",
+    series: int,
+    angle: np.ndarray,
+    shown: np.ndarray,
+    known: np.ndarray,
+) -> None:
+    """Data and model around the full turn; the center is zero unless the variation is small."""
+    turn = np.linspace(0, 2 * np.pi, 721)
+    curve = 1e3 * result.curve(turn, series=series)
+    values = np.concatenate([curve[np.isfinite(curve)], shown])
+    low, high = values.min(), values.max()
+    span = max(high - low, 1e-6 * high)
+    center = 0.0 if span > 0.25 * high else low - span
+    axes.plot(turn, curve, color=VERMILLION, zorder=2)
+    size = 3.0 if len(angle) < 100 else 1.5
+    axes.plot(angle[known], shown[known], "o", color=BLUE, markersize=size, zorder=3)
+    axes.plot(
+        angle[~known], shown[~known], "^", color=BLUE, markersize=size, markerfacecolor="white"
+    )
+    axes.set_rlim(center, high + 0.08 * (high - center))
+    axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(3))
+    axes.set_rlabel_position(67.5)
+    axes.tick_params(axis="y", labelsize=7, labelcolor=GRAY)
+    axes.tick_params(axis="x", pad=2)
+    axes.set_thetagrids(range(0, 360, 45))
+    axes.set_title(rf"$H_\mathrm{{res}}$ (mT), center at {center:.6g} mT", fontsize=7, pad=8)
+
+
+def _traces(
+    field: np.ndarray, directions: np.ndarray, mask: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and slots of lines through the marked resonances, each one state of M turning.
+
+    Slots are ordered by field, so where a branch begins or ends all slots below shift: each
+    line continues with the state nearest in direction, unless that is far off or taken.
+    """
+    traces: list[list[tuple[int, int]]] = []
+    ended: list[list[tuple[int, int]]] = []
+    for row in range(len(field)):
+        free = [int(slot) for slot in np.flatnonzero(mask[row])]
+        going = []
+        for trace in traces:
+            last = directions[trace[-1]]
+            distance = {slot: np.linalg.norm(directions[row, slot] - last) for slot in free}
+            nearest = min(free, key=distance.__getitem__, default=None)
+            if nearest is not None and distance[nearest] < REACH:
+                free.remove(nearest)
+                trace.append((row, nearest))
+                going.append(trace)
+            else:
+                ended.append(trace)
+        traces = going + [[(row, slot)] for slot in free]
+    return [tuple(np.array(trace).T) for trace in ended + traces]  # type: ignore[misc]
