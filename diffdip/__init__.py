@@ -12,6 +12,17 @@ from .energy import (
     ThinFilm as ThinFilm,
     UniaxialAnisotropy as UniaxialAnisotropy,
 )
+from .fit import (
+    FitResult as FitResult,
+    FullTensorModel as FullTensorModel,
+    InPlaneModel as InPlaneModel,
+    ManyFits as ManyFits,
+    Series as Series,
+    fit_joint as fit_joint,
+    fit_many as fit_many,
+    fit_series as fit_series,
+)
+from .parameters import Free as Free
 from .resonance import (
     Branches as Branches,
     larmor_field as larmor_field,

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from .io.results import curve_grid, magnetization_angles
+from .io.results import curve_grid, magnetization_angles, model_fields
 
 
 if TYPE_CHECKING:
@@ -59,47 +59,46 @@ def figure_fit(result: "FitResult", series: int = 0, title: str = "") -> Figure:
     point is the curve plus its own residual, so that only what the fit leaves is seen. Points at
     which the model has no resonance are open triangles, as measured.
     """
-    data = result.series[series]
-    start = sum(len(s.angle) for s in result.series[:series])
-    part = slice(start, start + len(data.angle))
-    angle, residual = np.degrees(data.angle), 1e3 * np.asarray(result.residuals)[part]
-    known = np.isfinite(residual)
-    at_mean = 1e3 * result.curve(np.asarray(data.angle, float), series=series)
-    shown = np.where(known, at_mean + residual, 1e3 * np.asarray(data.field))
-    error = None if data.sigma is None else 1e3 * np.broadcast_to(data.sigma, angle.shape)
-    frequency = np.broadcast_to(np.asarray(data.frequency, float), angle.shape) / 1e9
-    constant = np.ptp(frequency) < 1e-9 * frequency.mean()
-    grid = curve_grid(data.angle)
-    curve = 1e3 * result.curve(np.radians(grid), series=series)
-
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=_inches(TWO_COLUMNS, 82), layout="constrained")
         cells = figure.add_gridspec(2, 2, width_ratios=(1.55, 1), height_ratios=(3, 1))
         main = figure.add_subplot(cells[0, 0])
         below = figure.add_subplot(cells[1, 0], sharex=main)
-        around = figure.add_subplot(cells[:, 1], projection="polar")
-
-        main.plot(grid, curve, color=VERMILLION, label="model", zorder=2)
-        label = "measured" if constant else "measured, moved to the mean frequency"
-        _points(main, angle, shown, error, known, label)
-        main.set_ylabel(f"$H_\\mathrm{{res}}$ at {frequency.mean():.5g} GHz (mT)")
-        main.tick_params(labelbottom=False)
-        low, high = main.get_ylim()
-        main.set_ylim(low, high + 0.16 * (high - low))  # room for the legend
-        main.legend(loc="upper center", ncols=3, borderaxespad=0.2, columnspacing=1.2)
-        if title:
-            main.set_title(title, loc="left")
-
-        below.axhline(0, color=VERMILLION, linewidth=0.8)
-        below.vlines(angle[known], 0, residual[known], color=BLUE, linewidth=0.6)
-        _points(below, angle[known], residual[known], _take(error, known))
-        _symmetric(below, residual[known], _take(error, known))
-        below.set_ylabel("residual (mT)")
-        _angle_axis(below, grid)
+        draw_fit(main, below, result, series)
+        main.set_title(title, loc="left")
         figure.align_ylabels((main, below))
-
-        _polar(around, result, series, np.asarray(data.angle, float), shown, known)
+        _polar(figure.add_subplot(cells[:, 1], projection="polar"), result, series)
     return figure
+
+
+def draw_fit(main: Any, below: Any, result: "FitResult", series: int = 0) -> None:
+    """Draw data and fit of one series into the axes `main`, residuals into `below`.
+
+    What `figure_fit` draws on its left; the axes should share their angle axis.
+    """
+    angle, shown, residual, known = _at_mean_frequency(result, series)
+    data = result.series[series]
+    error = None if data.sigma is None else 1e3 * np.broadcast_to(data.sigma, angle.shape)
+    frequency = np.broadcast_to(np.asarray(data.frequency, float), angle.shape) / 1e9
+    constant = np.ptp(frequency) < 1e-9 * frequency.mean()
+    grid = curve_grid(data.angle)
+    curve = 1e3 * model_fields(result, np.radians(grid), series)
+
+    main.plot(grid, curve, color=VERMILLION, label="model", zorder=2)
+    label = "measured" if constant else "measured, frequency-corrected"
+    _points(main, angle, shown, error, known, label)
+    main.set_ylabel(rf"$H_\mathrm{{res}}$ at {frequency.mean():.5g} GHz (mT)")
+    main.tick_params(labelbottom=False)
+    low, high = main.get_ylim()
+    main.set_ylim(low, high + 0.16 * (high - low))  # room for the legend
+    main.legend(loc="upper center", ncols=3, borderaxespad=0.2, columnspacing=1.0, handlelength=1.5)
+
+    below.axhline(0, color=VERMILLION, linewidth=0.8)
+    below.vlines(angle[known], 0, residual[known], color=BLUE, linewidth=0.6)
+    _points(below, angle[known], residual[known], _take(error, known))
+    _symmetric(below, residual[known], _take(error, known))
+    below.set_ylabel("residual (mT)")
+    angle_axis(below, grid)
 
 
 def figure_curve(
@@ -113,9 +112,9 @@ def figure_curve(
 ) -> Figure:
     """All branches of Hres(α_H) above, the lag α_H − α_M of the magnetization below.
 
-    `angle` in radians, `branches` of `resonance_branches` at these angles, `larmor` w0 in tesla for a
-    thin line, `width` in mm. Stable resonances are solid, metastable ones gray and dashed;
-    the branch that is measured is thick. States with M out of the plane, on one side or the
+    `angle` in radians, `branches` of `resonance_branches` at these angles, `larmor` w0 in tesla for
+    a thin line, `width` in mm. Stable resonances are solid, metastable ones gray and dashed; the
+    branch that is measured is thick. States with M out of the plane, on one side or the
     other, share a line.
     """
     degrees = np.degrees(angle)
@@ -149,12 +148,13 @@ def figure_curve(
             main.text(0.5, 0.5, "no resonance at any angle", transform=main.transAxes, ha="center")
         main.set_ylim(0, None)
         main.set_ylabel(r"$H_\mathrm{res}$ (mT)")
-        main.legend(loc="best", handlelength=2.2)
+        if main.get_legend_handles_labels()[0]:
+            main.legend(loc="best", handlelength=2.2)
         if title:
             main.set_title(title, loc="left")
         below.axhline(0, color=GRAY, linewidth=0.5)
         below.set_ylabel(r"lag $\alpha_H-\alpha_M$ (°)")
-        _angle_axis(below, degrees)
+        angle_axis(below, degrees)
         figure.align_ylabels((main, below))
     return figure
 
@@ -219,26 +219,35 @@ def _symmetric(axes: Any, residual: np.ndarray, error: np.ndarray | None) -> Non
     axes.set_ylim(-limit, limit)
 
 
-def _angle_axis(axes: Any, degrees: np.ndarray) -> None:
+def angle_axis(axes: Any, degrees: np.ndarray) -> None:
+    """Label the x-axis as the angle of the field, with ticks and limits that suit `degrees`."""
     low, high = degrees.min(), degrees.max()
     step = next((s for s in (15, 30, 45, 90, 180) if (high - low) / s <= 9), 360)
     axes.set_xticks(np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step)
-    margin = 0.015 * (high - low)
+    margin = 0.025 * (high - low)
     axes.set_xlim(low - margin, high + margin)
     axes.set_xlabel(r"angle of the field $\alpha_H$ (°)")
 
 
-def _polar(
-    axes: Any,
-    result: "FitResult",
-    series: int,
-    angle: np.ndarray,
-    shown: np.ndarray,
-    known: np.ndarray,
-) -> None:
+def _at_mean_frequency(
+    result: "FitResult", series: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Angles (°), fields at the mean frequency, residuals (mT), where the model resonates."""
+    data = result.series[series]
+    angle = np.asarray(data.angle, float)
+    start = sum(len(s.angle) for s in result.series[:series])
+    residual = 1e3 * np.asarray(result.residuals)[start : start + len(angle)]
+    curve = 1e3 * model_fields(result, angle, series)
+    known = np.isfinite(residual)
+    return np.degrees(angle), np.where(known, curve + residual, 1e3 * data.field), residual, known
+
+
+def _polar(axes: Any, result: "FitResult", series: int) -> None:
     """Data and model around the full turn; the center is zero unless the variation is small."""
-    turn = np.linspace(0, 2 * np.pi, 721)
-    curve = 1e3 * result.curve(turn, series=series)
+    degrees, shown, _, known = _at_mean_frequency(result, series)
+    angle = np.radians(degrees)
+    turn = np.linspace(0, 2 * np.pi, 512)
+    curve = 1e3 * model_fields(result, turn, series)
     values = np.concatenate([curve[np.isfinite(curve)], shown])
     low, high = values.min(), values.max()
     span = max(high - low, 1e-6 * high)

@@ -22,18 +22,13 @@ if TYPE_CHECKING:
     from ..fit import FitResult
     from ..resonance import Branches
 
-SHOWN = {
-    "A": ("A_mT", 1e3),
-    "B": ("B_mT", 1e3),
-    "C": ("C_mT", 1e3),
-    "offset": ("offset_deg", 180 / math.pi),
-}
-"""Name with unit and factor from SI of the parameters that have a unit."""
-
 OUTLIER = 5.0
 """Residuals beyond this many robust standard deviations are pointed out."""
 
 CURVE_STEP_DEG = 0.5
+
+BLOCK = 512
+"""Curves are evaluated in blocks of this length: one shape, compiled once for all of them."""
 
 
 class OutputError(OSError):
@@ -41,8 +36,16 @@ class OutputError(OSError):
 
 
 def as_shown(name: str) -> tuple[str, float]:
-    """Name with unit and factor from SI of a parameter: `A` is `A_mT`, 1000; unknown ones stay."""
-    return SHOWN.get(name, (name, 1.0))
+    """Name with unit and factor from SI of a parameter; those of a model of one's own stay.
+
+    >>> as_shown("A")
+    ('A_mT', 1000.0)
+    """
+    if name in ("A", "B", "C", "Cxz", "Cyz"):
+        return f"{name}_mT", 1e3
+    if name.startswith("offset"):
+        return f"{name}_deg", 180 / math.pi
+    return name, 1.0
 
 
 def fit_document(
@@ -54,7 +57,8 @@ def fit_document(
     """
     factors = [as_shown(name)[1] for name in result.names]
     parameters = {}
-    for name, value in result.values.items():
+    for name in sorted(result.values, key=lambda n: n == "g" or n.startswith("offset")):
+        value = result.values[name]
         shown, factor = as_shown(name)
         entry: dict[str, Any] = {"value": factor * value, "free": name in result.names}
         if entry["free"]:
@@ -74,6 +78,7 @@ def fit_document(
                 "max": frequency.max(),
             },
             "convention": result.convention,
+            "loss": result.loss,
             "parameters": parameters,
             "order": [as_shown(name)[0] for name in result.names],
             "covariance": np.outer(factors, factors) * result.covariance,
@@ -116,7 +121,7 @@ def fit_files(
             )
             points += [[name, *row] for row in zip(*columns, strict=True)]
             grid = curve_grid(series.angle)
-            field = 1e3 * result.curve(np.radians(grid), series=index)
+            field = 1e3 * model_fields(result, np.radians(grid), index)
             mean = frequency.mean() / 1e9
             curves += [[name, *row, mean] for row in zip(grid, field, strict=True)]
             start = stop
@@ -135,9 +140,9 @@ def curve_files(
 ) -> dict[str, bytes]:
     """`curve.csv` with every branch of each angle (radians), and `curve.json` with how it was made.
 
-    One row for each resonance, highest field first: `lag_deg` is α_H − α_M in the plane of rotation,
-    `elevation_deg` how far M leaves that plane, `stable` and `measured` 1 or 0. An angle without
-    resonance has a row with an empty field.
+    One row for each resonance, highest field first: `lag_deg` is α_H − α_M in the plane of
+    rotation, `elevation_deg` how far M leaves that plane, `stable` and `measured` are 1 or 0.
+    An angle without resonance has a row with an empty field.
     """
     lag, elevation = magnetization_angles(angle, np.asarray(branches.direction), plane)
     field, stable = np.asarray(branches.field), np.asarray(branches.stable)
@@ -171,6 +176,13 @@ def magnetization_angles(
     first, second, normal = (direction[..., axis] for axis in axes)
     lag = angle[:, None] - np.arctan2(second, first)
     return (lag + np.pi) % (2 * np.pi) - np.pi, np.arcsin(np.clip(normal, -1, 1))
+
+
+def model_fields(result: "FitResult", angle: np.ndarray, series: int = 0) -> np.ndarray:
+    """`result.curve` in tesla at angles (n,) in radians, in blocks of one length."""
+    padded = np.pad(np.asarray(angle, float), (0, -len(angle) % BLOCK), mode="edge")
+    blocks = [result.curve(block, series=series) for block in padded.reshape(-1, BLOCK)]
+    return np.concatenate(blocks)[: len(angle)]
 
 
 def curve_grid(angle: np.ndarray) -> np.ndarray:
@@ -248,7 +260,7 @@ def _exists(path: Path) -> bool:
 def _remove_empty(folder: Path) -> None:
     try:
         folder.rmdir()
-    except OSError:
+    except (OSError, ValueError):
         return
 
 

@@ -1,0 +1,400 @@
+"""The command `diffdip`: fit angular series from files, draw curves. Thin over the library.
+
+Fields are mT, angles degrees, frequencies GHz. Bad input ends with one line on stderr and
+exit code 2 before anything is written. The heavy imports wait until a command needs them.
+"""
+
+import contextlib
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+if TYPE_CHECKING:
+    from .fit import FitResult
+    from .io import Sample
+
+app = typer.Typer(
+    name="diffdip",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+CURVE_POINTS = 721
+"""Angles from 0 to 180° at which `diffdip curve` evaluates the branches."""
+
+
+class Plane(StrEnum):
+    """Rotation planes by name."""
+
+    XY = "xy"
+    XZ = "xz"
+    YZ = "yz"
+
+
+class Loss(StrEnum):
+    """How residuals are weighted."""
+
+    LINEAR = "linear"
+    SOFT_L1 = "soft_l1"
+
+
+class ConventionName(StrEnum):
+    """Sign and counting of the dipolar energy."""
+
+    PAPER = "paper"
+    PHYSICAL = "physical"
+
+
+GOption = Annotated[float, typer.Option("--g", help="The g-factor (start value with --free-g).")]
+PlaneOption = Annotated[
+    Plane, typer.Option(help="Plane of rotation: first axis at 0°, second at 90°.")
+]
+ConventionOption = Annotated[
+    ConventionName, typer.Option(help="Sign and counting of A, B, C: as published, or physical.")
+]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from . import __version__
+
+        typer.echo(f"diffdip {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Magnetic anisotropy from magnetic resonance, in mT, degrees and GHz."""
+
+
+@app.command()
+def fit(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="CSV or TSV tables; columns such as angle_deg, field_mT, and if there are, "
+            "sigma_mT, frequency_GHz, sample.",
+            show_default=False,
+        ),
+    ] = None,
+    frequency_ghz: Annotated[
+        float | None,
+        typer.Option(help="Microwave frequency, for tables without a frequency column."),
+    ] = None,
+    g: GOption = 2.0,
+    free_g: Annotated[bool, typer.Option("--free-g", help="Fit the g-factor too.")] = False,
+    free_offset: Annotated[
+        bool,
+        typer.Option(
+            "--free-offset",
+            help="Fit the zero of the angle; needs --fix-c-mt (both turn the curve).",
+        ),
+    ] = False,
+    fix_a_mt: Annotated[
+        float | None, typer.Option("--fix-a-mt", "--fix-a", help="Keep A at this value (mT).")
+    ] = None,
+    fix_b_mt: Annotated[
+        float | None, typer.Option("--fix-b-mt", "--fix-b", help="Keep B at this value (mT).")
+    ] = None,
+    fix_c_mt: Annotated[
+        float | None, typer.Option("--fix-c-mt", "--fix-c", help="Keep C at this value (mT).")
+    ] = None,
+    plane: PlaneOption = Plane.XY,
+    loss: Annotated[
+        Loss, typer.Option(help="soft_l1 gives outliers less weight than least squares.")
+    ] = Loss.LINEAR,
+    convention: ConventionOption = ConventionName.PAPER,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for fit.json, points.csv, curve.csv and the figures."),
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Fit the table that comes with diffdip.")
+    ] = False,
+) -> None:
+    """Fit the anisotropy fields A, B, C to resonance fields measured at many angles.
+
+    Each file, and in it each value of the sample column, is a fit of its own.
+    The table gives standard error and 68 % interval of each parameter;
+    --out writes everything to files.
+
+    [bold]Examples[/bold]
+
+        diffdip fit --example --out results
+
+        diffdip fit sweep.csv --frequency-ghz 9.45 --out results
+
+        diffdip fit a.csv b.csv --free-g --convention physical
+    """
+    from .io import (
+        OutputError,
+        TableError,
+        example_path,
+        fit_document,
+        fit_files,
+        residual_warnings,
+        write_files,
+    )
+    from .io.table import read_table
+
+    if bool(files) == example:
+        _fail("give one or more files, or --example; see diffdip fit --help")
+    numbers = {"--g": g, "--fix-a-mt": fix_a_mt, "--fix-b-mt": fix_b_mt, "--fix-c-mt": fix_c_mt}
+    _check_numbers({**numbers, "--frequency-ghz": frequency_ghz}, {"--g", "--frequency-ghz"})
+    if free_offset and fix_c_mt is None:
+        _fail("--free-offset needs --fix-c-mt 0: C and the offset both turn the curve")
+    paths = [example_path()] if example else list(files or [])
+    samples: list[Sample] = []
+    try:
+        for path in paths:
+            samples += read_table(path, None if frequency_ghz is None else 1e9 * frequency_ghz)
+    except TableError as error:
+        _fail(str(error))
+    labels = _labels(samples)
+
+    from .fit import Free, fit_series
+
+    fixed = {"A": fix_a_mt, "B": fix_b_mt, "C": fix_c_mt}
+    options: dict[str, Any] = {
+        "parameters": {n: Free() if v is None else v / 1e3 for n, v in fixed.items()},
+        "g": Free(start=g) if free_g else g,
+        "offset": Free() if free_offset else 0.0,
+        "plane": str(plane),
+        "loss": str(loss),
+        "convention": str(convention),
+    }
+    fits: list[tuple[FitResult, dict[str, Any]]] = []
+    with _progress("fitting", len(samples) * (1 if out is None else 2)) as advance:
+        for sample, label in zip(samples, labels, strict=True):
+            try:
+                result = fit_series(
+                    sample.angle, sample.field, sample.sigma, frequency=sample.frequency, **options
+                )
+            except ValueError as error:
+                _fail(f"{sample.source}, sample {sample.name!r}: {error}")
+            warnings = [*sample.warnings, *residual_warnings(result)]
+            fits.append((result, fit_document(result, label, str(sample.source), warnings)))
+            advance()
+        contents: dict[str, bytes] = {}
+        if out is not None:
+            settings = {key: options[key] for key in ("loss", "convention", "plane")}
+            contents = fit_files(fits, {"command": "fit", **settings})
+            for (result, _), label, stem in zip(fits, labels, _stems(labels), strict=True):
+                contents |= _fit_figures(result, stem, label)
+                advance()
+    written: list[Path] = []
+    if out is not None:
+        try:
+            written = write_files(out, contents)
+        except OutputError as error:
+            _fail(str(error))
+    _print_fits([document for _, document in fits], written)
+
+
+@app.command()
+def curve(
+    a_mt: Annotated[float, typer.Option("--a-mt", "--a", help="Anisotropy field A (mT).")],
+    b_mt: Annotated[float, typer.Option("--b-mt", "--b", help="Anisotropy field B (mT).")],
+    frequency_ghz: Annotated[float, typer.Option(help="Microwave frequency.")],
+    out: Annotated[Path, typer.Option(help="Folder for curve.csv, curve.json and the figure.")],
+    c_mt: Annotated[float, typer.Option("--c-mt", "--c", help="Anisotropy field C (mT).")] = 0.0,
+    g: Annotated[float, typer.Option("--g", help="The g-factor.")] = 2.0,
+    plane: PlaneOption = Plane.XY,
+    convention: ConventionOption = ConventionName.PAPER,
+) -> None:
+    """Draw Hres against the angle of the field: all branches, and the lag of the magnetization.
+
+    curve.csv has one row for each resonance of each angle from 0 to 180°;
+    its column measured marks the one that is seen after saturation.
+
+    [bold]Example[/bold] (sample I of the paper)
+
+        diffdip curve --a-mt 191.5 --b-mt 204.6 --frequency-ghz 9.45 --out out
+    """
+    numbers = {"--a-mt": a_mt, "--b-mt": b_mt, "--c-mt": c_mt}
+    positive = {"--g": g, "--frequency-ghz": frequency_ghz}
+    _check_numbers({**numbers, **positive}, set(positive))
+
+    import jax
+    import numpy as np
+
+    from . import AnisotropyFields, larmor_field, resonance_branches
+    from .io import OutputError, curve_files, write_files
+    from .plot import figure_bytes, figure_curve
+
+    angle = np.linspace(0, np.pi, CURVE_POINTS)
+    with _progress("computing", 2) as advance:
+        with jax.enable_x64(True):
+            energy = AnisotropyFields(a_mt / 1e3, b_mt / 1e3, c_mt / 1e3, str(convention))
+            solve = jax.jit(
+                resonance_branches, static_argnames="plane"
+            )  # compiles in half the time
+            branches = jax.device_get(solve(energy, angle, 1e9 * frequency_ghz, g, str(plane)))
+            larmor = float(larmor_field(1e9 * frequency_ghz, g))
+        advance()
+        parameters = {"A_mT": a_mt, "B_mT": b_mt, "C_mT": c_mt, "g": g}
+        parameters |= {"frequency_GHz": frequency_ghz}
+        setting = {"command": "curve", **parameters, "plane": plane, "convention": convention}
+        contents = curve_files(angle, branches, str(plane), setting)
+        title = f"A = {a_mt:g}, B = {b_mt:g}, C = {c_mt:g} mT; {frequency_ghz:g} GHz, g = {g:g}"
+        figure = figure_curve(angle, branches, plane=str(plane), larmor=larmor, title=title)
+        contents |= {f"curve.{kind}": figure_bytes(figure, kind) for kind in ("png", "pdf")}
+        advance()
+    try:
+        written = write_files(out, contents)
+    except OutputError as error:
+        _fail(str(error))
+    fields, _ = branches.measured()
+    console = _console()
+    found = np.isfinite(fields)
+    if found.any():
+        console.print(
+            f"Hres {1e3 * np.nanmin(fields):.2f} to {1e3 * np.nanmax(fields):.2f} mT "
+            f"({convention} convention, w0 = {1e3 * larmor:.2f} mT)"
+        )
+    if not found.all():
+        console.print(f"no measured resonance at {np.mean(~found):.0%} of the angles")
+    _print_paths(console, written)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"diffdip: {' '.join(message.split())}", err=True)
+    raise typer.Exit(2)
+
+
+def _check_numbers(values: dict[str, float | None], positive: set[str]) -> None:
+    for option, value in values.items():
+        if value is None:
+            continue
+        if not math.isfinite(value) or (option in positive and value <= 0):
+            kind = "a number above 0" if option in positive else "a finite number"
+            _fail(f"{option} {value}: expected {kind}")
+
+
+def _labels(samples: list["Sample"]) -> list[str]:
+    """One name for each fit: the sample's, with the file's where several samples share it."""
+    names = [sample.name for sample in samples]
+    labels = [
+        name if names.count(name) == 1 else f"{sample.source}: {name}"
+        for name, sample in zip(names, samples, strict=True)
+    ]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({labels[: i + 1].count(label)})"
+        for i, label in enumerate(labels)
+    ]
+
+
+def _stems(labels: list[str]) -> list[str]:
+    """File names without suffix for the figures: one each, of letters that every system takes."""
+    if len(labels) == 1:
+        return ["fit"]
+    slugs = [re.sub(r"[^\w.-]+", "_", label).strip("._")[:60] or "sample" for label in labels]
+    folded = [slug.casefold() for slug in slugs]
+    return [
+        f"fit_{slug}" if folded.count(folded[i]) == 1 else f"fit_{slug}_{i + 1}"
+        for i, slug in enumerate(slugs)
+    ]
+
+
+def _fit_figures(result: "FitResult", stem: str, label: str) -> dict[str, bytes]:
+    from .plot import figure_bytes, figure_fit
+
+    figure = figure_fit(result, title=label)
+    return {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in ("png", "pdf")}
+
+
+@contextlib.contextmanager
+def _progress(task: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr where that is a terminal, and only for the time of the work."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        name = bar.add_task(task, total=total)
+        yield lambda: bar.advance(name)
+
+
+def _console() -> Console:
+    """Standard output, at least 100 columns wide where it is no terminal, for any encoding."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=100)
+
+
+def _print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
+    console = _console()
+    convention = documents[0]["convention"]
+    table = Table(title=f"Anisotropy fields, {convention} convention", title_justify="left")
+    for heading in ("sample", "parameter"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("value ± error", "68 % interval", "rms (mT)", "chi2/dof"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for document in documents:
+        for i, (name, entry) in enumerate(document["parameters"].items()):
+            value, interval = _formatted(entry)
+            row = [escape(document["sample"]) if i == 0 else "", _heading(name), value, interval]
+            row += [_number(document["rms_mT"]), _number(document["reduced_chi2"])]
+            table.add_row(*(row if i == 0 else row[:4]))
+        table.add_section()
+    console.print(table)
+    for document in documents:
+        for sentence in [*document["flags"], *document["warnings"]]:
+            console.print(f"{escape(document['sample'])}: {escape(sentence)}", soft_wrap=True)
+    _print_paths(console, written)
+
+
+def _print_paths(console: Console, written: list[Path]) -> None:
+    if written:
+        names = ", ".join(path.name for path in written)
+        console.print(f"wrote {escape(names)} in {escape(str(written[0].parent))}", soft_wrap=True)
+
+
+def _heading(name: str) -> str:
+    """`A_mT` as `A (mT)`."""
+    return re.sub(r"_(\w+)$", r" (\1)", name)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _formatted(entry: dict[str, Any]) -> tuple[str, str]:
+    """Value with error and interval, to two digits of the error."""
+    value, error = entry["value"], entry.get("standard_error")
+    if not entry["free"]:
+        return f"{value:.6g} (fixed)", ""
+    if not error:
+        return f"{value:.6g} ± ?", ""
+    digits = min(12, max(0, 1 - math.floor(math.log10(error))))
+    low, high = (
+        "open" if bound is None else f"{bound:.{digits}f}"
+        for bound in entry.get("interval_68", (None, None))
+    )
+    return f"{value:.{digits}f} ± {error:.{digits}f}", f"{low} to {high}"

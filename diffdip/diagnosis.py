@@ -1,0 +1,74 @@
+"""What is doubtful about a fit, in sentences."""
+
+import numpy as np
+
+from .least_squares import Estimates
+from .parameters import ParameterSet
+
+
+CORRELATED = 0.98
+"""Correlation beyond which two parameters are called not separable."""
+
+
+def diagnose(
+    parameters: ParameterSet,
+    found: Estimates,
+    correlation: np.ndarray,
+    measured: np.ndarray,
+    predicted: np.ndarray,
+    dof: int,
+) -> tuple[str, ...]:
+    """Sentences about a fit that did not converge, is not unique, or leaves parameters open."""
+    flags = []
+    names = parameters.free
+    if not found.converged:
+        flags.append("not converged: the optimizer ran out of steps")
+    if np.isfinite(found.rival_chi2):
+        minimum = float(found.chi2)
+        excess = (float(found.rival_chi2) - minimum) / float(found.variance)
+        if excess < 4 and found.separation > 1e-6:
+            other = ", ".join(_shown(n, v) for n, v in zip(names, found.rival, strict=True))
+            flags.append(f"two minima of like χ²: {other} is only {max(excess, 0):.1f} worse")
+    undetermined = [n for n, s in zip(names, found.sensitivity, strict=True) if s == 0]
+    flags += [f"{name} is undetermined: the data do not depend on it" for name in undetermined]
+    groups = _inseparable(names, correlation, undetermined)
+    flags += [f"{' and '.join(group)} are not separable by these data" for group in groups]
+    missing = int(np.sum(np.isfinite(measured) & ~np.isfinite(predicted)))
+    if missing:
+        flags.append(f"points without resonance: the model has none at {missing} measured angles")
+    for name, x, low, high in zip(names, found.x, parameters.lower, parameters.upper, strict=True):
+        width = high - low if np.isfinite(high - low) else 0.1
+        for bound in (low, high):
+            if np.isfinite(bound) and abs(x - bound) < 1e-3 * width:
+                flags.append(
+                    f"{name} is at its bound {_shown(name, bound)}: its error is not meaningful"
+                )
+    if dof == 0:
+        flags.append("as many points as free parameters: the errors are not meaningful")
+    return tuple(flags)
+
+
+def _inseparable(
+    names: tuple[str, ...], correlation: np.ndarray, undetermined: list[str]
+) -> list[tuple[str, ...]]:
+    """Groups of parameters linked by correlations close to one."""
+    linked = np.abs(np.nan_to_num(correlation)) > CORRELATED
+    groups: list[tuple[str, ...]] = []
+    left = [i for i, name in enumerate(names) if name not in undetermined]
+    while left:
+        group = [left.pop(0)]
+        for i in group:
+            new = [j for j in left if linked[i, j]]
+            left = [j for j in left if j not in new]
+            group += new
+        if len(group) > 1:
+            groups.append(tuple(names[i] for i in group))
+    return groups
+
+
+def _shown(name: str, value: float) -> str:
+    if name == "g":
+        return f"g = {value:.4f}"
+    if name.startswith("offset"):
+        return f"{name} = {np.rad2deg(value):.1f}°"
+    return f"{name} = {1e3 * value:.1f} mT"

@@ -1,0 +1,152 @@
+"""Parameters of a fit: free, fixed, bounded or tied."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+@dataclass(frozen=True)
+class Free:
+    """A parameter to be fitted, between `lower` and `upper`; `start` is a hint, not needed.
+
+    Raises `ValueError` unless lower < upper.
+    """
+
+    lower: float = -math.inf
+    upper: float = math.inf
+    start: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper:
+            raise ValueError(f"a parameter needs lower < upper, not {self.lower} and {self.upper}")
+
+
+Values: TypeAlias = dict[str, Array]
+
+Parameter: TypeAlias = float | Free | Callable[[Values], Array]
+"""A number is fixed, a `Free` is fitted, a function of the other values is tied to them."""
+
+SCALE = 0.1
+"""Step that counts as one for the optimizer: 0.1 T, 0.1 rad, 0.1 in g."""
+
+
+@dataclass(frozen=True)
+class ParameterSet:
+    """Named parameters and the vector of the free ones among them. Hashable: static for JAX."""
+
+    free: tuple[str, ...]
+    fixed: tuple[tuple[str, float], ...]
+    tied: tuple[tuple[str, Callable[[Values], Array]], ...]
+    lower: tuple[float, ...] = field(default=())
+    upper: tuple[float, ...] = field(default=())
+    starts: tuple[float | None, ...] = field(default=())
+
+    @staticmethod
+    def of(parameters: Mapping[str, "Parameter"]) -> "ParameterSet":
+        """Sort parameters by kind. Raises `TypeError` for what is none of the three."""
+        free = {name: p for name, p in parameters.items() if isinstance(p, Free)}
+        tied = {name: p for name, p in parameters.items() if callable(p)}
+        fixed = {}
+        for name in parameters.keys() - free.keys() - tied.keys():
+            try:
+                fixed[name] = float(parameters[name])  # pyright: ignore[reportArgumentType]
+            except (TypeError, ValueError):
+                raise TypeError(
+                    f"parameter {name}: expected a number, Free(...) or a function, "
+                    f"not {parameters[name]!r}"
+                ) from None
+        return ParameterSet(
+            free=tuple(free),
+            fixed=tuple(sorted(fixed.items())),
+            tied=tuple(tied.items()),
+            lower=tuple(p.lower for p in free.values()),
+            upper=tuple(p.upper for p in free.values()),
+            starts=tuple(p.start for p in free.values()),
+        )
+
+    def values(self, vector: Float[Array, " p"]) -> Values:
+        """All parameters by name, from the vector of the free ones; tied ones in given order."""
+        values: Values = {name: jnp.asarray(v, vector.dtype) for name, v in self.fixed}
+        values.update(zip(self.free, vector, strict=True))
+        for name, rule in self.tied:
+            values[name] = jnp.asarray(rule(dict(values)))
+        return values
+
+    def bounded(self, unbounded: Float[Array, " p"]) -> Float[Array, " p"]:
+        """Map the optimizer's unbounded variables into the bounds, smoothly."""
+        lower, upper = jnp.asarray(self.lower), jnp.asarray(self.upper)
+        low, high = jnp.isfinite(lower), jnp.isfinite(upper)
+        width = jnp.where(low & high, upper - lower, SCALE)
+        bottom, top = jnp.where(low, lower, 0), jnp.where(high, upper, 0)
+        # slope 1 (in units of SCALE) in the middle or far from a single bound
+        both = bottom + width * jax.nn.sigmoid(4 * SCALE * unbounded / width)
+        above = bottom + SCALE * jax.nn.softplus(unbounded)
+        below = top - SCALE * jax.nn.softplus(-unbounded)
+        free = SCALE * unbounded
+        return jnp.where(low & high, both, jnp.where(low, above, jnp.where(high, below, free)))
+
+    def unbounded(self, vector: Float[Array, " p"]) -> Float[Array, " p"]:
+        """The inverse of `bounded`; values at or beyond a bound are moved just inside."""
+        lower, upper = jnp.asarray(self.lower), jnp.asarray(self.upper)
+        low, high = jnp.isfinite(lower), jnp.isfinite(upper)
+        width = jnp.where(low & high, upper - lower, SCALE)
+        margin = 1e-6 * width
+        vector = jnp.clip(vector, lower + margin, upper - margin)
+        bottom, top = jnp.where(low, lower, 0), jnp.where(high, upper, 0)
+        share = jnp.where(low & high, (vector - bottom) / width, 0.5)
+        both = width / (4 * SCALE) * (jnp.log(share) - jnp.log1p(-share))
+        above = _inverse_softplus(jnp.where(low, vector - bottom, SCALE) / SCALE)
+        below = -_inverse_softplus(jnp.where(high, top - vector, SCALE) / SCALE)
+        return jnp.where(
+            low & high, both, jnp.where(low, above, jnp.where(high, below, vector / SCALE))
+        )
+
+    def starting_points(self, count: int, spread: float) -> np.ndarray:
+        """`count` well-spread vectors: a fixed low-discrepancy sequence over plausible ranges.
+
+        Bounded parameters cover their bounds; `g` 2 ± 0.2, offsets ± 90°, others ± `spread`
+        (tesla) around `start`.
+        """
+        size = len(self.free)
+        # additive recurrence with powers of the generalized golden ratio
+        ratio = 1.5
+        for _ in range(50):
+            ratio = (1 + ratio) ** (1 / (size + 1))
+        steps = ratio ** -np.arange(1, size + 1)
+        cube = (0.5 + np.outer(np.arange(1, count + 1), steps)) % 1
+        points = np.empty((count, size))
+        for i, name in enumerate(self.free):
+            center, width = 0.0, spread
+            if name == "g":
+                center, width = 2.0, 0.2
+            elif name.startswith("offset"):
+                width = np.pi / 2
+            center = center if self.starts[i] is None else self.starts[i]
+            low = (
+                self.lower[i]
+                if math.isfinite(self.lower[i])
+                else min(center - width, self.upper[i] - width)
+            )
+            high = (
+                self.upper[i] if math.isfinite(self.upper[i]) else max(center + width, low + width)
+            )
+            points[:, i] = low + (high - low) * cube[:, i]
+        return points
+
+    def central_point(self) -> np.ndarray:
+        """The start of each parameter, or 0 (2 for g), moved inside its bounds."""
+        hints = [
+            start if start is not None else 2.0 if name == "g" else 0.0
+            for name, start in zip(self.free, self.starts, strict=True)
+        ]
+        return np.clip(hints, self.lower, self.upper)
+
+
+def _inverse_softplus(y: Array) -> Array:
+    return y + jnp.log(-jnp.expm1(-y))
