@@ -14,15 +14,18 @@ from .energy import (
 )
 from .fit import (
     FitResult as FitResult,
-    FullTensorModel as FullTensorModel,
-    InPlaneModel as InPlaneModel,
     ManyFits as ManyFits,
-    Series as Series,
     fit_joint as fit_joint,
     fit_many as fit_many,
     fit_series as fit_series,
 )
+from .loss import LossFit as LossFit, fit_loss as fit_loss
 from .parameters import Free as Free
+from .problem import (
+    FullTensorModel as FullTensorModel,
+    InPlaneModel as InPlaneModel,
+    Series as Series,
+)
 from .resonance import (
     Branches as Branches,
     larmor_field as larmor_field,

@@ -5,6 +5,7 @@ exit code 2 before anything is written. The heavy imports wait until a command n
 """
 
 import contextlib
+import io
 import math
 import re
 import sys
@@ -32,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+KINDS = ("png", "pdf")
 CURVE_POINTS = 721
 """Angles from 0 to 180° at which `diffdip curve` evaluates the branches."""
 
@@ -91,9 +93,8 @@ def fit(
         list[Path] | None,
         typer.Argument(
             metavar="FILE...",
-            help="CSV or TSV tables; columns such as angle_deg, field_mT, and if there are, "
-            "sigma_mT, frequency_GHz, sample.",
-            show_default=False,
+            help="CSV or TSV tables with columns such as angle_deg and field_mT, and where there "
+            "are, sigma_mT, frequency_GHz and sample.",
         ),
     ] = None,
     frequency_ghz: Annotated[
@@ -196,10 +197,13 @@ def fit(
             advance()
         contents: dict[str, bytes] = {}
         if out is not None:
+            from .plot import figure_bytes, figure_fit
+
             settings = {key: options[key] for key in ("loss", "convention", "plane")}
             contents = fit_files(fits, {"command": "fit", **settings})
             for (result, _), label, stem in zip(fits, labels, _stems(labels), strict=True):
-                contents |= _fit_figures(result, stem, label)
+                figure = figure_fit(result, title=label)
+                contents |= {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in KINDS}
                 advance()
     written: list[Path] = []
     if out is not None:
@@ -257,7 +261,7 @@ def curve(
         contents = curve_files(angle, branches, str(plane), setting)
         title = f"A = {a_mt:g}, B = {b_mt:g}, C = {c_mt:g} mT; {frequency_ghz:g} GHz, g = {g:g}"
         figure = figure_curve(angle, branches, plane=str(plane), larmor=larmor, title=title)
-        contents |= {f"curve.{kind}": figure_bytes(figure, kind) for kind in ("png", "pdf")}
+        contents |= {f"curve.{kind}": figure_bytes(figure, kind) for kind in KINDS}
         advance()
     try:
         written = write_files(out, contents)
@@ -315,22 +319,15 @@ def _stems(labels: list[str]) -> list[str]:
     ]
 
 
-def _fit_figures(result: "FitResult", stem: str, label: str) -> dict[str, bytes]:
-    from .plot import figure_bytes, figure_fit
-
-    figure = figure_fit(result, title=label)
-    return {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in ("png", "pdf")}
-
-
 @contextlib.contextmanager
 def _progress(task: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar on stderr where that is a terminal, and only for the time of the work."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
-        *columns,
+        TextColumn("{task.description}"),
+        BarColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,
@@ -342,7 +339,7 @@ def _progress(task: str, total: int) -> Iterator[Callable[[], None]]:
 
 def _console() -> Console:
     """Standard output, at least 100 columns wide where it is no terminal, for any encoding."""
-    if hasattr(sys.stdout, "reconfigure"):
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=100)

@@ -90,15 +90,15 @@ class DipoleSystem(eqx.Module):
     def tensor(self) -> Float[Array, "3 3"]:
         """The tensor D of eq. 3 in closed form: dimensionless, symmetric, tr D = 0.
 
-        D = (2V/4π(Σmᵢ)²) W Σ_{i<j} mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, so that F_dip = (µ0/2) M² u·D·u; for W = 1,
-        −D·M is the mean dipolar field at the dipoles, weighted by their moments.
+        D = (2V/4π(Σmᵢ)²) W Σ_{i<j} mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, so that F_dip = (µ0/2) M² u·D·u; for W
+        = 1, −D·M is the mean dipolar field at the dipoles, weighted by their moments.
         """
         sums = pair_sum(self.positions, self.moments, self.mask)
         factor = self.convention.pair_weight * self.volume / (2 * jnp.pi * self.total_moment**2)
         return symmetric(factor * sums)
 
     def anisotropy_fields(self) -> AnisotropyFields:
-        """A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy in tesla; Dxz and Dyz are dropped."""
+        """A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy in tesla, without Dxz and Dyz."""
         field = self._field_tensor()
         return AnisotropyFields(
             A=field[0, 0] + field[1, 1],
@@ -108,7 +108,7 @@ class DipoleSystem(eqx.Module):
         )
 
     def anisotropy(self) -> TensorAnisotropy:
-        """The whole tensor as a free energy, K = s µ0M D in tesla: for fields out of the plane too."""
+        """The whole tensor as a free energy, K = s µ0M D in tesla, for fields in any direction."""
         return TensorAnisotropy(self.convention.sign * self._field_tensor())
 
     def _field_tensor(self) -> Float[Array, "3 3"]:

@@ -11,99 +11,11 @@ from numpy.typing import ArrayLike
 
 from .convention import PAPER, Convention, as_convention
 from .diagnosis import diagnose
-from .energy import AbstractEnergy, AnisotropyFields, TensorAnisotropy
-from .least_squares import LEVELS, Data, Estimates, estimate
-from .parameters import Free, Parameter, ParameterSet, Values
-from .resonance import PLANES, Plane, resonance_field
-from .tensor import symmetric
-from .units import MU_B, PLANCK
-
-
-Model = Callable[[Values], AbstractEnergy]
-
-SCREENED = 160
-PAD = 8
-"""Series are padded to a multiple of this length, so that fewer lengths are compiled."""
-
-
-@dataclass(frozen=True)
-class InPlaneModel:
-    """The default model: `AnisotropyFields` from the parameters A, B, C (tesla)."""
-
-    convention: Convention = PAPER
-
-    def __call__(self, values: Values) -> AnisotropyFields:
-        return AnisotropyFields(values["A"], values["B"], values["C"], self.convention)
-
-
-@dataclass(frozen=True)
-class FullTensorModel:
-    """All of D: A, B, C and Cxz = µ0M Dxz, Cyz = µ0M Dyz (tesla), for series in several planes."""
-
-    convention: Convention = PAPER
-
-    def __call__(self, values: Values) -> TensorAnisotropy:
-        A, B, C = values["A"], values["B"], values["C"]
-        elements = jnp.stack([(A + B) / 2, (A - B) / 2, -A, C, values["Cxz"], values["Cyz"]])
-        return TensorAnisotropy(self.convention.sign * symmetric(elements))
-
-
-@dataclass(frozen=True)
-class Series:
-    """One measured series: resonance fields of one sample rotated in one plane.
-
-    `angle` in radians and `field` in tesla, both of shape (n,); `sigma` the standard error of each
-    field in tesla (None: equal and unknown); `frequency` in Hz, one for all or one per
-    angle; `plane` as for `resonance_field`. Points whose field is NaN are left out. Raises `ValueError`
-    for shapes that do not fit, and for a frequency or sigma that is not positive.
-    """
-
-    angle: np.ndarray
-    field: np.ndarray
-    sigma: np.ndarray | None
-    frequency: np.ndarray
-    plane: Plane
-    name: str
-
-    def __init__(
-        self,
-        angle: ArrayLike,
-        field: ArrayLike,
-        sigma: ArrayLike | None = None,
-        *,
-        frequency: ArrayLike,
-        plane: Plane = "xy",
-        name: str = "",
-    ):
-        shape = np.shape(field)
-        if len(shape) != 1 or np.shape(angle) != shape:
-            raise ValueError(
-                f"angle and field must be of one length, not {np.shape(angle)} and {shape}"
-            )
-        columns = (
-            {"frequency": frequency} if sigma is None else {"frequency": frequency, "sigma": sigma}
-        )
-        for key, column in columns.items():
-            if np.shape(column) not in ((), shape):
-                raise ValueError(
-                    f"{key} must be one number or one per angle, not {np.shape(column)}"
-                )
-            if not np.all(np.asarray(column, float) > 0):
-                raise ValueError(f"{key} must be positive")
-        if not np.all(np.isfinite(np.asarray(angle, float))):
-            raise ValueError("angle must be finite")
-        if isinstance(plane, str) and plane not in PLANES:
-            raise ValueError(f"unknown plane {plane!r}: expected xy, xz, yz or two vectors")
-
-        def full(value: ArrayLike) -> np.ndarray:
-            return np.broadcast_to(np.asarray(value, float), shape).copy()
-
-        object.__setattr__(self, "angle", full(angle))
-        object.__setattr__(self, "field", full(field))
-        object.__setattr__(self, "sigma", None if sigma is None else full(sigma))
-        object.__setattr__(self, "frequency", full(frequency))
-        object.__setattr__(self, "plane", plane)
-        object.__setattr__(self, "name", name)
+from .energy import AbstractEnergy
+from .least_squares import LEVELS, Data, Estimates
+from .parameters import Parameter
+from .problem import PAD, FitProblem, Model, Series, stack_series
+from .resonance import Plane, resonance_field
 
 
 @dataclass(frozen=True)
@@ -111,10 +23,11 @@ class FitResult:
     """What a fit found. Tesla and radians throughout; arrays are numpy, in float64.
 
     `covariance`, `correlation` and `names` cover the free parameters; `values` all of them.
-    `intervals` maps each free parameter to its "68" and "95" % interval by profile likelihood (one and
-    two standard deviations; Student's law where sigma is unknown; NaN where χ² does not
-    rise enough), or symmetric ones for a robust loss. `reduced_chi2` is None without sigma. Residuals
-    are field − predicted, NaN where the model has no resonance; series follow one another.
+    `intervals` maps each free parameter to its "68" and "95" % interval by profile likelihood
+    (one and two standard deviations; Student's law where sigma is unknown; NaN where χ² does
+    not rise enough), or symmetric ones for a robust loss. `reduced_chi2` is None without
+    sigma. Residuals are field − predicted, NaN where the model has no resonance; series follow
+    one another.
     `flags` are sentences about what is doubtful, empty if nothing is.
     """
 
@@ -173,20 +86,21 @@ def fit_series(
 
     `angle` (radians), `field` and `sigma` (tesla), `frequency` (Hz), `plane`: see `Series`. A
     parameter is a number (fixed), `Free(lower, upper)` (fitted) or a function of the dict of the
-    others (tied). `offset` (radians) is the reading of the goniometer at which the field lies along the
-    first axis of the plane. `parameters` names those that `model` (dict → energy) takes: A, B, C in
-    tesla for the default. `loss` is "linear" (least squares) or "soft_l1", which lets outliers pull
-    less. Levenberg–Marquardt from the second harmonic of the data and the best of many other
-    starts, in float64 whatever JAX's default. Doubts are in `flags`, never raised.
+    others (tied). `offset` (radians) is the reading of the goniometer at which the field lies
+    along the first axis of the plane. `parameters` names those that `model` (dict → energy)
+    takes: A, B, C in tesla for the default. `loss` is "linear" (least squares) or "soft_l1",
+    which lets outliers pull less. Levenberg–Marquardt from the second harmonic of the data and
+    the best of many other starts, in float64 whatever JAX's default. Doubts are in `flags`, never
+    raised.
 
     Raises `ValueError` for fewer points than free parameters, or input that does not fit together.
 
     >>> import numpy as np
     >>> angle = np.deg2rad(np.arange(0, 180, 10))
-    >>> field = 0.25 - 0.02 * np.cos(2 * angle)
+    >>> field = 0.258 - 0.0197 * np.cos(2 * angle)
     >>> result = fit_series(angle, field, frequency=9.45e9)
     >>> print(f"A = {1e3 * result.values['A']:.0f} mT, B = {1e3 * result.values['B']:.0f} mT")
-    A = 123 mT, B = 24 mT
+    A = 121 mT, B = 24 mT
     """
     series = Series(angle, field, sigma, frequency=frequency, plane=plane)
     return fit_joint(
@@ -217,8 +131,8 @@ def fit_joint(
     Either all series have sigma or none has.
     """
     convention = as_convention(convention)
-    problem = _Problem.of(series, g, offset, parameters, model, loss, convention)
-    design, data, known = _stack(series)
+    problem = FitProblem.of(series, g, offset, parameters, model, loss, convention)
+    design, data, known = stack_series(series)
     hints = problem.hints(series, [s.field for s in series])[None]
     with jax.enable_x64(True):
         found = problem.estimate(design, data, problem.starts(series), hints, known, True)
@@ -229,9 +143,10 @@ def fit_joint(
 class ManyFits:
     """Fits of m series of equal length n: arrays whose first axis is the series.
 
-    `values` holds the free parameters `names` (tesla, radians), shape (m, p); `standard_errors` and `covariance`
-    likewise; `lower` and `upper` (m, 2, p) the 68 and 95 % intervals (symmetric unless
-    profiles were asked for); `rival_chi2` χ² of another minimum (inf if none was found).
+    `values` holds the free parameters `names` (tesla, radians), shape (m, p);
+    `standard_errors` and `covariance` likewise; `lower` and `upper` (m, 2, p) the 68 and 95 %
+    intervals (symmetric unless profiles were asked for); `rival_chi2` χ² of another minimum (inf
+    if none was found).
     """
 
     names: tuple[str, ...]
@@ -266,9 +181,10 @@ def fit_many(
 ) -> ManyFits:
     """Fit m series measured at the same angles, `batch` of them in one vmapped call.
 
-    `angle` (n,) radians, `field` (m, n) tesla with NaN for missing points, `sigma` broadcasting to it,
-    `frequency` one number or (n,); the rest as for `fit_series`. `intervals` adds profile-likelihood
-    intervals at several times the cost. `progress`(done, m) is called after each batch.
+    `angle` (n,) radians, `field` (m, n) tesla with NaN for missing points, `sigma` broadcasting
+    to it, `frequency` one number or (n,); the rest as for `fit_series`. `intervals` adds
+    profile-likelihood intervals at several times the cost. `progress`(done, m) is called after
+    each batch.
 
     >>> import numpy as np
     >>> angle = np.deg2rad(np.arange(0, 180, 15))
@@ -278,7 +194,7 @@ def fit_many(
     """
     field = np.atleast_2d(np.asarray(field, float))
     example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
-    problem = _Problem.of(
+    problem = FitProblem.of(
         [example], g, offset, parameters, model, loss, as_convention(convention), points=False
     )
     few = np.sum(np.isfinite(field), axis=1) < len(problem.parameters.free)
@@ -314,148 +230,8 @@ def fit_many(
 _KEPT = ("x", "covariance", "lower", "upper", "chi2", "predicted", "converged", "rival_chi2")
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """What stays the same while the numbers change: hashable, so that JAX compiles it once."""
-
-    parameters: ParameterSet
-    model: Model
-    planes: tuple[Any, ...]
-    own_offsets: bool
-    loss: str
-
-    @staticmethod
-    def of(
-        series: Sequence[Series],
-        g: Parameter,
-        offset: Parameter | Sequence[Parameter],
-        parameters: Mapping[str, Parameter] | None,
-        model: Model | None,
-        loss: str,
-        convention: Convention,
-        points: bool = True,
-    ) -> "_Problem":
-        if loss not in ("linear", "soft_l1"):
-            raise ValueError(f"unknown loss {loss!r}: expected linear or soft_l1")
-        if parameters is None:
-            if model is not None and not isinstance(model, (InPlaneModel, FullTensorModel)):
-                raise ValueError("a model of your own needs `parameters`")
-            names = ("A", "B", "C")
-            if isinstance(model, FullTensorModel):
-                names += ("Cxz", "Cyz")
-            parameters = {name: Free() for name in names}
-        elif model is None:
-            missing = {"A", "B", "C"} - parameters.keys()
-            parameters = {**dict.fromkeys(sorted(missing), 0.0), **parameters}
-        own_offsets = isinstance(offset, Sequence)
-        if own_offsets and len(offset) != len(series):
-            raise ValueError(f"{len(offset)} offsets for {len(series)} series")
-        offsets = (
-            {f"offset_{i + 1}": value for i, value in enumerate(offset)}
-            if own_offsets
-            else {"offset": offset}
-        )
-        everything = ParameterSet.of({**parameters, "g": g, **offsets})
-        if not everything.free:
-            raise ValueError("no parameter is free")
-        count = sum(int(np.sum(np.isfinite(s.field))) for s in series)
-        if points and count < len(everything.free):
-            raise ValueError(
-                f"{count} points are fewer than the {len(everything.free)} free parameters"
-            )
-        return _Problem(
-            parameters=everything,
-            model=InPlaneModel(convention) if model is None else model,
-            planes=tuple(s.plane if isinstance(s.plane, str) else _frozen(s.plane) for s in series),
-            own_offsets=own_offsets,
-            loss=loss,
-        )
-
-    def starts(self, series: Sequence[Series]) -> np.ndarray:
-        """Vectors spread over everything plausible, the same for all data."""
-        larmor = float(np.mean([np.mean(s.frequency) for s in series])) * PLANCK / (2 * MU_B)
-        return self.parameters.starting_points(SCREENED, 0.7 * larmor)
-
-    def hints(self, series: Sequence[Series], fields: Sequence[np.ndarray]) -> np.ndarray:
-        """Starts that the data suggest: no anisotropy, and their second harmonic.
-
-        To first order Hres = w0 + s (¾A + ¾B cos 2α + (3/2) C sin 2α) in the xy-plane.
-        """
-        free = self.parameters.free
-        center = self.parameters.central_point()
-        harmonic = center.copy()
-        if isinstance(self.model, InPlaneModel | FullTensorModel):
-            s = self.model.convention.sign
-            rows, values = [np.zeros((0, 3))], [np.zeros(0)]
-            for one, field in zip(series, fields, strict=True):
-                if one.plane == "xy":
-                    used = np.isfinite(field)
-                    angle = 2 * one.angle[used]
-                    rows.append(
-                        s
-                        * np.stack([0.75 + 0 * angle, 0.75 * np.cos(angle), 1.5 * np.sin(angle)], 1)
-                    )
-                    values.append(field[used] - one.frequency[used] * PLANCK / (2 * MU_B))
-            fields_abc, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(values))
-            for name, value in zip("ABC", fields_abc, strict=True):
-                if name in free:
-                    harmonic[free.index(name)] = value
-        lower, upper = self.parameters.lower, self.parameters.upper
-        return np.clip([center, harmonic, 0.7 * harmonic + 0.3 * center], lower, upper)
-
-    def estimate(
-        self,
-        design: Any,
-        data: Data,
-        starts: np.ndarray,
-        hints: np.ndarray,
-        known: bool,
-        intervals: bool,
-    ) -> Estimates:
-        robust = self.loss == "soft_l1"
-        return estimate(
-            self, design, data, starts, hints, known_sigma=known, robust=robust, intervals=intervals
-        )
-
-    def predict(self, vector: jax.Array, design: Any) -> jax.Array:
-        """Fields of all series, one after the other, NaN where there is no resonance."""
-        angle, frequency = design
-        values = self.parameters.values(vector)
-        energy = self.model(values)
-        fields = []
-        for i, plane in enumerate(self.planes):
-            offset = values[f"offset_{i + 1}" if self.own_offsets else "offset"]
-            basis = plane if isinstance(plane, str) else np.array(plane)
-            fields.append(
-                resonance_field(energy, angle[i] - offset, frequency[i], values["g"], basis)
-            )
-        return jnp.concatenate(fields)
-
-
-def _frozen(plane: Any) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(x) for x in row) for row in np.asarray(plane))
-
-
-def _stack(series: Sequence[Series]) -> tuple[Any, Data, bool]:
-    """Angles and frequencies, and data, of all series, padded with points of no weight."""
-    known = [s.sigma is not None for s in series]
-    if any(known) and not all(known):
-        raise ValueError("give sigma for all series or for none")
-    angle, frequency, fields, sigmas = [], [], [], []
-    for s in series:
-        pad = (0, -len(s.field) % PAD)
-        angle.append(np.pad(s.angle, pad))
-        frequency.append(np.pad(s.frequency, pad, mode="edge"))
-        fields.append(np.pad(s.field, pad, constant_values=np.nan))
-        if s.sigma is not None:
-            sigmas.append(np.pad(s.sigma, pad, mode="edge"))
-    sigma = np.concatenate(sigmas)[None] if sigmas else None
-    data = Data.of(np.concatenate(fields)[None], sigma)
-    return (tuple(angle), tuple(frequency)), data, all(known)
-
-
 def _result(
-    problem: _Problem, series: tuple[Series, ...], batch: Estimates, known: bool
+    problem: FitProblem, series: tuple[Series, ...], batch: Estimates, known: bool
 ) -> FitResult:
     found = batch.single()
     parameters = problem.parameters

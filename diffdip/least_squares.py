@@ -5,7 +5,6 @@ Works on batches: m data sets of n points each, p free parameters. JAX does what
 are numpy. Call under `jax.enable_x64(True)`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol

@@ -46,6 +46,7 @@ class ParameterSet:
     lower: tuple[float, ...] = field(default=())
     upper: tuple[float, ...] = field(default=())
     starts: tuple[float | None, ...] = field(default=())
+    """Hints, None where none was given."""
 
     @staticmethod
     def of(parameters: Mapping[str, "Parameter"]) -> "ParameterSet":
@@ -121,21 +122,12 @@ class ParameterSet:
         steps = ratio ** -np.arange(1, size + 1)
         cube = (0.5 + np.outer(np.arange(1, count + 1), steps)) % 1
         points = np.empty((count, size))
+        center = self.central_point()
         for i, name in enumerate(self.free):
-            center, width = 0.0, spread
-            if name == "g":
-                center, width = 2.0, 0.2
-            elif name.startswith("offset"):
-                width = np.pi / 2
-            center = center if self.starts[i] is None else self.starts[i]
-            low = (
-                self.lower[i]
-                if math.isfinite(self.lower[i])
-                else min(center - width, self.upper[i] - width)
-            )
-            high = (
-                self.upper[i] if math.isfinite(self.upper[i]) else max(center + width, low + width)
-            )
+            width = 0.2 if name == "g" else np.pi / 2 if name.startswith("offset") else spread
+            low, high = self.lower[i], self.upper[i]
+            low = low if math.isfinite(low) else min(center[i], high) - width
+            high = high if math.isfinite(high) else max(center[i], low) + width
             points[:, i] = low + (high - low) * cube[:, i]
         return points
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .io.results import curve_grid, magnetization_angles, model_fields
 
@@ -28,7 +29,7 @@ BLUE, VERMILLION, GREEN, ORANGE, GRAY = "#0072B2", "#D55E00", "#009E73", "#E69F0
 REACH = 0.3
 """The farthest that M, as a unit vector, may turn between two angles on one line of a branch."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8.0,
     "axes.labelsize": 8.0,
     "axes.titlesize": 8.0,
@@ -171,8 +172,8 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     return stream.getvalue()
 
 
-def _inches(*millimeters: float) -> tuple[float, ...]:
-    return tuple(length / 25.4 for length in millimeters)
+def _inches(width: float, height: float) -> tuple[float, float]:
+    return width / 25.4, height / 25.4
 
 
 def _take(error: np.ndarray | None, mask: np.ndarray) -> np.ndarray | None:
@@ -259,7 +260,7 @@ def _polar(axes: Any, result: "FitResult", series: int) -> None:
         angle[~known], shown[~known], "^", color=BLUE, markersize=size, markerfacecolor="white"
     )
     axes.set_rlim(center, high + 0.08 * (high - center))
-    axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(3))
+    axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.set_rlabel_position(67.5)
     axes.tick_params(axis="y", labelsize=7, labelcolor=GRAY)
     axes.tick_params(axis="x", pad=2)

@@ -32,8 +32,8 @@ PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 class Branches(eqx.Module):
     """All resonances for each direction of the field, highest field first, NaN in empty slots.
 
-    `field` in tesla; `direction` the equilibrium unit vector of M with each; `stable` says that M is
-    in the global minimum of the energy at that field (False: metastable, or empty).
+    `field` in tesla; `direction` the equilibrium unit vector of M with each; `stable` says that M
+    is in the global minimum of the energy at that field (False: metastable, or empty).
     """
 
     field: Float[Array, "*batch slots"]
@@ -41,7 +41,7 @@ class Branches(eqx.Module):
     stable: Bool[Array, "*batch slots"]
 
     def measured(self) -> tuple[Float[Array, "*batch"], Float[Array, "*batch 3"]]:
-        """Field (tesla) and direction of M of the measured branch: the highest stable one, or NaN."""
+        """Field (tesla) and direction of M of the highest stable branch, NaN where none is."""
         index = jnp.argmax(self.stable, axis=-1)[..., None]
         exists = jnp.any(self.stable, axis=-1)
         field = jnp.take_along_axis(self.field, index, axis=-1)[..., 0]
@@ -314,7 +314,7 @@ def _ordered(field: Array, direction: Array, exists: Array, stable: Array) -> Br
     )
 
 
-def _tolerance(like: Array) -> Array:
+def _tolerance(like: Array) -> Any:
     """How far above the global minimum, over w0, rounding may put it."""
     return 4 * jnp.finfo(like.dtype).eps ** 0.5
 

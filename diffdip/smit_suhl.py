@@ -23,15 +23,14 @@ def equilibrium_condition(
     (a, b, c) = s·(A, B, C) with the sign s of the convention; `field` H in tesla, angles α_H and
     α_M in radians; all broadcast.
 
-    >>> import jax.numpy as jnp
-    >>> print(f"{equilibrium_condition(AnisotropyFields(B=0.1), 0.3, jnp.pi / 2, jnp.pi / 2):.3f}")
+    >>> print(f"{equilibrium_condition(AnisotropyFields(B=0.1), 0.3, 0.0, 0.0):.3f}")
     0.000
     """
     s = fields.convention.sign
     b, c = s * fields.B, s * fields.C
     double = 2 * jnp.asarray(magnetization_angle)
     lag = jnp.asarray(field_angle) - jnp.asarray(magnetization_angle)
-    return c * jnp.cos(double) - 0.5 * b * jnp.sin(double) - field * jnp.sin(lag)
+    return c * jnp.cos(double) - 0.5 * b * jnp.sin(double) - as_float(field) * jnp.sin(lag)
 
 
 def resonance_condition(
@@ -43,7 +42,8 @@ def resonance_condition(
 ) -> Float[Array, "..."]:
     """Product of both stiffnesses less w0², in T²: zero at resonance (eq. 4, mended).
 
-    (H cosΔ − b cos 2α_M − 2c sin 2α_M)(H cosΔ − 3a/2 − (b/2) cos 2α_M − c sin 2α_M) − w0² with Δ = α_H − α_M.
+    (H cosΔ − b cos 2α_M − 2c sin 2α_M)(H cosΔ − 3a/2 − (b/2) cos 2α_M − c sin 2α_M) − w0²
+    with Δ = α_H − α_M.
     As printed, eq. 4 has the other sign between product and w0² and no solution for
     vanishing anisotropy. `larmor` is w0 in tesla (`larmor_field`).
 
@@ -55,5 +55,5 @@ def resonance_condition(
     double = 2 * jnp.asarray(magnetization_angle)
     lag = jnp.asarray(field_angle) - jnp.asarray(magnetization_angle)
     diagonal = 0.5 * b * jnp.cos(double) + c * jnp.sin(double)
-    along = field * jnp.cos(lag)
+    along = as_float(field) * jnp.cos(lag)
     return (along - 2 * diagonal) * (along - 1.5 * a - diagonal) - as_float(larmor) ** 2

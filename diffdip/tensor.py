@@ -37,7 +37,7 @@ def project_tensor(
     `DipoleSystem.tensor()` to rounding and the residual is zero.
 
     >>> import jax.numpy as jnp
-    >>> u = jnp.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.8, 0], [0.6, 0, 0.8], [0, 0.6, 0.8]])
+    >>> u = jnp.concatenate([jnp.eye(3), 0.6 * jnp.eye(3) + 0.8 * jnp.roll(jnp.eye(3), 1, 0)])
     >>> fit = project_tensor(u, 3.0 * u[:, 0] ** 2 - 1.0, magnetization=1e3)
     >>> bool(jnp.allclose(jnp.trace(fit.D), 0.0, atol=1e-5))
     True

@@ -14,7 +14,7 @@ quartic that remains holds all resonances with M in the plane.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -137,7 +137,7 @@ def _unit(x: Array, y: Array) -> Vector2:
     return x * size, y * size
 
 
-def _floored(x: Array, floor: Array) -> Array:
+def _floored(x: Array, floor: Any) -> Array:
     return jnp.where(x < 0, jnp.minimum(x, -floor), jnp.maximum(x, floor))
 
 

@@ -27,8 +27,8 @@ STALLED = 3
 # what is accepted, by quantity, in SI units; beyond it the value or its unit is a mistake
 _ACCEPTED: dict[str, tuple[Callable[[float], bool], str]] = {
     "angle": (lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
-    "field": (lambda x: 0 < x <= 100, "a field above 0 and up to 100 T"),
-    "sigma": (lambda x: 0 < x <= 100, "an error above 0"),
+    "field": (lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
+    "sigma": (lambda x: 1e-12 <= x <= 100, "an error above 0"),
     "frequency": (lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
 }
 
