@@ -172,7 +172,8 @@ def fit(
         _fail(str(error))
     labels = _labels(samples)
 
-    from .fit import Free, fit_series
+    from .fit import fit_series
+    from .parameters import Free
 
     fixed = {"A": fix_a_mt, "B": fix_b_mt, "C": fix_c_mt}
     options: dict[str, Any] = {
@@ -259,7 +260,8 @@ def curve(
         parameters |= {"frequency_GHz": frequency_ghz}
         setting = {"command": "curve", **parameters, "plane": plane, "convention": convention}
         contents = curve_files(angle, branches, str(plane), setting)
-        title = f"A = {a_mt:g}, B = {b_mt:g}, C = {c_mt:g} mT; {frequency_ghz:g} GHz, g = {g:g}"
+        title = f"A = {a_mt:g}, B = {b_mt:g}, C = {c_mt:g} mT ({convention} convention)\n"
+        title += f"{frequency_ghz:g} GHz, g = {g:g}, {plane} plane"
         figure = figure_curve(angle, branches, plane=str(plane), larmor=larmor, title=title)
         contents |= {f"curve.{kind}": figure_bytes(figure, kind) for kind in KINDS}
         advance()

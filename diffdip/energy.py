@@ -178,7 +178,12 @@ def energy_derivatives(
     energy: AbstractEnergy, direction: Float[Array, "3"]
 ) -> tuple[Float[Array, "3"], Float[Array, "3 3"]]:
     """Euclidean gradient and Hessian of e at u, in tesla: in closed form for tensors."""
-    tensor = quadratic_form(energy)
-    if tensor is not None:
+    if isinstance(energy, AbstractTensorEnergy):
+        tensor = energy.tensor()
         return tensor @ direction, tensor
-    return jax.grad(energy)(direction), jax.hessian(energy)(direction)
+    if isinstance(energy, EnergySum):
+        parts = [energy_derivatives(term, direction) for term in energy.terms]
+        gradients, hessians = zip(*parts, strict=True)
+        return sum(gradients[1:], gradients[0]), sum(hessians[1:], hessians[0])
+    gradient = jax.grad(energy)
+    return gradient(direction), jax.jacfwd(gradient)(direction)

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .convention import PAPER, Convention, as_convention
 from .diagnosis import diagnose
@@ -16,6 +15,7 @@ from .least_squares import LEVELS, Data, Estimates
 from .parameters import Parameter
 from .problem import PAD, FitProblem, Model, Series, stack_series
 from .resonance import Plane, resonance_field
+from .units import Numbers
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,7 @@ class FitResult:
     series: tuple[Series, ...]
     energy: AbstractEnergy
 
-    def curve(
-        self, angle: ArrayLike, series: int = 0, frequency: float | None = None
-    ) -> np.ndarray:
+    def curve(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> np.ndarray:
         """Hres (tesla) of the fitted model at `angle` (radians) in the plane of one series.
 
         At the mean frequency of the series unless another is given (Hz).
@@ -69,11 +67,11 @@ class FitResult:
 
 
 def fit_series(
-    angle: ArrayLike,
-    field: ArrayLike,
-    sigma: ArrayLike | None = None,
+    angle: Numbers,
+    field: Numbers,
+    sigma: Numbers | None = None,
     *,
-    frequency: ArrayLike,
+    frequency: Numbers,
     g: Parameter = 2.0,
     offset: Parameter = 0.0,
     plane: Plane = "xy",
@@ -163,11 +161,11 @@ class ManyFits:
 
 
 def fit_many(
-    angle: ArrayLike,
-    field: ArrayLike,
-    sigma: ArrayLike | None = None,
+    angle: Numbers,
+    field: Numbers,
+    sigma: Numbers | None = None,
     *,
-    frequency: ArrayLike,
+    frequency: Numbers,
     g: Parameter = 2.0,
     offset: Parameter = 0.0,
     plane: Plane = "xy",

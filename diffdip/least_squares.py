@@ -7,7 +7,7 @@ are numpy. Call under `jax.enable_x64(True)`.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +32,9 @@ ROUNDS = 7
 _SOLVER = optx.LevenbergMarquardt(rtol=1e-9, atol=1e-9, linear_solver=lx.Normal(lx.Cholesky()))
 
 
+@runtime_checkable
 class Problem(Protocol):
-    """A model of the data: hashable, so that JAX compiles it once for all numbers."""
+    """A model of the data: a pytree of arrays."""
 
     @property
     def parameters(self) -> ParameterSet: ...
@@ -84,7 +85,7 @@ class Estimates:
 
     def single(self) -> "Estimates":
         """The estimates of the first data set, without the batch axis."""
-        return Estimates(**{name: value[0] for name, value in vars(self).items()})
+        return Estimates(**{name: np.asarray(value[0]) for name, value in vars(self).items()})
 
 
 def estimate(
@@ -188,12 +189,12 @@ def student_quantile(level: float, freedom: np.ndarray) -> np.ndarray:
     return np.sqrt(low * high)
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _predictions(problem: Problem, design: Any, vectors: Array) -> Array:
     return jax.vmap(lambda x: problem.predict(x, design))(vectors)
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _linearized(problem: Problem, design: Any, vectors: Array) -> tuple[Array, Array]:
     """Predictions (m, n) and their derivatives (m, n, p)."""
 
@@ -205,7 +206,7 @@ def _linearized(problem: Problem, design: Any, vectors: Array) -> tuple[Array, A
     return predicted, slope
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=1)
 def _optimize(
     problem: Problem,
     robust: bool,

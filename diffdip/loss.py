@@ -85,7 +85,7 @@ def fit_loss(
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.jit, static_argnums=(1, 2, 3))
 def _descend(
     problem: FitProblem,
     loss: Loss,

@@ -1,11 +1,12 @@
 """Where an arbitrary smooth energy resonates: a search on a mesh of the sphere.
 
 H(u) is explicit, so its values at the vertices of a triangulated sphere do not depend on the
-direction of the field. A resonance in direction ĥ lies where the ray along ĥ pierces
-the surface H(u), and the triangles that it pierces are good starts for Newton's method.
+direction of the field. Resonances lie where H(u) points along ĥ: the vertices where it does so
+more closely than at their neighbours are good starts for Newton's method.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +19,15 @@ from .tensor_resonance import Candidates
 
 
 SUBDIVISIONS = 3
-SLACK = 0.2
-"""How far outside a triangle, in barycentric coordinates, the ray may pass."""
-SLOTS = 12
+SLOTS = 6
 
 
 @functools.cache
 def sphere_mesh(subdivisions: int = SUBDIVISIONS) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (unit vectors) and triangles of a subdivided icosahedron."""
+    """Vertices (unit vectors) of a subdivided icosahedron and the six neighbours of each.
+
+    The twelve vertices with five neighbours name one of them twice.
+    """
     golden = (1 + 5**0.5) / 2
     corners = [(0, s, t * golden) for s in (-1, 1) for t in (-1, 1)]
     vertices = np.array([np.roll(corner, shift) for shift in range(3) for corner in corners], float)
@@ -47,35 +49,33 @@ def sphere_mesh(subdivisions: int = SUBDIVISIONS) -> tuple[np.ndarray, np.ndarra
         (a, b, c), (ab, bc, ca) = triangles.T, middle.T
         pieces = [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
         triangles = np.concatenate([np.stack(piece, axis=-1) for piece in pieces])
-    return vertices / np.linalg.norm(vertices, axis=-1, keepdims=True), triangles
+    around: list[set[int]] = [set() for _ in vertices]
+    for triangle in triangles:
+        for corner in triangle:
+            around[corner].update(int(other) for other in triangle if other != corner)
+    neighbours = np.array([np.resize(sorted(others), 6) for others in around])
+    return vertices / np.linalg.norm(vertices, axis=-1, keepdims=True), neighbours
 
 
-def mesh_candidates(energy: AbstractEnergy) -> Candidates:
+def mesh_candidates(energy: AbstractEnergy, dtype: Any) -> Candidates:
     """The function (ĥ, w0) → starts near all resonances of `energy`, and which slots hold one.
 
     Two resonances closer to each other than the mesh (about 8°) may be missed or merged.
     """
-    vertices, triangles = sphere_mesh()
-    u = jnp.asarray(vertices, dtype=jnp.result_type(*jax.tree.leaves(energy)))
-    triangles = jnp.asarray(triangles)
+    vertices, neighbours = sphere_mesh()
+    u = jnp.asarray(vertices, dtype)
     terms = jax.vmap(lambda u: field_terms(energy, u))(u)
 
     def candidates(
         field_direction: Float[Array, "3"], larmor: Float[Array, ""]
     ) -> tuple[Float[Array, "slots 3"], Bool[Array, " slots"]]:
         H = jax.vmap(FieldTerms.field, in_axes=(0, 0, None))(terms, u, larmor)
-        a, b, c = H[triangles[:, 0]], H[triangles[:, 1]], H[triangles[:, 2]]
-        volume = jnp.sum(a * jnp.cross(b, c), axis=-1)
-        normals = jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)], axis=1)
-        weights = (normals @ field_direction) / jnp.where(volume == 0, 1, volume)[:, None]
-        total = jnp.sum(weights, axis=-1)
-        pierced = (total > 0) & (volume != 0)
-        weights = weights / jnp.where(pierced, total, 1)[:, None]
-        score = jnp.where(pierced, jnp.min(weights, axis=-1), -jnp.inf)
+        size = jnp.sqrt(jnp.sum(H * H, axis=-1))
+        cosine = (H @ field_direction) / jnp.where(size > 0, size, 1)
+        highest = jnp.max(cosine[neighbours], axis=-1)
+        score = jnp.where((cosine >= highest) & (cosine > 0), cosine, -1)
         best, index = jax.lax.top_k(score, SLOTS)
-        start = jnp.einsum("sk,ski->si", weights[index], u[triangles[index]])
-        found = best > -SLACK
-        start = jnp.where(found[:, None], start, field_direction)
-        return start / jnp.linalg.norm(start, axis=-1, keepdims=True), found
+        found = best > 0
+        return jnp.where(found[:, None], u[index], field_direction), found
 
     return candidates

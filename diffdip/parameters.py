@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,17 +37,21 @@ SCALE = 0.1
 """Step that counts as one for the optimizer: 0.1 T, 0.1 rad, 0.1 in g."""
 
 
-@dataclass(frozen=True)
-class ParameterSet:
-    """Named parameters and the vector of the free ones among them. Hashable: static for JAX."""
+class ParameterSet(eqx.Module):
+    """Named parameters and the vector of the free ones among them.
 
-    free: tuple[str, ...]
-    fixed: tuple[tuple[str, float], ...]
-    tied: tuple[tuple[str, Callable[[Values], Array]], ...]
-    lower: tuple[float, ...] = field(default=())
-    upper: tuple[float, ...] = field(default=())
-    starts: tuple[float | None, ...] = field(default=())
-    """Hints, None where none was given."""
+    Names and rules are static for JAX, numbers are not: fits that differ in numbers only share
+    their compiled code.
+    """
+
+    free: tuple[str, ...] = eqx.field(static=True)
+    fixed: tuple[str, ...] = eqx.field(static=True)
+    tied: tuple[tuple[str, Callable[[Values], Array]], ...] = eqx.field(static=True)
+    fixed_values: np.ndarray | Array
+    lower: np.ndarray | Array
+    upper: np.ndarray | Array
+    starts: np.ndarray | Array
+    """Hints, NaN where none was given."""
 
     @staticmethod
     def of(parameters: Mapping[str, "Parameter"]) -> "ParameterSet":
@@ -54,7 +59,7 @@ class ParameterSet:
         free = {name: p for name, p in parameters.items() if isinstance(p, Free)}
         tied = {name: p for name, p in parameters.items() if callable(p)}
         fixed = {}
-        for name in parameters.keys() - free.keys() - tied.keys():
+        for name in sorted(parameters.keys() - free.keys() - tied.keys()):
             try:
                 fixed[name] = float(parameters[name])  # pyright: ignore[reportArgumentType]
             except (TypeError, ValueError):
@@ -62,18 +67,20 @@ class ParameterSet:
                     f"parameter {name}: expected a number, Free(...) or a function, "
                     f"not {parameters[name]!r}"
                 ) from None
+        starts = [math.nan if p.start is None else p.start for p in free.values()]
         return ParameterSet(
             free=tuple(free),
-            fixed=tuple(sorted(fixed.items())),
+            fixed=tuple(fixed),
             tied=tuple(tied.items()),
-            lower=tuple(p.lower for p in free.values()),
-            upper=tuple(p.upper for p in free.values()),
-            starts=tuple(p.start for p in free.values()),
+            fixed_values=np.array(list(fixed.values()), float),
+            lower=np.array([p.lower for p in free.values()], float),
+            upper=np.array([p.upper for p in free.values()], float),
+            starts=np.array(starts, float),
         )
 
     def values(self, vector: Float[Array, " p"]) -> Values:
         """All parameters by name, from the vector of the free ones; tied ones in given order."""
-        values: Values = {name: jnp.asarray(v, vector.dtype) for name, v in self.fixed}
+        values: Values = dict(zip(self.fixed, jnp.asarray(self.fixed_values), strict=True))
         values.update(zip(self.free, vector, strict=True))
         for name, rule in self.tied:
             values[name] = jnp.asarray(rule(dict(values)))
@@ -133,10 +140,8 @@ class ParameterSet:
 
     def central_point(self) -> np.ndarray:
         """The start of each parameter, or 0 (2 for g), moved inside its bounds."""
-        hints = [
-            start if start is not None else 2.0 if name == "g" else 0.0
-            for name, start in zip(self.free, self.starts, strict=True)
-        ]
+        default = np.array([2.0 if name == "g" else 0.0 for name in self.free])
+        hints = np.where(np.isnan(self.starts), default, self.starts)
         return np.clip(hints, self.lower, self.upper)
 
 

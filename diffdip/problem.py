@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .convention import PAPER, Convention
 from .energy import AbstractEnergy, AnisotropyFields, TensorAnisotropy
@@ -15,7 +15,7 @@ from .least_squares import Data, Estimates, estimate
 from .parameters import Free, Parameter, ParameterSet, Values
 from .resonance import PLANES, Plane, resonance_field
 from .tensor import symmetric
-from .units import MU_B, PLANCK
+from .units import MU_B, PLANCK, Numbers
 
 
 Model = Callable[[Values], AbstractEnergy]
@@ -66,11 +66,11 @@ class Series:
 
     def __init__(
         self,
-        angle: ArrayLike,
-        field: ArrayLike,
-        sigma: ArrayLike | None = None,
+        angle: Numbers,
+        field: Numbers,
+        sigma: Numbers | None = None,
         *,
-        frequency: ArrayLike,
+        frequency: Numbers,
         plane: Plane = "xy",
         name: str = "",
     ):
@@ -94,7 +94,7 @@ class Series:
         if isinstance(plane, str) and plane not in PLANES:
             raise ValueError(f"unknown plane {plane!r}: expected xy, xz, yz or two vectors")
 
-        def full(value: ArrayLike) -> np.ndarray:
+        def full(value: Numbers) -> np.ndarray:
             return np.broadcast_to(np.asarray(value, float), shape).copy()
 
         object.__setattr__(self, "angle", full(angle))
@@ -105,15 +105,14 @@ class Series:
         object.__setattr__(self, "name", name)
 
 
-@dataclass(frozen=True)
-class FitProblem:
-    """What stays the same while the numbers change: hashable, so that JAX compiles it once."""
+class FitProblem(eqx.Module):
+    """Parameters, the model that they belong to, and the planes of the series."""
 
     parameters: ParameterSet
-    model: Model
-    planes: tuple[Any, ...]
-    own_offsets: bool
-    loss: str
+    model: Model = eqx.field(static=True)
+    planes: tuple[Any, ...] = eqx.field(static=True)
+    own_offsets: bool = eqx.field(static=True)
+    loss: str = eqx.field(static=True)
 
     @staticmethod
     def of(

@@ -127,7 +127,8 @@ def resonance_field_along(
     >>> print(f"{1e3 * along_normal:.2f} mT")
     837.59 mT
     """
-    return _broadcast(_measured_solver(energy), as_float(direction), larmor_field(frequency, g))
+    direction, larmor = as_float(direction), larmor_field(frequency, g)
+    return _broadcast(_measured_solver(energy, direction.dtype), direction, larmor)
 
 
 def resonance_branches(
@@ -139,13 +140,14 @@ def resonance_branches(
 ) -> Branches:
     """All resonances for a field rotated in a plane; arguments as for `resonance_field`.
 
-    Six slots per angle for tensors and sums of them, where no branch is missed, M out of the
-    plane included; twelve for other energies, where two branches closer than about 8° on the
+    Six slots per angle. For tensors and sums of them no branch is missed, M out of the
+    plane included; six for other energies, where two branches closer than about 8° on the
     sphere may be. Only minima of the energy count, metastable ones included.
 
-    >>> branches = resonance_branches(AnisotropyFields(A=0.3, B=0.5), 1.4, 9.45e9)
+    >>> import jax.numpy as jnp
+    >>> branches = resonance_branches(AnisotropyFields(A=0.2, B=0.3), jnp.deg2rad(80.0), 9.45e9)
     >>> [f"{1e3 * field:.1f} mT" for field in branches.field if field == field]
-    ['538.0 mT', '379.6 mT', '85.2 mT']
+    ['356.2 mT', '233.4 mT', '81.1 mT']
     """
     if _is_planar(energy, plane):
         solver = _planar_branch_solver(energy)
@@ -166,7 +168,8 @@ def resonance_branches_along(
     >>> int(jnp.isfinite(branches.field).sum())
     1
     """
-    return _broadcast(_branch_solver(energy), as_float(direction), larmor_field(frequency, g))
+    direction, larmor = as_float(direction), larmor_field(frequency, g)
+    return _broadcast(_branch_solver(energy, direction.dtype), direction, larmor)
 
 
 def _broadcast(
@@ -174,6 +177,10 @@ def _broadcast(
 ) -> Any:
     """Map `solve`(angle or direction, w0) over broadcast batches; `rank` 1 for directions."""
     core = where.shape[where.ndim - rank :]
+    if larmor.ndim == 0:  # one frequency: what depends on it alone is computed once
+        for _ in range(where.ndim - rank):
+            solve = jax.vmap(solve, in_axes=(0, None))
+        return solve(where, larmor)
     shape = jnp.broadcast_shapes(where.shape[: where.ndim - rank], larmor.shape)
     where, larmor = jnp.broadcast_to(where, shape + core), jnp.broadcast_to(larmor, shape)
     for _ in shape:
@@ -256,19 +263,42 @@ def _choose(condition: Array, first: Vector2, second: Vector2) -> Vector2:
     return jnp.where(condition, x, p), jnp.where(condition, y, q)
 
 
-def _measured_solver(energy: AbstractEnergy) -> Callable[[Array, Array], Array]:
-    solve = _branch_solver(energy)
-    return lambda direction, larmor: solve(direction, larmor).measured()[0]
+def _measured_solver(energy: AbstractEnergy, dtype: Any) -> Callable[[Array, Array], Array]:
+    """(ĥ, w0) → Hres on the measured branch."""
+    roots, differentiable = _root_solver(energy, dtype)
+
+    def solve(direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Float[Array, ""]:
+        u, field, exists, stable = roots(direction, larmor)
+        best = jnp.argmax(jnp.where(exists & stable, field, -1))
+        found = (exists & stable)[best]
+        _, field = differentiable(jnp.where(found, u[best], direction), direction, larmor)
+        return jnp.where(found, field, jnp.nan)
+
+    return solve
 
 
-def _branch_solver(energy: AbstractEnergy) -> Callable[[Array, Array], Branches]:
-    """(ĥ, w0) → all branches. What depends on the energy alone is computed once, here."""
+def _branch_solver(energy: AbstractEnergy, dtype: Any) -> Callable[[Array, Array], Branches]:
+    """(ĥ, w0) → all branches."""
+    roots, differentiable = _root_solver(energy, dtype)
+
+    def solve(direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Branches:
+        u, _, exists, stable = roots(direction, larmor)
+        u, field = jax.vmap(differentiable, in_axes=(0, None, None))(u, direction, larmor)
+        return _ordered(field, u, exists, stable)
+
+    return solve
+
+
+def _root_solver(energy: AbstractEnergy, dtype: Any) -> tuple[Callable, Callable]:
+    """Two functions: (ĥ, w0) → u, Hres, whether it exists and is stable, for all slots, without
+    derivatives; and (u, ĥ, w0) → u, Hres, with them. What depends on the energy alone is
+    computed once, here."""
     parameters, static = eqx.partition(energy, eqx.is_inexact_array)
     frozen_energy = eqx.combine(jax.lax.stop_gradient(parameters), static)
     tensor = quadratic_form(frozen_energy)
     if tensor is None:
-        candidates, steps = mesh_candidates(frozen_energy), 8
-        is_stable = _lowest_on_sphere(frozen_energy)
+        candidates, steps = mesh_candidates(frozen_energy, dtype), 6
+        is_stable = _lowest_on_sphere(frozen_energy, dtype)
     else:
         candidates, steps = tensor_candidates(tensor), 3
         is_stable = _lowest_multiplier(tensor)
@@ -277,32 +307,39 @@ def _branch_solver(energy: AbstractEnergy) -> Callable[[Array, Array], Branches]
         parameters, direction, larmor = arguments
         return _residual(field_terms(eqx.combine(parameters, static), u), u, direction, larmor)
 
-    def polish(u: Array, arguments: Any) -> tuple[Array, Array]:
-        for _ in range(steps):
-            step = newton_step(lambda u: residual(u, arguments), u) - u
-            u = u + step * jnp.minimum(1, 0.3 / jnp.maximum(jnp.linalg.norm(step), 1e-30))
-            u = u / jnp.linalg.norm(u)
-        return u, jnp.max(jnp.abs(residual(u, arguments)))
+    def polish(u: Array, direction: Array, larmor: Array) -> tuple[Array, Array, Array, Array]:
+        arguments = (jax.lax.stop_gradient(parameters), direction, larmor)
 
-    def solve(direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Branches:
-        frozen = jax.lax.stop_gradient((parameters, direction, larmor))
-        starts, exists = candidates(*frozen[1:])
-        u, error = jax.vmap(lambda u: polish(u, frozen))(starts)
-        tiny = jnp.finfo(u.dtype).eps ** 0.5
-        terms = jax.vmap(lambda u: field_terms(frozen_energy, u))(u)
-        parallel = jax.vmap(lambda t: t.parallel(frozen[2]))(terms)
-        size = jnp.max(jnp.abs(terms.torque), axis=-1) + jnp.abs(parallel) + frozen[2]
-        along = parallel * (u @ frozen[1]) + terms.torque @ frozen[1]
-        exists &= (error < tiny * size) & (along > 0)
-        same = jnp.sum((u[:, None] - u) ** 2, axis=-1) < 1e2 * tiny**2
+        def step(_: int, u: Array) -> Array:
+            change = newton_step(lambda u: residual(u, arguments), u) - u
+            u = u + change * jnp.minimum(1, 0.3 / jnp.maximum(jnp.linalg.norm(change), 1e-30))
+            return u / jnp.linalg.norm(u)
+
+        u = jax.lax.fori_loop(0, steps, step, u)
+        terms = field_terms(frozen_energy, u)
+        field, parallel = terms.magnitude(larmor), terms.parallel(larmor)
+        size = jnp.max(jnp.abs(terms.torque)) + jnp.abs(parallel) + larmor
+        error = jnp.max(jnp.abs(residual(u, arguments)))
+        along = terms.field(u, larmor) @ direction
+        converged = (error < jnp.finfo(u.dtype).eps ** 0.5 * size) & (along > 0)
+        return u, field, converged, is_stable(u, field, parallel, direction, larmor)
+
+    def roots(direction: Array, larmor: Array) -> tuple[Array, Array, Array, Array]:
+        direction, larmor = jax.lax.stop_gradient((direction, larmor))
+        starts, exists = candidates(direction, larmor)
+        u, field, converged, stable = jax.vmap(polish, in_axes=(0, None, None))(
+            starts, direction, larmor
+        )
+        exists &= converged
+        same = jnp.sum((u[:, None] - u) ** 2, axis=-1) < 1e2 * jnp.finfo(u.dtype).eps
         exists &= ~jnp.any(jnp.tril(same, -1) & exists, axis=-1)
-        u = jnp.where(exists[:, None], u, frozen[1])
-        u = jax.vmap(lambda u: implicit_root(residual, u, (parameters, direction, larmor)))(u)
-        field = jax.vmap(lambda u: field_terms(energy, u).magnitude(larmor))(u)
-        stable = jax.vmap(lambda u, f, p: is_stable(u, f, p, *frozen[1:]))(u, field, parallel)
-        return _ordered(field, u, exists, stable)
+        return jnp.where(exists[:, None], u, direction), field, exists, stable
 
-    return solve
+    def differentiable(u: Array, direction: Array, larmor: Array) -> tuple[Array, Array]:
+        u = implicit_root(residual, u, (parameters, direction, larmor))
+        return u, field_terms(energy, u).magnitude(larmor)
+
+    return roots, differentiable
 
 
 def _ordered(field: Array, direction: Array, exists: Array, stable: Array) -> Branches:
@@ -338,10 +375,10 @@ def _lowest_multiplier(tensor: Float[Array, "3 3"]) -> Callable[..., Array]:
     return is_stable
 
 
-def _lowest_on_sphere(energy: AbstractEnergy) -> Callable[..., Array]:
+def _lowest_on_sphere(energy: AbstractEnergy, dtype: Any) -> Callable[..., Array]:
     """Global minimum of any energy: no vertex of the mesh lies lower in the same field."""
     vertices, _ = sphere_mesh()
-    u = jnp.asarray(vertices, dtype=jnp.result_type(*jax.tree.leaves(energy)))
+    u = jnp.asarray(vertices, dtype)
     values = jax.vmap(energy)(u)
 
     def is_stable(

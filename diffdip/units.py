@@ -4,11 +4,16 @@ Inside, lengths are nm, moments µB, fields tesla, angles radians and frequencie
 Files, the command line and plots use mT, degrees and GHz.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+
+Numbers: TypeAlias = float | int | Sequence | np.ndarray | Array
+"""What measured data may come as; made float64 inside."""
 
 MU_0: Final = 1.25663706127e-6
 """Vacuum permeability in T·m/A (CODATA 2022)."""
