@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,12 +58,12 @@ class FitResult:
         At the mean frequency of the series unless another is given (Hz).
         """
         measured = self.series[series]
-        hertz = float(np.mean(measured.frequency)) if frequency is None else frequency
+        hertz = np.mean(measured.frequency) if frequency is None else np.float64(frequency)
         offset = self.values.get(f"offset_{series + 1}", self.values.get("offset", 0.0))
         with jax.enable_x64(True):
             angles = jnp.asarray(np.asarray(angle, float) - offset)
             return np.asarray(
-                resonance_field(self.energy, angles, hertz, self.values["g"], measured.plane)
+                _curve(self.energy, angles, hertz, jnp.asarray(self.values["g"]), measured.plane)
             )
 
 
@@ -226,6 +227,9 @@ def fit_many(
 
 
 _KEPT = ("x", "covariance", "lower", "upper", "chi2", "predicted", "converged", "rival_chi2")
+
+
+_curve = eqx.filter_jit(resonance_field)
 
 
 def _result(

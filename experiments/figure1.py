@@ -1,0 +1,121 @@
+"""Fig. 1 of the paper: the angular variation of Hres calculated from the published A and B.
+
+The dashed lines of Fig. 1 are the model for samples I and II at 9.45 GHz with g = 2 and
+C = 0. The published values need the `paper` convention: with the physical sign sample I would
+resonate at 647 and 380 mT instead of at the 62 and about 400 mT that the text states.
+
+    python experiments/figure1.py --out out
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from diffdip import AnisotropyFields, resonance_field
+from diffdip.io import OutputError, write_files
+from diffdip.plot import BLUE, STYLE, VERMILLION, angle_axis, figure_bytes
+
+
+FREQUENCY = 9.45e9
+DEGREES = np.linspace(0, 180, 361)
+
+
+class Published(NamedTuple):
+    """A, B in mT as published, and (angle in degrees, Hres in mT) as stated in the text."""
+
+    name: str
+    A: float
+    B: float
+    stated: tuple[tuple[float, float], ...] = ()
+
+
+SAMPLES = (
+    Published("sample I", 191.5, 204.6, ((0.0, 62.0), (90.0, 400.0))),
+    Published("sample II", 122.6, 24.1),
+)
+"""The text gives B = 206.6 mT for sample I in a second place; this is the value of the fit."""
+
+
+_solve = jax.jit(resonance_field)
+
+
+def fields(sample: Published, convention: str = "paper") -> np.ndarray:
+    """Hres in mT at DEGREES, in float64."""
+    with jax.enable_x64(True):
+        energy = AnisotropyFields(sample.A / 1e3, sample.B / 1e3, 0.0, convention)
+        return 1e3 * np.asarray(_solve(energy, np.radians(DEGREES), FREQUENCY))
+
+
+def extrema(sample: Published, convention: str = "paper") -> tuple[float, float]:
+    """Hres in mT at 0° and at 90°."""
+    curve = fields(sample, convention)
+    return float(curve[DEGREES == 0][0]), float(curve[DEGREES == 90][0])
+
+
+def draw_samples(axes: Any) -> None:
+    """Draw Hres(α_H) of both samples and the stated values into `axes`."""
+    for sample, color in zip(SAMPLES, (BLUE, VERMILLION), strict=True):
+        label = f"{sample.name}: A = {sample.A:g} mT, B = {sample.B:g} mT"
+        axes.plot(DEGREES, fields(sample), "--", color=color, label=label)
+        if sample.stated:
+            angles, values = zip(*sample.stated, strict=True)
+            label = f"{sample.name}, stated in the text"
+            axes.plot(angles, values, "o", color=color, markersize=4.5, label=label)
+    axes.set_ylim(0, 560)
+    axes.set_ylabel(rf"$H_\mathrm{{res}}$ at {FREQUENCY / 1e9:g} GHz (mT)")
+    axes.legend(loc="upper left")
+    angle_axis(axes, DEGREES)
+
+
+def table() -> str:
+    """The calculated Hres at 0° and 90° next to the stated ones, in mT."""
+    lines = ["sample      A (mT)  B (mT)  Hres(0°)  stated  Hres(90°)  stated   (mT)"]
+    for sample in SAMPLES:
+        low, high = extrema(sample)
+        stated = dict(sample.stated)
+        marks = [f"{stated[a]:.0f}" if a in stated else "-" for a in (0.0, 90.0)]
+        lines.append(
+            f"{sample.name:10s}  {sample.A:6.1f}  {sample.B:6.1f}  {low:8.3f}  {marks[0]:>6s}  "
+            f"{high:9.3f}  {marks[1]:>6s}"
+        )
+    return "\n".join(lines)
+
+
+def figure() -> Figure:
+    """The figure, one column wide."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(85 / 25.4, 70 / 25.4), layout="constrained")
+        draw_samples(figure.add_subplot())
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Calculate Hres(angle) of the published samples I and II (Fig. 1).",
+        epilog="Example: python experiments/figure1.py --out out",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out"),
+        help="folder for figure1.png and .pdf (%(default)s)",
+    )
+    arguments = parser.parse_args()
+    drawn = figure()
+    try:
+        written = write_files(
+            arguments.out, {f"figure1.{kind}": figure_bytes(drawn, kind) for kind in ("png", "pdf")}
+        )
+    except OutputError as error:
+        parser.exit(2, f"figure1: {error}\n")
+    print(table())
+    print("wrote", *written)
+
+
+if __name__ == "__main__":
+    main()

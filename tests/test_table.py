@@ -1,0 +1,386 @@
+"""Tables: every spelling that is accepted, every mistake named with its place."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from diffdip.io import TableError, columns, example_path, read_table, table
+
+
+PLAIN = "angle_deg,field_mT,frequency_GHz\n0,338.1,9.45\n45,339.2,9.46\n90,340.3,9.47\n"
+
+
+def write(folder, content, name="sweep.csv"):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def message(path, frequency=None):
+    with pytest.raises(TableError) as caught:
+        read_table(path, frequency)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(str(path))
+    return text[len(str(path)) :]
+
+
+def test_a_table_in_si_units(tmp_path):
+    path = write(tmp_path, PLAIN)
+    [sample] = read_table(path)
+    assert sample.name == "sweep"
+    assert sample.source == path
+    assert sample.sigma is None
+    assert sample.warnings == ()
+    np.testing.assert_allclose(sample.angle, [0, np.pi / 4, np.pi / 2], rtol=1e-15)
+    np.testing.assert_allclose(sample.field, [0.3381, 0.3392, 0.3403], rtol=1e-15)
+    np.testing.assert_allclose(sample.frequency, [9.45e9, 9.46e9, 9.47e9], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "radians"),
+    [
+        ("angle_deg", "30", np.pi / 6),
+        ("Angle (deg)", "30", np.pi / 6),
+        ("alpha [°]", "30", np.pi / 6),
+        ("α_H / °", "30", np.pi / 6),
+        ("angle", "30", np.pi / 6),
+        ("Rotation angle [degrees]", "30", np.pi / 6),
+        ("angle_rad", "0.5", 0.5),
+        ("phi in rad", "0.5", 0.5),
+    ],
+)
+def test_spellings_of_the_angle(tmp_path, header, cell, radians):
+    path = write(tmp_path, f"{header};field_mT\n0;300\n{cell};310\n")
+    assert read_table(path, 9e9)[0].angle[1] == pytest.approx(radians, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"),
+    [
+        ("field_mT", "338.5"),
+        ("field [T]", "0.3385"),
+        ("B_T", "0.3385"),
+        ("Hres (G)", "3385"),
+        ("H_res/Oe", "3385"),
+        ("Magnetic field (kOe)", "3.385"),
+        ("kG B", None),
+        ("Hres, kG", "3.385"),
+        ("µ0H (mT)", "338.5"),
+        ("mu0 H_res [µT]", "338500"),
+        ("B0 {gauss}", "3.385e3"),
+        ("resonance_field_millitesla", "+338.5"),
+    ],
+)
+def test_spellings_of_the_field(tmp_path, header, cell):
+    path = write(tmp_path, f"angle\t{header}\n0\t{cell}\n90\t{cell}\n")
+    if cell is None:
+        assert "no column for the field among 'angle', 'kG B'" in message(path, 9e9)
+    else:
+        assert read_table(path, 9e9)[0].field[1] == pytest.approx(0.3385, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("header", "tesla"),
+    [("sigma_mT", 2e-3), ("error (G)", 2e-4), ("Uncertainty", 1e-4 * 2), ("σ [T]", 2.0)],
+)
+def test_errors_have_their_unit_or_that_of_the_field(tmp_path, header, tesla):
+    path = write(tmp_path, f"{header},angle,field_G\n2,0,3385\n2,90,3386\n")
+    np.testing.assert_allclose(read_table(path, 9e9)[0].sigma, tesla, rtol=1e-14)
+
+
+@pytest.mark.parametrize("header", ["frequency_MHz", "nu (MHz)", "ν [MHz]", "MW frequency / MHz"])
+def test_spellings_of_the_frequency(tmp_path, header):
+    path = write(tmp_path, f"angle,field_G,{header}\n0,3385,9450\n90,3386,9460\n")
+    np.testing.assert_allclose(read_table(path)[0].frequency, [9.45e9, 9.46e9], rtol=1e-14)
+
+
+def test_one_frequency_serves_every_row(tmp_path):
+    path = write(tmp_path, "angle,field_G\n0,3385\n90,3386\n")
+    assert read_table(path, 9.45e9)[0].frequency.tolist() == [9.45e9, 9.45e9]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_decimal_comma(tmp_path, delimiter):
+    text = PLAIN.replace(",", delimiter).replace(".", ",")
+    [sample] = read_table(write(tmp_path, text))
+    np.testing.assert_allclose(sample.field, [0.3381, 0.3392, 0.3403], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ("# note\n" + PLAIN).encode("utf-8-sig"),
+        PLAIN.encode("utf-16"),
+        PLAIN.replace("\n", "\r\n").encode(),
+        PLAIN.replace("\n", "\r").encode(),
+        PLAIN.replace("angle_deg", "alpha [°]").encode("cp1252"),
+        PLAIN.replace("0,338.1", '"0","338.1"').encode(),
+        PLAIN.replace("\n", ",,\n").encode(),
+        ("# made by hand\n\n" + PLAIN.replace("\n45", "\n# pause\n,,\n 45 ")).encode(),
+    ],
+    ids=["bom", "utf16", "crlf", "cr", "cp1252", "quotes", "empty columns", "comments"],
+)
+def test_ways_of_writing_the_same_table(tmp_path, content):
+    [sample] = read_table(write(tmp_path, content))
+    np.testing.assert_allclose(sample.field, [0.3381, 0.3392, 0.3403], rtol=1e-15)
+    np.testing.assert_allclose(np.degrees(sample.angle), [0, 45, 90], rtol=1e-14)
+
+
+def test_samples_keep_their_order_and_their_rows(tmp_path):
+    rows = ["II,0,300", "I,0,310", "II,45,301", "I,90,311", "II,90,302"]
+    path = write(tmp_path, "sample,angle,field_mT\n" + "\n".join(rows))
+    first, second = read_table(path, 9e9)
+    assert (first.name, second.name) == ("II", "I")
+    np.testing.assert_allclose(first.field, [0.300, 0.301, 0.302])
+    np.testing.assert_allclose(second.angle, [0, np.pi / 2])
+
+
+BAD = {
+    "empty": ("", ": the file is empty; expected a header row and rows of numbers"),
+    "comments only": ("# nothing\n\n", ": the file is empty; expected"),
+    "header only": ("angle,field_mT,f_GHz\n", ": no rows of numbers after the header in row 1"),
+    "no angle": (
+        "alfa,field_mT,f_GHz\n1,2,3\n",
+        ", row 1: no column for the angle among 'alfa', 'field_mT', 'f_GHz'; "
+        "expected a name such as angle_deg",
+    ),
+    "no field": ("angle,f_GHz\n1,3\n", ", row 1: no column for the field among 'angle', 'f_GHz'"),
+    "spaces": ("angle field_mT\n1 2\n", ", row 1: no column for the angle among 'angle field_mT'"),
+    "no unit": (
+        "angle,field,f_GHz\n1,2,3\n",
+        ", row 1, column 'field': the unit of the field is missing; "
+        "expected one of T, mT, G, Oe, kG, kOe, uT, as in field_mT",
+    ),
+    "unknown unit": (
+        "angle,field (A/m),f_GHz\n1,2,3\n",
+        ", row 1, column 'field (A/m)': unknown unit 'A/m' for the field; expected one of T, mT",
+    ),
+    "unit of something else": (
+        "angle (mT),field_mT,f_GHz\n1,2,3\n",
+        ", row 1, column 'angle (mT)': unknown unit 'mT' for the angle; expected one of rad, deg",
+    ),
+    "no unit of the frequency": (
+        "angle,field_mT,frequency\n1,2,3\n",
+        ", row 1, column 'frequency': the unit of the frequency is missing; expected one of Hz",
+    ),
+    "duplicate": (
+        "angle_deg,field_mT,angle_rad,f_GHz\n1,2,3,4\n",
+        ", row 1, column 'angle_rad': a second column for the angle, besides 'angle_deg'",
+    ),
+    "no frequency": (
+        "angle,field_mT\n0,338\n90,339\n",
+        ", row 1: no column for the frequency and none was given; "
+        "expected a column such as frequency_GHz or the option --frequency-ghz",
+    ),
+    "text": (
+        PLAIN.replace("339.2", "high"),
+        ", row 3, column 'field_mT': 'high' is not a finite number; "
+        "expected a number such as 338.36",
+    ),
+    "line of the file": (
+        "# one\n\n" + PLAIN.replace("340.3", "34o.3"),
+        ", row 6, column 'field_mT': '34o.3'",
+    ),
+    "nan": (PLAIN.replace("339.2", "NaN"), ", row 3, column 'field_mT': 'NaN' is not a finite"),
+    "inf": (PLAIN.replace("9.46", "inf"), ", row 3, column 'frequency_GHz': 'inf' is not a finite"),
+    "overflow": (
+        PLAIN.replace("339.2", "1e999"),
+        ", row 3, column 'field_mT': '1e999' is out of range; "
+        "expected a field above 0 and up to 100 T",
+    ),
+    "denormal": (PLAIN.replace("339.2", "1e-320"), ", row 3, column 'field_mT': '1e-320' is out"),
+    "underscore": (PLAIN.replace("339.2", "33_9"), ", row 3, column 'field_mT': '33_9' is not a"),
+    "missing value": (PLAIN.replace("339.2", ""), ", row 3, column 'field_mT': empty; expected a"),
+    "negative field": (PLAIN.replace("339.2", "-339.2"), ", row 3, column 'field_mT': '-339.2' is"),
+    "zero frequency": (
+        PLAIN.replace("9.46", "0"),
+        ", row 3, column 'frequency_GHz': '0' is out of range; "
+        "expected a frequency of 1 MHz to 10 THz",
+    ),
+    "negative frequency": (
+        PLAIN.replace("9.46", "−9.46"),
+        ", row 3, column 'frequency_GHz': '−9.46' is out of range",
+    ),
+    "wild angle": (PLAIN.replace("45,", "4500,"), ", row 3, column 'angle_deg': '4500' is out of"),
+    "zero sigma": (
+        "angle,field_mT,sigma_mT,f_GHz\n0,338,1,9\n90,339,0,9\n",
+        ", row 3, column 'sigma_mT': '0' is out of range; expected an error above 0",
+    ),
+    "negative sigma": (
+        "angle,field_mT,sigma_mT,f_GHz\n0,338,1,9\n90,339,-1,9\n",
+        ", row 3, column 'sigma_mT': '-1' is out of range",
+    ),
+    "short row": (
+        PLAIN.replace("45,339.2,9.46", "45,339.2"),
+        ", row 3: 2 cells where the header has 3; expected as many",
+    ),
+    "long row": (PLAIN.replace("9.46", "9.46,7"), ", row 3: 4 cells where the header has 3"),
+    "decimal comma": (
+        PLAIN.replace("339.2", "339,2"),
+        ", row 3: 4 cells where the header has 3; expected as many "
+        "(a decimal comma needs semicolons between the columns)",
+    ),
+    "quoted decimal comma": (
+        PLAIN.replace("339.2", '"339,2"'),
+        ", row 3, column 'field_mT': '339,2' is not a finite number",
+    ),
+    "two decimal marks": (
+        PLAIN.replace(",", ";").replace("339.2", "339,2"),
+        ", row 3, column 'field_mT': '339,2' has another decimal mark than the rows above",
+    ),
+    "thousands": (
+        "angle;field_G;f_GHz\n0;3.385,1;9\n",
+        ", row 2, column 'field_G': '3.385,1' has another decimal mark",
+    ),
+    "equal angles": (
+        PLAIN.replace("45,", "0,").replace("90,", "180,"),
+        ", rows 2 to 4: all angles of sample 'sweep' are 0°, modulo 180°; "
+        "expected the field to be rotated",
+    ),
+    "no name": ("sample,angle,field_mT,f_GHz\n,0,338,9\n", ", row 2, column 'sample': empty"),
+    "odd name": (
+        "sample,angle,field_mT,f_GHz\na\x85b,0,338,9\n",
+        ", row 2, column 'sample': 'a\\x85b': expected a name",
+    ),
+    "open quote": (PLAIN.replace("339.2", '"339.2'), ", row 3: not a row of a table: "),
+    "null bytes": (b"angle\x00field", ": is not a text file; expected CSV or TSV in UTF-8"),
+    "undecodable": (b"angle,field_mT\n\x81\x8d\n", ": is not a text file"),
+    "binary": (bytes(range(256)), ": is not a text file"),
+    "cut utf-16": (PLAIN.encode("utf-16")[:-1], ": is not a text file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_is_named_with_its_place(tmp_path, case):
+    content, expected = BAD[case]
+    assert message(write(tmp_path, content)).startswith(expected)
+
+
+def test_a_long_value_is_cut(tmp_path):
+    text = message(write(tmp_path, PLAIN.replace("339.2", "x" * 10000)))
+    assert len(text) < 200
+
+
+def test_frequency_given_twice(tmp_path):
+    text = message(write(tmp_path, PLAIN), 9.45e9)
+    assert text.startswith(", row 1, column 'frequency_GHz': the frequency is in the table and was")
+
+
+@pytest.mark.parametrize("frequency", [0.0, -9.45e9, 9.45, float("nan"), float("inf")])
+def test_a_frequency_out_of_range(tmp_path, frequency):
+    path = write(tmp_path, "angle,field_mT\n0,338\n90,339\n")
+    assert "expected a frequency of 1 MHz to 10 THz" in message(path, frequency)
+
+
+def test_what_is_no_file(tmp_path):
+    assert message(tmp_path) == ": is a folder; expected a CSV or TSV file"
+    assert message(tmp_path / "none.csv") == ": cannot be read: No such file or directory"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        assert message(tmp_path / "pipe").startswith(": is not a regular file")
+    with pytest.raises(TableError, match=r"cannot be read: .*embedded null"):
+        read_table("a\0b.csv")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = write(tmp_path, PLAIN)
+
+    def refuse(self, *_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert message(path) == ": cannot be read: Permission denied"
+
+
+def test_a_file_that_is_too_large(tmp_path, monkeypatch):
+    path = write(tmp_path, PLAIN)
+    monkeypatch.setattr(table, "MAX_BYTES", len(PLAIN))
+    assert len(read_table(path)) == 1
+    monkeypatch.setattr(table, "MAX_BYTES", len(PLAIN) - 1)
+    assert message(path).startswith(": larger than")
+
+
+def test_full_turn_is_read_as_zero(tmp_path):
+    path = write(tmp_path, PLAIN.replace("0,338.1", "359.99,338.1"))
+    [sample] = read_table(path)
+    np.testing.assert_allclose(np.degrees(sample.angle), [-0.01, 45, 90], atol=1e-12)
+    [warning] = sample.warnings
+    assert warning == "angle 359.99° in row 2 is read as -0.01°, the same direction"
+
+
+def test_a_sweep_over_the_full_turn_stays(tmp_path):
+    rows = "".join(f"{angle},338.{angle}\n" for angle in range(0, 360, 5))
+    [sample] = read_table(write(tmp_path, "angle,field_mT\n" + rows), 9e9)
+    assert np.degrees(sample.angle).max() == pytest.approx(355)
+    assert sample.warnings == ()
+
+
+def test_a_stalled_line_fit_is_pointed_out(tmp_path):
+    rows = "".join(f"{10 * i},{f}\n" for i, f in enumerate([330, 331, 331, 331, 332, 333, 333]))
+    [sample] = read_table(write(tmp_path, "angle,field_mT\n" + rows), 9e9)
+    assert sample.warnings == ("rows 3 to 5 have the same field, 331 mT: a line fit that stalled?",)
+
+
+def test_unused_columns_and_wrong_units_are_pointed_out(tmp_path):
+    path = write(tmp_path, "angle,field_mT,note\n0,3380,ok\n90,3390,ok\n")
+    unused, units = read_table(path, 9.45e9)[0].warnings
+    assert unused == "column 'note' is not used"
+    assert units == "the fields would mean g = 0.199: check the units of field and frequency"
+
+
+def test_the_bundled_example():
+    [sample] = read_table(example_path())
+    assert len(sample.angle) == 19
+    assert len(sample.warnings) == 1  # the goniometer's 359.99°
+
+
+MUTATIONS = [b"\x00", b"\xff", b"nan", b"1e999", b'"', b",", b";", b"\t", b"\n", b"#", b"-", b""]
+SEEDS = [
+    PLAIN.encode(),
+    PLAIN.replace(",", ";").replace(".", ",").encode("utf-8-sig"),
+    PLAIN.encode("utf-16"),
+    "sample\talpha [°]\tHres (G)\tσ\tν (GHz)\nI\t0\t3385\t1\t9\nI\t9\t3386\t2\t9\n".encode(),
+]
+
+
+@given(
+    seed=st.sampled_from(SEEDS),
+    edits=st.lists(
+        st.tuples(
+            st.integers(0, 80),
+            st.integers(0, 6),
+            st.sampled_from(MUTATIONS) | st.binary(max_size=4),
+        ),
+        max_size=4,
+    ),
+    frequency=st.sampled_from([None, 9.45e9]),
+)
+def test_any_bytes_give_samples_or_a_table_error(tmp_path_factory, seed, edits, frequency):
+    content = seed
+    for place, length, new in edits:
+        content = content[:place] + new + content[place + length :]
+    path = write(tmp_path_factory.getbasetemp(), content, "fuzz.csv")
+    try:
+        samples = read_table(path, frequency)
+    except TableError as error:
+        samples, lines = [], str(error).splitlines()
+    else:
+        lines = ["no error"]
+    assert len(lines) == 1
+    assert samples or lines != ["no error"]
+    for sample in samples:
+        count = len(sample.angle)
+        assert count > 0
+        for values in (sample.angle, sample.field, sample.frequency):
+            assert values.shape == (count,)
+            assert np.isfinite(values).all()
+        assert sample.sigma is None or (sample.sigma > 0).all()
+
+
+def test_every_name_belongs_to_one_quantity():
+    names = [name for group in columns._NAMES.values() for name in group.split()]
+    assert len(names) == len(set(names))
