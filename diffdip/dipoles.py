@@ -20,8 +20,8 @@ class DipoleSystem(eqx.Module):
     neither values nor gradients. With n_i unequal moments eqs. 2 and 3 hold with m² → mᵢmⱼ and
     M = Σ mᵢ/V. The convention (`paper` by default) sets the counting of pairs.
 
-    Two unmasked dipoles at the same place have no finite energy: energy, tensor and
-    anisotropy fields are then NaN, never inf.
+    Raises `ValueError` without any site. Two unmasked dipoles at the same place have no finite
+    energy: energy, tensor and anisotropy fields are then NaN, never inf.
 
     >>> import jax.numpy as jnp
     >>> pair = DipoleSystem(jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.4]]), volume=8.0)
@@ -45,6 +45,8 @@ class DipoleSystem(eqx.Module):
         convention: Convention | str = PAPER,
     ):
         self.positions = as_float(positions)
+        if self.positions.shape[0] == 0:
+            raise ValueError("a DipoleSystem needs at least one dipole")
         dtype, count = self.positions.dtype, self.positions.shape[0]
         self.volume = jnp.asarray(volume, dtype)
         self.moments = jnp.broadcast_to(jnp.asarray(moments, dtype), (count,))
@@ -69,7 +71,7 @@ class DipoleSystem(eqx.Module):
         """
         u = jnp.asarray(direction, self.positions.dtype)
         flat = u.reshape(-1, 3)
-        positions = jnp.where(self.mask[:, None], self.positions, 0)
+        positions = self.positions
         moments = jnp.where(self.mask, self.moments, 0)
         index = jnp.arange(positions.shape[0])
 

@@ -51,4 +51,7 @@ def implicit_root(
         _, change = jax.jvp(lambda a: residual(point, a), (arguments,), (tangents[1],))
         return point, -solve_small(jacobian, change)
 
+    # the root must be batched wherever the arguments are, or repeated differentiation under
+    # vmap meets shapes that differ; the condition is constant and costs nothing
+    root = jnp.where(True, root, residual(root, arguments))
     return solution(jax.lax.stop_gradient(root), arguments)

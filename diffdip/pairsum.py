@@ -40,7 +40,6 @@ def pair_sum(
     [  8.   8. -16.]
     """
     count = positions.shape[0]
-    positions = jnp.where(mask[:, None], positions, 0.0)
     moments = jnp.where(mask, moments, 0.0)
     index = jnp.arange(count)
 

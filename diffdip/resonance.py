@@ -310,7 +310,7 @@ def _root_solver(energy: AbstractEnergy, dtype: Any) -> tuple[Callable, Callable
     def polish(u: Array, direction: Array, larmor: Array) -> tuple[Array, Array, Array, Array]:
         arguments = (jax.lax.stop_gradient(parameters), direction, larmor)
 
-        def step(_: int, u: Array) -> Array:
+        def step(_: Any, u: Array) -> Array:
             change = newton_step(lambda u: residual(u, arguments), u) - u
             u = u + change * jnp.minimum(1, 0.3 / jnp.maximum(jnp.linalg.norm(change), 1e-30))
             return u / jnp.linalg.norm(u)

@@ -2,7 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from .units import MU_0
 
@@ -24,9 +24,9 @@ def symmetric(elements: Float[Array, "6"]) -> Float[Array, "3 3"]:
 
 
 def project_tensor(
-    directions: Float[Array, "k 3"],
-    energies: Float[Array, " k"],
-    magnetization: Float[Array, ""] | float,
+    directions: Float[ArrayLike, "k 3"],
+    energies: Float[ArrayLike, " k"],
+    magnetization: Float[ArrayLike, ""],
 ) -> TensorProjection:
     """Fit D of eq. 3, F = (µ0/2) M² u·D·u, to energy densities by least squares.
 
@@ -42,6 +42,7 @@ def project_tensor(
     >>> bool(jnp.allclose(jnp.trace(fit.D), 0.0, atol=1e-5))
     True
     """
+    directions, energies = jnp.asarray(directions), jnp.asarray(energies)
     x, y, z = directions[:, 0], directions[:, 1], directions[:, 2]
     # an orthonormal basis of the traceless symmetric tensors, so that the smallest norm is
     # the Frobenius norm of D

@@ -40,7 +40,7 @@ HERTZ_PER: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 """Hertz per unit of frequency as written in a file."""
 
 
-def as_float(value: ArrayLike | tuple) -> Float[Array, "..."]:
+def as_float(value: ArrayLike | Numbers) -> Float[Array, "..."]:
     """Return `value` as an array of floating dtype.
 
     Arrays of floating dtype keep it; anything else becomes JAX's default float

@@ -1,0 +1,135 @@
+"""The script of Fig. 3, run small: numbers against a plain double sum, files, messages."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.constants
+from PIL import Image
+
+
+SCRIPT = Path(__file__).parents[1] / "experiments" / "figure3.py"
+
+
+@pytest.fixture(scope="module")
+def figure3():
+    spec = importlib.util.spec_from_file_location("figure3", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def double_sum(positions, volume, u):
+    """Eq. 2 in J/m³: all moments 1.73 µB, every pair twice."""
+    constant = scipy.constants.mu_0 / (4 * np.pi)
+    moment = 1.73 * scipy.constants.physical_constants["Bohr magneton"][0]
+    total = 0.0
+    for i, j in np.ndindex(len(positions), len(positions)):
+        if i != j:
+            r = 1e-9 * (positions[j] - positions[i])
+            size = np.linalg.norm(r)
+            total += (1 - 3 * (r @ u / size) ** 2) / size**3
+    return constant * moment**2 / (volume * 1e-27) * total
+
+
+def test_writes_both_files_and_prints_the_tensors(figure3, tmp_path, capsys):
+    out = tmp_path / "made" / "here"
+    figure3.main(["--out", str(out), "--seed", "4", "--dipoles", "30"])
+    assert sorted(path.name for path in out.iterdir()) == ["figure3.pdf", "figure3.png"]
+    with Image.open(out / "figure3.png") as image:
+        assert image.size[0] == 2100
+        assert "--seed 4 --dipoles 30; convention paper" in image.info["Description"]
+        # the three colors of the arrangements are really there
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    for color in figure3.COLORS:
+        rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        assert np.sum(np.all(pixels == rgb, axis=-1)) > 1000
+    assert (out / "figure3.pdf").read_bytes().startswith(b"%PDF")
+
+    text = capsys.readouterr().out
+    assert text.startswith("diffdip ")
+    for index in range(3):
+        rows = re.search(rf"arrangement {index + 1}: D =\n(.*\n.*\n.*)\n", text)
+        printed = np.array(rows[1].split(), float).reshape(3, 3)
+        expected = figure3.arrange(4, index, 30).closed_form
+        np.testing.assert_allclose(printed, expected, rtol=0, atol=6e-5)
+    exactness = re.findall(r"largest \|.* ([0-9.e+-]+)\n?", text)
+    assert len(exactness) == 6
+    assert max(map(float, exactness)) < 1e-12
+
+
+def test_numbers_are_those_of_a_double_sum(figure3):
+    one = figure3.arrange(seed=1, index=2, count=12)
+    system = figure3.uniform_cylinder(figure3.jax.random.fold_in(figure3.jax.random.key(1), 2), 12)
+    positions = np.asarray(system.positions)
+    angle = figure3.ANGLES[5]
+    directions = {
+        "xy": [np.cos(angle), np.sin(angle), 0],
+        "xz": [np.cos(angle), 0, np.sin(angle)],
+        "yz": [0, np.cos(angle), np.sin(angle)],
+    }
+    for row, (plane, u) in zip(one.energies, directions.items(), strict=True):
+        expected = double_sum(positions, 12 / 2.0, np.array(u))
+        np.testing.assert_allclose(row[5], expected, rtol=1e-8)
+        np.testing.assert_allclose(one.model(plane, figure3.ANGLES[5:6])[0], expected, rtol=1e-8)
+    assert one.misfit < 1e-12
+    assert one.difference < 1e-12
+    assert abs(np.trace(one.closed_form)) < 1e-12 * np.max(np.abs(one.closed_form))
+    assert one.amplitude == pytest.approx(0.5 * (one.energies.max() - one.energies.min()))
+
+
+def test_dipoles_fill_a_cylinder_as_high_as_wide(figure3):
+    count = 4000
+    system = figure3.uniform_cylinder(figure3.jax.random.key(0), count)
+    x, y, z = np.asarray(system.positions).T
+    diameter = (4 * 2000 / np.pi) ** (1 / 3)
+    assert system.volume == pytest.approx(2000)
+    squared = (x**2 + y**2) / (diameter / 2) ** 2
+    # uniform: (r/R)², z/d + ½ and the angle are uniform in [0, 1); 1.63/√n is the 1 % point of
+    # the Kolmogorov–Smirnov distance
+    for v in (squared, z / diameter + 0.5, np.arctan2(y, x) / (2 * np.pi) + 0.5):
+        distance = np.max(np.abs(np.sort(v) - (np.arange(count) + 0.5) / count))
+        assert distance < 1.63 / np.sqrt(count)
+        assert v.min() >= 0
+        assert v.max() <= 1
+
+
+def test_each_arrangement_and_seed_is_another_and_repeats(figure3):
+    tensors = [
+        figure3.arrange(seed, index, 10).closed_form for seed, index in [(0, 0), (0, 1), (1, 0)]
+    ]
+    assert np.max(np.abs(tensors[0] - tensors[1])) > 1e-3
+    assert np.max(np.abs(tensors[0] - tensors[2])) > 1e-3
+    np.testing.assert_array_equal(figure3.arrange(0, 1, 10).closed_form, tensors[1])
+
+
+@pytest.mark.float32
+def test_the_script_computes_in_float64_by_itself(figure3):
+    one = figure3.arrange(0, 0, 10)
+    assert one.energies.dtype == np.float64
+    assert one.misfit < 1e-12
+    # and leaves the setting of the caller alone
+    assert not figure3.jax.config.jax_enable_x64
+
+
+@pytest.mark.parametrize("count", ["1", "0", "-3", "many"])
+def test_a_number_without_pairs_is_refused(figure3, count, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        figure3.main(["--dipoles", count, "--out", str(tmp_path / "none")])
+    error = capsys.readouterr().err
+    assert "--dipoles" in error
+    assert count in error
+    assert not (tmp_path / "none").exists()
+
+
+def test_help_teaches(figure3, capsys):
+    with pytest.raises(SystemExit) as stop:
+        figure3.main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "Fig. 3" in text
+    assert "convention `paper`" in text
+    for option in ("--out", "--seed", "--dipoles"):
+        assert option in text
