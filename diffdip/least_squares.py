@@ -26,10 +26,13 @@ LANES = 8
 """How many starts of each data set are optimized, at least: four for each parameter, so that
 the profiles, with four ends for each, run in the same compiled function."""
 
+MAX_STEPS = 40
+"""Steps of Levenberg–Marquardt; good starts need about ten."""
+
 ROUNDS = 7
 """Steps of the search for the end of a profile-likelihood interval."""
 
-_SOLVER = optx.LevenbergMarquardt(rtol=1e-9, atol=1e-9, linear_solver=lx.Normal(lx.Cholesky()))
+_SOLVER = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-8, linear_solver=lx.Normal(lx.Cholesky()))
 
 
 @runtime_checkable
@@ -232,7 +235,7 @@ def _optimize(
 
         start = parameters.unbounded(x0)
         found = optx.least_squares(
-            residual, _SOLVER, start, has_aux=True, max_steps=100, throw=False
+            residual, _SOLVER, start, has_aux=True, max_steps=MAX_STEPS, throw=False
         )
         return vector(found.value), found.aux, found.result == optx.RESULTS.successful
 

@@ -71,7 +71,8 @@ def fit_loss(
     starts = np.concatenate(
         [problem.hints(series, [s.field for s in series]), problem.starts(series)]
     )
-    with jax.enable_x64(True):
+    # Optax mixes integers and floats
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         x, history = _descend(problem, loss, chosen, steps, design, used, measured, starts)
         values = {name: float(v) for name, v in problem.parameters.values(x).items()}
     history = np.asarray(history)

@@ -1,14 +1,12 @@
 """All real roots of a polynomial in an interval, with a fixed number of operations.
 
-Coefficients and points are Python lists of scalars, not arrays of them: under vmap each is then one
-contiguous batch, which the compiler fuses and vectorizes.
+Coefficients are Python lists of scalars: under vmap each is one contiguous batch.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float
 
 
 def horner(coefficients: list[Array], x: Array) -> Array:
@@ -32,7 +30,7 @@ def bracketed_root(
     upper: Array,
     steps: int,
 ) -> Array:
-    """The root of a polynomial `function` in [lower, upper], if it differs in sign at the ends.
+    """The root of a polynomial `function` in [lower, upper], elementwise, if it changes sign there.
 
     Newton's method, kept in the shrinking bracket by bisection. It starts on the parabola
     through the end nearer to zero: intervals end at stationary points, so two roots
@@ -63,7 +61,7 @@ def bracketed_root(
 
 def stationary_points(
     coefficients: list[Array], lower: Array, upper: Array, steps: int
-) -> list[Array]:
+) -> Float[Array, " points"]:
     """Sorted points that cut [lower, upper] into pieces on which the polynomial is monotonic.
 
     They are the zeros of the derivative; where it has fewer than degree − 1 in the interval, the
@@ -74,15 +72,13 @@ def stationary_points(
     if len(slope) == 3:
         a, b, c = slope
         root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, 0))
-        return [jnp.clip(top / (2 * a), lower, upper) for top in (-b - root, -b + root)]
-    edges = [lower, *stationary_points(slope, lower, upper, steps), upper]
-    heights = [horner(slope, edge) for edge in edges]
-    points = []
-    for (left, right), (low, high) in zip(pairwise(edges), pairwise(heights), strict=True):
-        crossing = bracketed_root(lambda x: horner(slope, x), derivative(slope), left, right, steps)
-        nearer = jnp.where(jnp.abs(low) < jnp.abs(high), left, right)
-        points.append(jnp.where((low < 0) != (high < 0), crossing, nearer))
-    return points
+        return jnp.clip(jnp.stack([-b - root, -b + root]) / (2 * a), lower, upper)
+    edges = _edges(stationary_points(slope, lower, upper, steps), lower, upper)
+    height = horner(slope, edges)
+    left, right, low, high = edges[:-1], edges[1:], height[:-1], height[1:]
+    crossing = bracketed_root(lambda x: horner(slope, x), derivative(slope), left, right, steps)
+    nearer = jnp.where(jnp.abs(low) < jnp.abs(high), left, right)
+    return jnp.where((low < 0) != (high < 0), crossing, nearer)
 
 
 def real_roots(
@@ -91,17 +87,19 @@ def real_roots(
     lower: Array,
     upper: Array,
     steps: int,
-) -> list[tuple[Array, Array]]:
-    """All simple real roots in [lower, upper], ascending: pairs of root and whether it exists.
+) -> tuple[Float[Array, " degree"], Bool[Array, " degree"]]:
+    """All simple real roots in [lower, upper], ascending, and which of the slots hold one.
 
     `coefficients` are those of the polynomial, `function` its value in whatever form is most
     accurate. Neighbouring stationary points, found the same way one degree below, bracket
     each root, so that none is missed; a double root counts as none or two.
     """
-    edges = [lower, *stationary_points(coefficients, lower, upper, steps), upper]
-    negative = [function(edge) < 0 for edge in edges]
+    edges = _edges(stationary_points(coefficients, lower, upper, steps), lower, upper)
+    negative = function(edges) < 0
     slope = derivative(coefficients)
-    return [
-        (bracketed_root(function, slope, left, right, steps), below != above)
-        for (left, right), (below, above) in zip(pairwise(edges), pairwise(negative), strict=True)
-    ]
+    roots = bracketed_root(function, slope, edges[:-1], edges[1:], steps)
+    return roots, negative[:-1] != negative[1:]
+
+
+def _edges(points: Array, lower: Array, upper: Array) -> Array:
+    return jnp.concatenate([lower[None], points, upper[None]])

@@ -13,7 +13,13 @@ from .convention import PAPER, Convention
 from .energy import AbstractEnergy, AnisotropyFields, TensorAnisotropy
 from .least_squares import Data, Estimates, estimate
 from .parameters import Free, Parameter, ParameterSet, Values
-from .resonance import PLANES, Plane, resonance_field
+from .resonance import (
+    PLANES,
+    Plane,
+    plane_directions,
+    resonance_field,
+    resonance_field_along,
+)
 from .tensor import symmetric
 from .units import MU_B, PLANCK, Numbers
 
@@ -212,14 +218,17 @@ class FitProblem(eqx.Module):
         angle, frequency = design
         values = self.parameters.values(vector)
         energy = self.model(values)
-        fields = []
-        for i, plane in enumerate(self.planes):
-            offset = values[f"offset_{i + 1}" if self.own_offsets else "offset"]
-            basis = plane if isinstance(plane, str) else np.array(plane)
-            fields.append(
-                resonance_field(energy, angle[i] - offset, frequency[i], values["g"], basis)
-            )
-        return jnp.concatenate(fields)
+        angles = [
+            angle[i] - values[f"offset_{i + 1}" if self.own_offsets else "offset"]
+            for i in range(len(self.planes))
+        ]
+        # one call for all series: each would be compiled again
+        frequencies, g = jnp.concatenate(frequency), values["g"]
+        if set(self.planes) == {"xy"}:
+            return resonance_field(energy, jnp.concatenate(angles), frequencies, g)
+        bases = [p if isinstance(p, str) else np.array(p) for p in self.planes]
+        directions = map(plane_directions, angles, bases)
+        return resonance_field_along(energy, jnp.concatenate(list(directions)), frequencies, g)
 
 
 def _frozen(plane: Any) -> tuple[tuple[float, ...], ...]:

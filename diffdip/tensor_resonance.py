@@ -75,8 +75,7 @@ def _sextic_roots(weights: Array, middle: Array, top: Array) -> tuple[Array, Arr
             for s, t in zip(coefficients, [zero] * (7 - len(term)) + term, strict=True)
         ]
 
-    roots = real_roots(sextic, coefficients, -middle, 1.001 * one, STEPS)
-    return jnp.stack([x for x, _ in roots]), jnp.stack([exists for _, exists in roots])
+    return real_roots(sextic, coefficients, -middle, 1.001 * one, STEPS)
 
 
 class PlanarQuartic(NamedTuple):
@@ -180,8 +179,8 @@ def planar_candidates(
     geometry = planar_quartic(fields, field_direction, larmor)
     quartic, normal = geometry.coefficients, geometry.normal
     lower, upper = jnp.maximum(-geometry.gap, -normal), 1.001 + jnp.maximum(0.0, -normal)
-    roots = real_roots(lambda x: horner(quartic, x), quartic, lower, upper, STEPS)
-    return [(x, geometry.direction(x), exists) for x, exists in roots]
+    roots, exist = real_roots(lambda x: horner(quartic, x), quartic, lower, upper, STEPS)
+    return [(x, geometry.direction(x), exists) for x, exists in zip(roots, exist, strict=True)]
 
 
 def _newton(coefficients: list[Array], x: Array) -> Array:
