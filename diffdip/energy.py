@@ -184,6 +184,6 @@ def energy_derivatives(
     if isinstance(energy, EnergySum):
         parts = [energy_derivatives(term, direction) for term in energy.terms]
         gradients, hessians = zip(*parts, strict=True)
-        return sum(gradients[1:], gradients[0]), sum(hessians[1:], hessians[0])
+        return jnp.sum(jnp.stack(gradients), axis=0), jnp.sum(jnp.stack(hessians), axis=0)
     gradient = jax.grad(energy)
     return gradient(direction), jax.jacfwd(gradient)(direction)
