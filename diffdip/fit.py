@@ -14,7 +14,7 @@ from .diagnosis import diagnose
 from .energy import AbstractEnergy
 from .least_squares import LEVELS, Data, Estimates
 from .parameters import Parameter
-from .problem import PAD, FitProblem, Model, Series, stack_series
+from .problem import PAD, FitProblem, Model, Series, common_frequency, stack_series
 from .resonance import Plane, resonance_field
 from .units import Numbers
 
@@ -201,7 +201,7 @@ def fit_many(
         raise ValueError(f"series {int(np.argmax(few))} has fewer points than free parameters")
     sigmas = None if sigma is None else np.broadcast_to(np.asarray(sigma, float), field.shape)
     starts = problem.starts([example])
-    design = ((example.angle,), (example.frequency,))
+    design = ((example.angle,), common_frequency(example.frequency))
     batch = min(batch, len(field))
     fitted = []
     for first in range(0, len(field), batch):

@@ -223,12 +223,12 @@ class FitProblem(eqx.Module):
             for i in range(len(self.planes))
         ]
         # one call for all series: each would be compiled again
-        frequencies, g = jnp.concatenate(frequency), values["g"]
+        g = values["g"]
         if set(self.planes) == {"xy"}:
-            return resonance_field(energy, jnp.concatenate(angles), frequencies, g)
+            return resonance_field(energy, jnp.concatenate(angles), frequency, g)
         bases = [p if isinstance(p, str) else np.array(p) for p in self.planes]
         directions = map(plane_directions, angles, bases)
-        return resonance_field_along(energy, jnp.concatenate(list(directions)), frequencies, g)
+        return resonance_field_along(energy, jnp.concatenate(list(directions)), frequency, g)
 
 
 def _frozen(plane: Any) -> tuple[tuple[float, ...], ...]:
@@ -250,4 +250,9 @@ def stack_series(series: Sequence[Series]) -> tuple[Any, Data, bool]:
             sigmas.append(np.pad(s.sigma, pad, mode="edge"))
     sigma = np.concatenate(sigmas)[None] if sigmas else None
     data = Data.of(np.concatenate(fields)[None], sigma)
-    return (tuple(angle), tuple(frequency)), data, all(known)
+    return (tuple(angle), common_frequency(np.concatenate(frequency))), data, all(known)
+
+
+def common_frequency(frequency: np.ndarray) -> np.ndarray:
+    """The frequency as one number where it is the same for all points: that saves work."""
+    return frequency[0] * np.ones(()) if np.ptp(frequency) == 0 else frequency

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
 
-from .energy import AbstractEnergy, AnisotropyFields, quadratic_form
+from .energy import AbstractEnergy, AnisotropyFields, energy_derivatives, quadratic_form
 from .explicit import FieldTerms, PlanarFields, Vector2, field_terms, turned
-from .implicit import implicit_root, newton_step
+from .implicit import implicit_root, newton_step, solve_small
 from .mesh_resonance import mesh_candidates, sphere_mesh
 from .tensor_resonance import planar_candidate, planar_candidates, tensor_candidates
 from .units import MU_B, PLANCK, as_float
@@ -141,8 +141,9 @@ def resonance_branches(
     """All resonances for a field rotated in a plane; arguments as for `resonance_field`.
 
     Six slots per angle. For tensors and sums of them no branch is missed, M out of the
-    plane included; six for other energies, where two branches closer than about 8° on the
-    sphere may be. Only minima of the energy count, metastable ones included.
+    plane included; eight for other energies, where two branches closer than about 8° on the
+    sphere, or at fields far below w0, may be. Only minima of the energy count, metastable ones
+    included.
 
     >>> import jax.numpy as jnp
     >>> branches = resonance_branches(AnisotropyFields(A=0.2, B=0.3), jnp.deg2rad(80.0), 9.45e9)
@@ -297,7 +298,7 @@ def _root_solver(energy: AbstractEnergy, dtype: Any) -> tuple[Callable, Callable
     frozen_energy = eqx.combine(jax.lax.stop_gradient(parameters), static)
     tensor = quadratic_form(frozen_energy)
     if tensor is None:
-        candidates, steps = mesh_candidates(frozen_energy, dtype), 6
+        candidates, steps = mesh_candidates(frozen_energy, dtype), 10
         is_stable = _lowest_on_sphere(frozen_energy, dtype)
     else:
         candidates, steps = tensor_candidates(tensor), 3
@@ -321,7 +322,7 @@ def _root_solver(energy: AbstractEnergy, dtype: Any) -> tuple[Callable, Callable
         size = jnp.max(jnp.abs(terms.torque)) + jnp.abs(parallel) + larmor
         error = jnp.max(jnp.abs(residual(u, arguments)))
         along = terms.field(u, larmor) @ direction
-        converged = (error < jnp.finfo(u.dtype).eps ** 0.5 * size) & (along > 0)
+        converged = (error < jnp.finfo(u.dtype).eps ** 0.75 * size) & (along > 0)
         return u, field, converged, is_stable(u, field, parallel, direction, larmor)
 
     def roots(direction: Array, larmor: Array) -> tuple[Array, Array, Array, Array]:
@@ -376,15 +377,31 @@ def _lowest_multiplier(tensor: Float[Array, "3 3"]) -> Callable[..., Array]:
 
 
 def _lowest_on_sphere(energy: AbstractEnergy, dtype: Any) -> Callable[..., Array]:
-    """Global minimum of any energy: no vertex of the mesh lies lower in the same field."""
+    """Global minimum of any energy: descent from the lowest vertex of the mesh ends no lower."""
     vertices, _ = sphere_mesh()
-    u = jnp.asarray(vertices, dtype)
-    values = jax.vmap(energy)(u)
+    mesh = jnp.asarray(vertices, dtype)
+    values = jax.vmap(energy)(mesh)
 
     def is_stable(
-        unit: Array, field: Array, parallel: Array, direction: Array, larmor: Array
+        u: Array, field: Array, parallel: Array, direction: Array, larmor: Array
     ) -> Array:
-        lowest = jnp.min(values - field * (u @ direction))
-        return energy(unit) - field * (unit @ direction) <= lowest + _tolerance(unit) * larmor
+        applied = field * direction
+
+        def descend(_: Any, u: Array) -> Array:
+            gradient, hessian = energy_derivatives(energy, u)
+            gradient = gradient - applied
+            along = u @ gradient
+            normal = jnp.outer(u, u)
+            tangent = jnp.eye(3, dtype=u.dtype) - normal
+            stiffness = tangent @ hessian @ tangent - along * tangent + normal
+            trial = u - solve_small(stiffness, gradient - along * u)
+            trial = trial / jnp.linalg.norm(trial)
+            lower = energy(trial) - trial @ applied < energy(u) - u @ applied
+            return jnp.where(lower, trial, u)
+
+        start = mesh[jnp.argmin(values - mesh @ applied)]
+        lowest = jax.lax.fori_loop(0, 5, descend, start)
+        depth = energy(u) - u @ applied - (energy(lowest) - lowest @ applied)
+        return depth <= _tolerance(u) * larmor
 
     return is_stable
