@@ -1,9 +1,11 @@
 """What is doubtful about a fit, in sentences."""
 
 import numpy as np
+from jax.scipy.special import gammaincc
 
 from .least_squares import Estimates
-from .parameters import ParameterSet
+from .parameters import ParameterSet, is_offset
+from .problem import FullTensorModel
 
 
 CORRELATED = 0.98
@@ -17,6 +19,7 @@ def diagnose(
     measured: np.ndarray,
     predicted: np.ndarray,
     dof: int,
+    reduced_chi2: float | None,
 ) -> tuple[str, ...]:
     """Sentences about a fit that did not converge, is not unique, or leaves parameters open."""
     flags = []
@@ -35,7 +38,15 @@ def diagnose(
     flags += [f"{' and '.join(group)} are not separable by these data" for group in groups]
     missing = int(np.sum(np.isfinite(measured) & ~np.isfinite(predicted)))
     if missing:
-        flags.append(f"points without resonance: the model has none at {missing} measured angles")
+        flags.append(
+            f"points without resonance: the model has none at {missing} measured angles, which "
+            "spoils the errors"
+        )
+    if reduced_chi2 is not None and gammaincc(dof / 2, reduced_chi2 * dof / 2) < 1e-3:
+        flags.append(
+            f"residuals are {reduced_chi2**0.5:.1f} times as large as sigma says: either the model "
+            "or sigma is wrong"
+        )
     for name, x, low, high in zip(names, found.x, parameters.lower, parameters.upper, strict=True):
         width = high - low if np.isfinite(high - low) else 0.1
         for bound in (low, high):
@@ -69,6 +80,8 @@ def _inseparable(
 def _shown(name: str, value: float) -> str:
     if name == "g":
         return f"g = {value:.4f}"
-    if name.startswith("offset"):
+    if is_offset(name):
         return f"{name} = {np.rad2deg(value):.1f}°"
-    return f"{name} = {1e3 * value:.1f} mT"
+    if name in FullTensorModel.names:
+        return f"{name} = {1e3 * value:.1f} mT"
+    return f"{name} = {value:.4g}"

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .convention import PAPER, Convention, as_convention
+from .convention import Convention
 from .diagnosis import diagnose
 from .energy import AbstractEnergy
 from .least_squares import LEVELS, Data, Estimates
 from .parameters import Parameter
 from .problem import PAD, FitProblem, Model, Series, common_frequency, stack_series
-from .resonance import Plane, resonance_field
+from .resonance import Branches, Plane, resonance_branches, resonance_field
 from .units import Numbers
 
 
@@ -27,8 +27,9 @@ class FitResult:
     `intervals` maps each free parameter to its "68" and "95" % interval by profile likelihood
     (one and two standard deviations; Student's law where sigma is unknown; NaN where χ² does
     not rise enough), or symmetric ones for a robust loss. `reduced_chi2` is None without
-    sigma. Residuals are field − predicted, NaN where the model has no resonance; series follow
-    one another.
+    sigma and for a robust loss, whose `chi2` is Σ 2 (√(1 + r²) − 1). Residuals are field −
+    predicted, NaN where the model has no resonance (in `chi2`, not in `rms`, such a point counts
+    with its whole field); series follow one another.
     `flags` are sentences about what is doubtful, empty if nothing is.
     """
 
@@ -57,14 +58,26 @@ class FitResult:
 
         At the mean frequency of the series unless another is given (Hz).
         """
-        measured = self.series[series]
-        hertz = np.mean(measured.frequency) if frequency is None else np.float64(frequency)
-        offset = self.values.get(f"offset_{series + 1}", self.values.get("offset", 0.0))
+        angles, hertz, plane = self._setting(angle, series, frequency)
         with jax.enable_x64(True):
-            angles = jnp.asarray(np.asarray(angle, float) - offset)
             return np.asarray(
-                _curve(self.energy, angles, hertz, jnp.asarray(self.values["g"]), measured.plane)
+                _curve(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
             )
+
+    def branches(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> Branches:
+        """All resonances of the fitted model, in numpy arrays; arguments as for `curve`."""
+        angles, hertz, plane = self._setting(angle, series, frequency)
+        with jax.enable_x64(True):
+            found = _branches(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
+            return jax.tree.map(np.asarray, found)
+
+    def _setting(
+        self, angle: Numbers, series: int, frequency: float | None
+    ) -> tuple[np.ndarray, np.ndarray, Plane]:
+        measured = self.series[series]
+        hertz = np.mean(measured.frequency) if frequency is None else frequency
+        offset = self.values.get(f"offset_{series + 1}", self.values.get("offset", 0.0))
+        return np.asarray(angle, float) - offset, np.asarray(hertz, float), measured.plane
 
 
 def fit_series(
@@ -79,7 +92,7 @@ def fit_series(
     parameters: Mapping[str, Parameter] | None = None,
     model: Model | None = None,
     loss: str = "linear",
-    convention: Convention | str = PAPER,
+    convention: Convention | str | None = None,
 ) -> FitResult:
     """Fit one series Hres(angle); by default A, B and C are free and g is fixed.
 
@@ -121,7 +134,7 @@ def fit_joint(
     parameters: Mapping[str, Parameter] | None = None,
     model: Model | None = None,
     loss: str = "linear",
-    convention: Convention | str = PAPER,
+    convention: Convention | str | None = None,
 ) -> FitResult:
     """Fit several series of one sample at once (planes, frequencies) with shared parameters.
 
@@ -129,7 +142,6 @@ def fit_joint(
     its own, named offset_1, offset_2, … Three planes and `FullTensorModel` give all of D.
     Either all series have sigma or none has.
     """
-    convention = as_convention(convention)
     problem = FitProblem.of(series, g, offset, parameters, model, loss, convention)
     design, data, known = stack_series(series)
     hints = problem.hints(series, [s.field for s in series])[None]
@@ -159,6 +171,7 @@ class ManyFits:
     predicted: np.ndarray
     converged: np.ndarray
     rival_chi2: np.ndarray
+    convention: str
 
 
 def fit_many(
@@ -173,7 +186,7 @@ def fit_many(
     parameters: Mapping[str, Parameter] | None = None,
     model: Model | None = None,
     loss: str = "linear",
-    convention: Convention | str = PAPER,
+    convention: Convention | str | None = None,
     intervals: bool = False,
     batch: int = 256,
     progress: Callable[[int, int], Any] | None = None,
@@ -193,13 +206,13 @@ def fit_many(
     """
     field = np.atleast_2d(np.asarray(field, float))
     example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
-    problem = FitProblem.of(
-        [example], g, offset, parameters, model, loss, as_convention(convention), points=False
-    )
+    problem = FitProblem.of([example], g, offset, parameters, model, loss, convention, points=False)
     few = np.sum(np.isfinite(field), axis=1) < len(problem.parameters.free)
     if np.any(few):
         raise ValueError(f"series {int(np.argmax(few))} has fewer points than free parameters")
     sigmas = None if sigma is None else np.broadcast_to(np.asarray(sigma, float), field.shape)
+    if sigmas is not None and not np.all((sigmas > 0) | ~np.isfinite(field)):
+        raise ValueError("sigma must be positive")
     starts = problem.starts([example])
     design = ((example.angle,), common_frequency(example.frequency))
     batch = min(batch, len(field))
@@ -222,6 +235,7 @@ def fit_many(
         standard_errors=np.sqrt(np.diagonal(estimates["covariance"], axis1=1, axis2=2)),
         rms=np.sqrt(np.nanmean(residuals**2, axis=1)),
         values=estimates.pop("x"),
+        convention=problem.convention,
         **estimates,
     )
 
@@ -230,6 +244,7 @@ _KEPT = ("x", "covariance", "lower", "upper", "chi2", "predicted", "converged", 
 
 
 _curve = eqx.filter_jit(resonance_field)
+_branches = eqx.filter_jit(resonance_branches)
 
 
 def _result(
@@ -252,7 +267,8 @@ def _result(
     n_points = int(np.sum(np.isfinite(np.concatenate(measured))))
     dof = n_points - len(names)
     correlation = found.covariance / np.outer(errors, errors)
-    convention = getattr(problem.model, "convention", None)
+    plain = known and dof > 0 and problem.loss == "linear"
+    reduced = float(found.chi2) / dof if plain else None
     return FitResult(
         names=names,
         values=values,
@@ -267,15 +283,17 @@ def _result(
             for i, name in enumerate(names)
         },
         chi2=float(found.chi2),
-        reduced_chi2=float(found.chi2) / dof if known and dof > 0 else None,
+        reduced_chi2=reduced,
         rms=float(np.sqrt(np.nanmean(residuals**2))) if np.any(np.isfinite(residuals)) else np.nan,
         dof=dof,
         n_points=n_points,
         residuals=residuals,
         predicted=prediction,
         converged=bool(found.converged),
-        flags=diagnose(parameters, found, correlation, np.concatenate(measured), prediction, dof),
-        convention=str(convention) if convention is not None else "none",
+        flags=diagnose(
+            parameters, found, correlation, np.concatenate(measured), prediction, dof, reduced
+        ),
+        convention=problem.convention,
         loss=problem.loss,
         series=series,
         energy=problem.model(parameters.values(jnp.asarray(found.x))),

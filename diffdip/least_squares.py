@@ -6,7 +6,6 @@ are numpy. Call under `jax.enable_x64(True)`.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -28,6 +27,9 @@ the profiles, with four ends for each, run in the same compiled function."""
 
 MAX_STEPS = 40
 """Steps of Levenberg–Marquardt; good starts need about ten."""
+
+REWEIGHTINGS = 40
+"""Rounds of reweighting for the robust loss."""
 
 ROUNDS = 7
 """Steps of the search for the end of a profile-likelihood interval."""
@@ -66,7 +68,8 @@ class Data:
 class Estimates:
     """What the data say about the free parameters x, in their own units; m data sets.
 
-    `chi2` is Σ weight² (field − predicted)², with zero for predictions that do not exist;
+    `chi2` is what was minimized, Σ weight² (field − predicted)² or its soft-l1 counterpart, where a
+    point at which the model has no resonance counts with its whole field;
     `variance` the variance of unit weight (1 where σ is known); `sensitivity` the lengths of the
     columns of the weighted Jacobian and `separation` its smallest singular value once they are one.
     `rival` is another minimum, the best that is clearly apart (`rival_chi2` inf without one).
@@ -118,11 +121,11 @@ def estimate(
     order = np.argsort(cost, axis=1)[:, : lanes - hints.shape[1]]
     x0 = np.concatenate([hints, starts[order]], axis=1)
     nothing = np.zeros(x0.shape, bool)
-    x, cost, converged = _optimized(problem, False, design, data, x0, nothing)
+    x, cost, converged = _optimized(problem, design, data, x0, nothing)
     if robust:
         if not known_sigma:
             data = Data(data.field, data.weight / _median_scale(problem, design, data, x, cost))
-        x, cost, converged = _optimized(problem, True, design, data, x, nothing)
+        x, cost, converged = _reweighted(problem, design, data, x, nothing)
 
     rows = np.arange(len(x))
     first = np.argmin(cost, axis=1)
@@ -131,13 +134,16 @@ def estimate(
     residual = data.weight * (data.field - np.nan_to_num(predicted))
     jacobian = data.weight[..., None] * slope
     count = np.sum(data.weight > 0, axis=1)
-    freedom = np.maximum(count - solution.shape[1], 1)
+    freedom = count - solution.shape[1]
+    # as many points as parameters: without σ nothing is known about the errors
+    per_freedom = np.where(freedom > 0, 1 / np.maximum(freedom, 1), np.nan)
     if robust:
-        variance = _sandwich(residual, data.weight > 0, freedom / count)
+        variance = _sandwich(residual, data.weight > 0, per_freedom)
     elif known_sigma:
         variance = np.ones(len(x))
     else:
-        variance = minimum / freedom
+        # rounding leaves a floor under the residuals of a perfect fit
+        variance = np.maximum(minimum * per_freedom, 1e-24)
     curvature, sensitivity, separation = _inverse_curvature(jacobian)
     covariance = curvature * variance[:, None, None]
 
@@ -149,19 +155,24 @@ def estimate(
 
     quantiles = np.stack(
         [
-            np.full(len(x), normal) if known_sigma else student_quantile(level, freedom)
+            np.full(len(x), normal)
+            if known_sigma
+            else student_quantile(level, np.maximum(freedom, 1))
             for level, normal in LEVELS.values()
         ],
         axis=1,
     )
     spread = quantiles[..., None] * np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))[:, None]
     lower, upper = solution[:, None] - spread, solution[:, None] + spread
-    if intervals and not robust:
+    if intervals and not robust and np.all(np.isfinite(variance)):
         rise = quantiles**2 * variance[:, None]
-        lower, upper = _profile(problem, design, data, solution, minimum, curvature, rise)
+        lower, upper, lowest = _profile(problem, design, data, solution, minimum, curvature, rise)
+        # a profile that finds a better fit, beyond rounding, proves that the minimum was none
+        rounding = 1e-16 * np.sum((data.weight * data.field) ** 2, axis=1)
+        converged[rows, first] &= ~(lowest < minimum - 1e-3 * rise[:, 0] - rounding)
     return Estimates(
         x=solution,
-        chi2=np.sum(residual**2, axis=1),
+        chi2=minimum,
         variance=variance,
         covariance=covariance,
         sensitivity=sensitivity,
@@ -209,10 +220,9 @@ def _linearized(problem: Problem, design: Any, vectors: Array) -> tuple[Array, A
     return predicted, slope
 
 
-@partial(jax.jit, static_argnums=1)
+@jax.jit
 def _optimize(
     problem: Problem,
-    robust: bool,
     design: Any,
     field: Float[Array, "l n"],
     weight: Float[Array, "l n"],
@@ -229,8 +239,6 @@ def _optimize(
             predicted = problem.predict(vector(y), design)
             # a measured line where the model has none counts as a prediction of zero field
             r = weight * (field - jnp.where(jnp.isnan(predicted), 0, predicted))
-            if robust:
-                r = soft_l1(r)
             return r, jnp.sum(r * r)
 
         start = parameters.unbounded(x0)
@@ -243,22 +251,50 @@ def _optimize(
 
 
 def _optimized(
-    problem: Problem, robust: bool, design: Any, data: Data, x0: np.ndarray, frozen: np.ndarray
+    problem: Problem,
+    design: Any,
+    data: Data,
+    x0: np.ndarray,
+    frozen: np.ndarray,
+    share: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Optimize from x0 (m, lanes, p) with the `frozen` elements kept: x, cost and convergence."""
+    """Optimize from x0 (m, lanes, p) with the `frozen` elements kept: x, cost and convergence.
+
+    `share` (m, lanes, n) multiplies the weights.
+    """
     m, lanes, _ = x0.shape
     # one flat batch: a vmap within a vmap takes twice as long to compile
     field, weight = (np.repeat(v, lanes, axis=0) for v in (data.field, data.weight))
+    if share is not None:
+        weight = weight * share.reshape(m * lanes, -1)
     flat = x0.reshape(m * lanes, -1), frozen.reshape(m * lanes, -1)
-    found = _optimize(problem, robust, design, field, weight, *flat)
+    found = _optimize(problem, design, field, weight, *flat)
     x, cost, converged = (np.asarray(v).reshape(m, lanes, *v.shape[1:]) for v in found)
     finite = np.isfinite(cost) & np.all(np.isfinite(x), axis=-1)
     return np.where(finite[..., None], x, x0), np.where(finite, cost, np.inf), converged & finite
 
 
-def soft_l1(residual: Float[Array, " n"]) -> Float[Array, " n"]:
-    """Residuals whose squares are twice the loss √(1 + r²) − 1: linear for outliers."""
-    return residual * jnp.sqrt(2 / (1 + jnp.sqrt(1 + residual * residual)))
+def _reweighted(
+    problem: Problem, design: Any, data: Data, x: np.ndarray, frozen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Minimize the soft-l1 loss Σ 2 (√(1 + r²) − 1) by iteratively reweighted least squares.
+
+    The weight of a point falls as (1 + r²)^(−1/2), so that outliers pull with constant force.
+    """
+    m, lanes, size = x.shape
+    converged = np.zeros((m, lanes), bool)
+    residual = np.zeros((m, lanes, data.field.shape[1]))
+    for _ in range(REWEIGHTINGS):
+        predicted = _predictions(problem, design, x.reshape(-1, size))
+        predicted = np.nan_to_num(np.asarray(predicted)).reshape(m, lanes, -1)
+        residual = data.weight[:, None] * (data.field[:, None] - predicted)
+        share = (1 + residual**2) ** -0.25
+        moved, _, _ = _optimized(problem, design, data, x, frozen, share)
+        converged = np.max(np.abs(moved - x), axis=-1) < 1e-7
+        x = moved
+        if np.all(converged):
+            break
+    return x, np.sum(2 * (np.sqrt(1 + residual**2) - 1), axis=-1), converged
 
 
 def _median_scale(
@@ -272,12 +308,12 @@ def _median_scale(
     return np.maximum(1.4826 * median, 1e-9)
 
 
-def _sandwich(residual: np.ndarray, used: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _sandwich(residual: np.ndarray, used: np.ndarray, per_freedom: np.ndarray) -> np.ndarray:
     """Variance of unit weight of the soft-l1 estimate: E ψ²/(E ψ′)², as for a location."""
     influence = np.where(used, residual**2 / (1 + residual**2), 0).sum(axis=1)
     slope = np.where(used, (1 + residual**2) ** -1.5, 0).sum(axis=1)
     count = used.sum(axis=1)
-    return (influence / count / share) / (slope / count) ** 2
+    return influence * per_freedom / (slope / count) ** 2
 
 
 def _inverse_curvature(jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -301,11 +337,12 @@ def _profile(
     minimum: np.ndarray,
     curvature: np.ndarray,
     rise: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ends (m, 2, p) where χ², minimized over the other parameters, has risen by `rise` (m, 2).
 
     √Δχ² is nearly linear in the distance, so each end takes a few secant-like steps. NaN
-    where there is none within the bounds and some hundred times the expected distance.
+    where there is none within the bounds and some hundred times the expected distance. Third, the
+    lowest χ² met on the way (m,).
     """
     size = solution.shape[1]
     # one lane for each side, level and parameter, repeated to fill the lanes
@@ -320,12 +357,11 @@ def _profile(
     near, far = np.zeros_like(distance), np.full_like(distance, np.inf)
     guess = center + (side * distance)[..., None] * direction
     frozen = np.broadcast_to(chosen, guess.shape)
-    height, tested = np.zeros_like(distance), distance
+    height, tested, lowest = np.zeros_like(distance), distance, minimum
     for _ in range(ROUNDS):
         target = center + (side * distance)[..., None]
-        guess, cost, _ = _optimized(
-            problem, False, design, data, np.where(chosen, target, guess), frozen
-        )
+        guess, cost, _ = _optimized(problem, design, data, np.where(chosen, target, guess), frozen)
+        lowest = np.minimum(lowest, np.min(cost, axis=1))
         height, tested = np.maximum(cost - minimum[:, None], 0), distance
         below = height < threshold
         near, far = np.where(below, distance, near), np.where(below, far, distance)
@@ -341,4 +377,4 @@ def _profile(
     lower, upper = np.array(problem.parameters.lower), np.array(problem.parameters.upper)
     closed = (np.abs(height / threshold - 1) < 0.05) & (end > lower[index]) & (end < upper[index])
     found = np.where(closed, end, np.nan)[:, : 4 * size].reshape(-1, 2, 2, size)
-    return found[:, 0], found[:, 1]
+    return found[:, 0], found[:, 1], lowest

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .convention import PAPER, Convention, as_convention
+from .convention import Convention
 from .parameters import Parameter
 from .problem import FitProblem, Model, Series, stack_series
 
@@ -31,6 +31,7 @@ class LossFit:
     loss: float
     history: np.ndarray
     converged: bool
+    convention: str
 
 
 def fit_loss(
@@ -41,7 +42,7 @@ def fit_loss(
     offset: Parameter | Sequence[Parameter] = 0.0,
     parameters: Mapping[str, Parameter] | None = None,
     model: Model | None = None,
-    convention: Convention | str = PAPER,
+    convention: Convention | str | None = None,
     optimizer: optax.GradientTransformation | None = None,
     steps: int = 2000,
 ) -> LossFit:
@@ -60,9 +61,7 @@ def fit_loss(
     >>> print(f"A = {1e3 * fit.values['A']:.0f} mT")
     A = 121 mT
     """
-    problem = FitProblem.of(
-        series, g, offset, parameters, model, "linear", as_convention(convention)
-    )
+    problem = FitProblem.of(series, g, offset, parameters, model, "linear", convention)
     design, data, _ = stack_series(series)
     used = np.flatnonzero(data.weight[0] > 0)
     measured = data.field[0, used], data.weight[0, used]
@@ -82,6 +81,7 @@ def fit_loss(
         values=values,
         loss=float(history[-1]),
         history=history,
+        convention=problem.convention,
         converged=bool(change <= 1e-6 * max(abs(float(history[-1])), 1e-12)),
     )
 

@@ -19,9 +19,9 @@ class Free:
     Raises `ValueError` unless lower < upper.
     """
 
-    lower: float = -math.inf
-    upper: float = math.inf
-    start: float | None = None
+    lower: float | int = -math.inf
+    upper: float | int = math.inf
+    start: float | int | None = None
 
     def __post_init__(self) -> None:
         if not self.lower < self.upper:
@@ -30,7 +30,7 @@ class Free:
 
 Values: TypeAlias = dict[str, Array]
 
-Parameter: TypeAlias = float | Free | Callable[[Values], Array]
+Parameter: TypeAlias = float | int | Free | Callable[[Values], Array]
 """A number is fixed, a `Free` is fitted, a function of the other values is tied to them."""
 
 SCALE = 0.1
@@ -131,7 +131,7 @@ class ParameterSet(eqx.Module):
         points = np.empty((count, size))
         center = self.central_point()
         for i, name in enumerate(self.free):
-            width = 0.2 if name == "g" else np.pi / 2 if name.startswith("offset") else spread
+            width = 0.2 if name == "g" else np.pi / 2 if is_offset(name) else spread
             low, high = self.lower[i], self.upper[i]
             low = low if math.isfinite(low) else min(center[i], high) - width
             high = high if math.isfinite(high) else max(center[i], low) + width
@@ -143,6 +143,11 @@ class ParameterSet(eqx.Module):
         default = np.array([2.0 if name == "g" else 0.0 for name in self.free])
         hints = np.where(np.isnan(self.starts), default, self.starts)
         return np.clip(hints, self.lower, self.upper)
+
+
+def is_offset(name: str) -> bool:
+    """Whether a parameter is the angle offset of all series or of one: offset, offset_1, …"""
+    return name == "offset" or (name.startswith("offset_") and name[7:].isdigit())
 
 
 def _inverse_softplus(y: Array) -> Array:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .convention import PAPER, Convention
+from .convention import PAPER, Convention, as_convention
 from .energy import AbstractEnergy, AnisotropyFields, TensorAnisotropy
 from .least_squares import Data, Estimates, estimate
 from .parameters import Free, Parameter, ParameterSet, Values
@@ -31,21 +31,21 @@ PAD = 8
 """Series are padded to a multiple of this length, so that fewer lengths are compiled."""
 
 
-@dataclass(frozen=True)
-class InPlaneModel:
+class InPlaneModel(eqx.Module):
     """The default model: `AnisotropyFields` from the parameters A, B, C (tesla)."""
 
-    convention: Convention = PAPER
+    convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
+    names: ClassVar[tuple[str, ...]] = ("A", "B", "C")
 
     def __call__(self, values: Values) -> AnisotropyFields:
         return AnisotropyFields(values["A"], values["B"], values["C"], self.convention)
 
 
-@dataclass(frozen=True)
-class FullTensorModel:
+class FullTensorModel(eqx.Module):
     """All of D: A, B, C and Cxz = µ0M Dxz, Cyz = µ0M Dyz (tesla), for series in several planes."""
 
-    convention: Convention = PAPER
+    convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
+    names: ClassVar[tuple[str, ...]] = ("A", "B", "C", "Cxz", "Cyz")
 
     def __call__(self, values: Values) -> TensorAnisotropy:
         A, B, C = values["A"], values["B"], values["C"]
@@ -93,7 +93,7 @@ class Series:
                 raise ValueError(
                     f"{key} must be one number or one per angle, not {np.shape(column)}"
                 )
-            if not np.all(np.asarray(column, float) > 0):
+            if not np.all((np.asarray(column, float) > 0) | ~np.isfinite(np.asarray(field, float))):
                 raise ValueError(f"{key} must be positive")
         if not np.all(np.isfinite(np.asarray(angle, float))):
             raise ValueError("angle must be finite")
@@ -128,21 +128,27 @@ class FitProblem(eqx.Module):
         parameters: Mapping[str, Parameter] | None,
         model: Model | None,
         loss: str,
-        convention: Convention,
+        convention: Convention | str | None,
         points: bool = True,
     ) -> "FitProblem":
         if loss not in ("linear", "soft_l1"):
             raise ValueError(f"unknown loss {loss!r}: expected linear or soft_l1")
-        if parameters is None:
-            if model is not None and not isinstance(model, (InPlaneModel, FullTensorModel)):
-                raise ValueError("a model of your own needs `parameters`")
-            names = ("A", "B", "C")
-            if isinstance(model, FullTensorModel):
-                names += ("Cxz", "Cyz")
-            parameters = {name: Free() for name in names}
-        elif model is None:
-            missing = {"A", "B", "C"} - parameters.keys()
-            parameters = {**dict.fromkeys(sorted(missing), 0.0), **parameters}
+        if model is None:
+            model = InPlaneModel(as_convention("paper" if convention is None else convention))
+        given = dict(parameters or {})
+        reserved = {"g", "offset"} & given.keys()
+        if reserved:
+            raise ValueError(f"give {reserved.pop()} by its own argument, not in parameters")
+        if isinstance(model, InPlaneModel | FullTensorModel):
+            if convention is not None and as_convention(convention) != model.convention:
+                raise ValueError(f"the model is in the {model.convention} convention")
+            unknown = given.keys() - set(model.names)
+            if unknown:
+                names = ", ".join(model.names)
+                raise ValueError(f"unknown parameter {min(unknown)!r}: expected {names}")
+            given = {name: given.get(name, Free()) for name in model.names}
+        elif not given:
+            raise ValueError("a model of your own needs `parameters`")
         own_offsets = isinstance(offset, Sequence)
         if own_offsets and len(offset) != len(series):
             raise ValueError(f"{len(offset)} offsets for {len(series)} series")
@@ -151,7 +157,7 @@ class FitProblem(eqx.Module):
             if own_offsets
             else {"offset": offset}
         )
-        everything = ParameterSet.of({**parameters, "g": g, **offsets})
+        everything = ParameterSet.of({**given, "g": g, **offsets})
         if not everything.free:
             raise ValueError("no parameter is free")
         count = sum(int(np.sum(np.isfinite(s.field))) for s in series)
@@ -161,15 +167,29 @@ class FitProblem(eqx.Module):
             )
         return FitProblem(
             parameters=everything,
-            model=InPlaneModel(convention) if model is None else model,
+            model=model,
             planes=tuple(s.plane if isinstance(s.plane, str) else _frozen(s.plane) for s in series),
             own_offsets=own_offsets,
             loss=loss,
         )
 
+    @property
+    def convention(self) -> str:
+        """Name of the convention that A, B, C are in; "none" for a model of the user's own."""
+        return str(getattr(self.model, "convention", "none"))
+
+    def _likely(self, name: str) -> float:
+        """A fixed value, or the middle start of a free one."""
+        if name in self.parameters.fixed:
+            return float(self.parameters.fixed_values[self.parameters.fixed.index(name)])
+        if name in self.parameters.free:
+            return float(self.parameters.central_point()[self.parameters.free.index(name)])
+        return 2.0 if name == "g" else 0.0
+
     def starts(self, series: Sequence[Series]) -> np.ndarray:
         """Vectors spread over everything plausible, the same for all data."""
-        larmor = float(np.mean([np.mean(s.frequency) for s in series])) * PLANCK / (2 * MU_B)
+        frequency = float(np.mean([np.mean(s.frequency) for s in series]))
+        larmor = frequency * PLANCK / (MU_B * self._likely("g"))
         return self.parameters.starting_points(SCREENED, 0.7 * larmor)
 
     def hints(self, series: Sequence[Series], fields: Sequence[np.ndarray]) -> np.ndarray:
@@ -181,17 +201,18 @@ class FitProblem(eqx.Module):
         center = self.parameters.central_point()
         harmonic = center.copy()
         if isinstance(self.model, InPlaneModel | FullTensorModel):
-            s = self.model.convention.sign
+            s, w0_per_hertz = self.model.convention.sign, PLANCK / (MU_B * self._likely("g"))
             rows, values = [np.zeros((0, 3))], [np.zeros(0)]
-            for one, field in zip(series, fields, strict=True):
-                if one.plane == "xy":
+            for i, (one, field) in enumerate(zip(series, fields, strict=True)):
+                if isinstance(one.plane, str) and one.plane == "xy":
                     used = np.isfinite(field)
-                    angle = 2 * one.angle[used]
+                    offset = f"offset_{i + 1}" if self.own_offsets else "offset"
+                    angle = 2 * (one.angle[used] - self._likely(offset))
                     rows.append(
                         s
                         * np.stack([0.75 + 0 * angle, 0.75 * np.cos(angle), 1.5 * np.sin(angle)], 1)
                     )
-                    values.append(field[used] - one.frequency[used] * PLANCK / (2 * MU_B))
+                    values.append(field[used] - one.frequency[used] * w0_per_hertz)
             fields_abc, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(values))
             for name, value in zip("ABC", fields_abc, strict=True):
                 if name in free:
@@ -255,4 +276,4 @@ def stack_series(series: Sequence[Series]) -> tuple[Any, Data, bool]:
 
 def common_frequency(frequency: np.ndarray) -> np.ndarray:
     """The frequency as one number where it is the same for all points: that saves work."""
-    return frequency[0] * np.ones(()) if np.ptp(frequency) == 0 else frequency
+    return np.asarray(frequency[0]) if np.ptp(frequency) == 0 else frequency

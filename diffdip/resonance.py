@@ -2,9 +2,10 @@
 
 One rule picks the measured resonance among the branches, everywhere: of those whose
 magnetization lies in the global minimum of the energy (`stable`), the one at the highest
-field. It is the first that a downward sweep from saturation meets, the best saturated,
-and the one that joins w0 continuously as the anisotropy vanishes. An angle without a stable
-resonance has no measured one: NaN, with zero gradient.
+field: the best saturated, which joins w0 as the anisotropy vanishes for as long as it exists. Where
+it ends, Hres jumps to the next stable branch; an upward sweep meets those at lower fields
+first, and `resonance_branches` shows them. An angle without a stable resonance has no
+measured one: NaN, with zero gradient.
 """
 
 from collections.abc import Callable
@@ -54,10 +55,13 @@ def larmor_field(
 ) -> Float[Array, "..."]:
     """The resonance field without anisotropy, w0 = hν/(gµB), in tesla for a frequency in Hz.
 
+    NaN unless positive, and so are the resonance fields there.
+
     >>> print(f"{1e3 * larmor_field(9.45e9):.2f} mT")
     337.59 mT
     """
-    return as_float(frequency) * (PLANCK / MU_B) / g
+    field = as_float(frequency) * (PLANCK / MU_B) / g
+    return jnp.where(field > 0, field, jnp.nan)
 
 
 def plane_directions(angle: Shaped[ArrayLike, "..."], plane: Plane = "xy") -> Float[Array, "... 3"]:

@@ -224,6 +224,14 @@ def test_soft_l1_resists_outliers():
     assert abs(plain.values["A"] - 0.1) > 5e-3
     assert abs(robust.values["A"] - 0.1) < 0.5 * abs(plain.values["A"] - 0.1)
     assert abs(robust.values["A"] - 0.1) < 4 * robust.standard_errors["A"]
+    assert robust.converged
+    assert robust.flags == ()
+    # stationary point of the loss, by scipy
+    sigma = 1.4826 * np.median(np.abs(plain.residuals))
+    scipys = scipy.optimize.least_squares(
+        lambda x: (field - curve(*x)) / sigma, [0.1, 0.05, 0.0], loss="soft_l1", xtol=1e-12
+    )
+    np.testing.assert_allclose([robust.values[n] for n in "ABC"], scipys.x, atol=1e-6)
 
 
 def test_optax_route_with_squares_agrees_with_least_squares():
@@ -260,6 +268,9 @@ def test_fits_run_in_double_precision_by_themselves():
         ({"convention": "si"}, "unknown convention"),
         ({"parameters": {"A": 0.0, "B": 0.0, "C": 0.0}}, "no parameter is free"),
         ({"model": film}, "needs `parameters`"),
+        ({"parameters": {"g": dd.Free()}}, "give g by its own argument"),
+        ({"parameters": {"c": 0.0}}, "unknown parameter 'c'"),
+        ({"model": dd.InPlaneModel(), "convention": "physical"}, "model is in the paper"),
     ],
 )
 def test_bad_input_is_named(changes, message):
@@ -271,6 +282,43 @@ def test_bad_input_is_named(changes, message):
 def test_bounds_must_be_ordered():
     with pytest.raises(ValueError, match="lower < upper"):
         dd.Free(1.0, 0.0)
+
+
+def test_parameters_not_named_stay_free():
+    result = dd.fit_series(ANGLES, curve(0.1, 0.05), frequency=NU, parameters={"B": dd.Free(0, 1)})
+    assert result.names == ("A", "B", "C")
+    assert result.values["A"] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_models_carry_the_convention():
+    field = curve(0.1, 0.05)
+    result = dd.fit_series(ANGLES, field, frequency=NU, model=dd.InPlaneModel("physical"))
+    assert result.convention == "physical"
+    assert result.values["A"] == pytest.approx(-0.1, abs=1e-7)
+    assert dd.fit_many(ANGLES, field, frequency=NU, convention="physical").convention == "physical"
+
+
+def test_no_false_alarm_for_ordinary_noise_and_an_alarm_for_a_wrong_sigma():
+    rng = np.random.default_rng(7)
+    for A, B, C in ((0.1, 0.05, 0.0), (-0.05, 0.12, 0.03), (0.19, 0.2, 0.0)):
+        field = curve(A, B, C) + 2e-3 * rng.normal(size=ANGLES.shape)
+        assert dd.fit_series(ANGLES, field, 2e-3, frequency=NU).flags == ()
+        wrong = dd.fit_series(ANGLES, field, 2e-4, frequency=NU)
+        assert any("times as large as sigma" in flag for flag in wrong.flags)
+
+
+def test_as_many_points_as_parameters_leave_the_errors_open():
+    angle = np.deg2rad([0.0, 50.0, 110.0])
+    result = dd.fit_series(angle, curve(0.1, 0.05, angle=angle), frequency=NU)
+    assert result.values["A"] == pytest.approx(0.1, abs=1e-6)
+    assert np.isnan(result.standard_errors["A"])
+    assert any("as many points" in flag for flag in result.flags)
+
+
+def test_branches_of_a_fit_hold_its_curve():
+    result = dd.fit_series(ANGLES, curve(0.1915, 0.2046), frequency=NU)
+    branches = result.branches(ANGLES)
+    np.testing.assert_allclose(branches.field[:, 0], result.curve(ANGLES), rtol=1e-12)
 
 
 def test_student_quantile_against_scipy():
