@@ -117,7 +117,7 @@ def estimate(
             for f, w in zip(data.field, data.weight, strict=True)
         ]
     )
-    lanes = max(LANES, 4 * starts.shape[1])
+    lanes = max(LANES, 4 * starts.shape[1]) if intervals else LANES
     order = np.argsort(cost, axis=1)[:, : lanes - hints.shape[1]]
     x0 = np.concatenate([hints, starts[order]], axis=1)
     nothing = np.zeros(x0.shape, bool)
