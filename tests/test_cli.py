@@ -54,7 +54,7 @@ def run_apart(*arguments):
     )
 
 
-def refused(done, *parts):
+def assert_refused(done, *parts):
     """Exit code 2 and one line on stderr with all parts; nothing on stdout."""
     assert done.exit_code == 2, done.output
     assert done.stdout == ""
@@ -209,12 +209,12 @@ def test_a_bad_table_is_one_line(tmp_path, case):
     out.mkdir()
     (out / "fit.json").write_text("of before")
     before = snapshot(tmp_path)
-    refused(run("fit", good, path, "--out", out), path, *parts)
+    assert_refused(run("fit", good, path, "--out", out), path, *parts)
     assert snapshot(tmp_path) == before
 
 
 def test_a_name_of_two_lines_stays_one_line(tmp_path):
-    refused(run("fit", tmp_path / "no\nsuch.csv"), "no such.csv: cannot be read")
+    assert_refused(run("fit", tmp_path / "no\nsuch.csv"), "no such.csv: cannot be read")
 
 
 BAD_OPTIONS = {
@@ -253,7 +253,7 @@ def test_a_bad_option_is_one_line(tmp_path, case):
     arguments, parts = BAD_OPTIONS[case]
     names = {"table": table(tmp_path), "folder": tmp_path}
     before = snapshot(tmp_path)
-    refused(run(*[argument.format(**names) for argument in arguments]), *parts)
+    assert_refused(run(*[argument.format(**names) for argument in arguments]), *parts)
     assert snapshot(tmp_path) == before
 
 
@@ -278,9 +278,9 @@ def test_an_unwritable_folder_is_one_line(tmp_path):
     out = tmp_path / "out"
     out.write_text("mine")
     before = snapshot(tmp_path)
-    refused(run("fit", "--example", "--out", out), f"{out}: cannot be written: ")
+    assert_refused(run("fit", "--example", "--out", out), f"{out}: cannot be written: ")
     options = ["--a", "1", "--b", "1", "--frequency-ghz", "9"]
-    refused(run("curve", *options, "--out", out), f"{out}: cannot be written: ")
+    assert_refused(run("curve", *options, "--out", out), f"{out}: cannot be written: ")
     assert snapshot(tmp_path) == before
 
 

@@ -62,7 +62,7 @@ def eq2(positions, volume, moments, theta, phi):
     return MU_0 / (4 * np.pi * volume * 1e-27) * total
 
 
-def close(value, reference, tolerance=1e-13):
+def assert_close(value, reference, tolerance=1e-13):
     """Equal to `tolerance` of the largest element."""
     scale = np.max(np.abs(reference))
     np.testing.assert_allclose(value, reference, rtol=0, atol=tolerance * scale)
@@ -93,7 +93,7 @@ def test_energy_density_is_eq_2(seed):
     u = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
     expected = [eq2(positions, VOLUME, moments, *angles) for angles in zip(theta, phi, strict=True)]
     system = DipoleSystem(positions, VOLUME, moments)
-    close(energy_density(system, u), expected, CODATA)
+    assert_close(energy_density(system, u), expected, CODATA)
 
 
 @given(seed=SEEDS, convention=st.sampled_from(["paper", "physical"]))
@@ -110,8 +110,10 @@ def test_energy_density_is_the_tensor(seed, convention):
         rtol=0,
         atol=CODATA * 0.5 * MU_0 * M**2 * np.abs(D).max(),
     )
-    close([a, b, c], MU_0 * M * np.array([D[0, 0] + D[1, 1], D[0, 0] - D[1, 1], D[0, 1]]), CODATA)
-    close(K, {"paper": -1, "physical": 1}[convention] * MU_0 * M * D, CODATA)
+    assert_close(
+        [a, b, c], MU_0 * M * np.array([D[0, 0] + D[1, 1], D[0, 0] - D[1, 1], D[0, 1]]), CODATA
+    )
+    assert_close(K, {"paper": -1, "physical": 1}[convention] * MU_0 * M * D, CODATA)
 
 
 @pytest.mark.parametrize("convention", ["paper", "physical"])
@@ -122,7 +124,7 @@ def test_anisotropy_fields_are_the_tensor_without_xz_and_yz(convention):
     expected = np.asarray(system.anisotropy().K).copy()
     assert np.min(np.abs(expected)) > 1e-6
     expected[[0, 1, 2, 2], [2, 2, 0, 1]] = 0
-    close(fields.tensor(), expected, 1e-12)
+    assert_close(fields.tensor(), expected, 1e-12)
 
 
 def test_energy_density_keeps_the_batch_shape():
@@ -152,8 +154,8 @@ def test_mean_field_is_minus_D_M(seed):
         mean += moments[i] * magpylib.getB(others, position * 1e-9, sumup=True)
     mean /= np.sum(moments)
     D, _, K, M = results(DipoleSystem(positions, VOLUME, moments, convention="physical"))
-    close(-MU_0 * M * np.asarray(D) @ u, mean, CODATA)
-    close(-np.asarray(K) @ u, mean, CODATA)
+    assert_close(-MU_0 * M * np.asarray(D) @ u, mean, CODATA)
+    assert_close(-np.asarray(K) @ u, mean, CODATA)
 
 
 @given(seed=SEEDS, length=st.floats(0.2, 5), moment=st.floats(0.2, 5))
@@ -166,7 +168,7 @@ def test_scaling(seed, length, moment):
     for value, expected in zip(
         results(scaled), (D, ratio * fields, ratio * K, ratio * M), strict=True
     ):
-        close(value, np.asarray(expected), 1e-12)
+        assert_close(value, np.asarray(expected), 1e-12)
 
 
 def test_rotation_about_z_turns_B_and_C():
@@ -176,7 +178,7 @@ def test_rotation_about_z_turns_B_and_C():
     R = np.array([[np.cos(delta), -np.sin(delta), 0], [np.sin(delta), np.cos(delta), 0], [0, 0, 1]])
     _, turned, _, _ = results(DipoleSystem(positions @ R.T, VOLUME, moments))
     phasor = np.exp(2j * delta) * (b + 2j * c)
-    close(turned, np.array([a, phasor.real, phasor.imag / 2]), 1e-12)
+    assert_close(turned, np.array([a, phasor.real, phasor.imag / 2]), 1e-12)
 
 
 def energy_gradient(system, direction):
@@ -204,12 +206,12 @@ def test_masked_sites_change_nothing(seed):
     system = DipoleSystem(padded, VOLUME, padded_moments, mask)
     plain = DipoleSystem(positions[mask], VOLUME, moments[mask])
     for value, expected in zip(results(system), results(plain), strict=True):
-        close(value, np.asarray(expected))
+        assert_close(value, np.asarray(expected))
     np.testing.assert_allclose(energy_density(system, u), energy_density(plain, u), rtol=1e-11)
     for value, expected in zip(
         compiled_gradient(system, u), compiled_gradient(plain, u), strict=True
     ):
-        close(value[mask], np.asarray(expected), 1e-12)
+        assert_close(value[mask], np.asarray(expected), 1e-12)
         assert np.all(value[~mask] == 0)
 
 
@@ -231,7 +233,7 @@ def test_coincident_dipoles_in_a_batch_spoil_only_their_own_system():
     batch = jax.vmap(lambda p: DipoleSystem(p, VOLUME).tensor())(positions)
     assert np.array_equal(np.isnan(batch).all((1, 2)), [False, True, False])
     for index in (0, 2):
-        close(batch[index], results(DipoleSystem(positions[index], VOLUME))[0])
+        assert_close(batch[index], results(DipoleSystem(positions[index], VOLUME))[0])
 
 
 def test_tensor_gradient_is_the_central_difference():
@@ -243,7 +245,7 @@ def test_tensor_gradient_is_the_central_difference():
         return jnp.sum(weights * DipoleSystem(positions, VOLUME, moments).tensor())
 
     gradient = eqx.filter_jit(jax.grad(scalar))(jnp.asarray(positions))
-    close(gradient, central_difference(scalar, positions), 1e-7)
+    assert_close(gradient, central_difference(scalar, positions), 1e-7)
 
 
 def central_difference(function, point, step=1e-4):
@@ -273,7 +275,7 @@ def test_resonance_field_by_positions():
 
     gradient = eqx.filter_jit(jax.grad(first))(jnp.asarray(positions))
     assert np.max(np.abs(gradient)) > 1e-3  # T/nm
-    close(gradient, central_difference(first, positions, 1e-3), 1e-6)
+    assert_close(gradient, central_difference(first, positions, 1e-3), 1e-6)
 
     line = random_directions(3, 6)
     by_shift = eqx.filter_jit(jax.hessian(lambda t: hres(jnp.asarray(positions) + t * line)[1]))
@@ -297,7 +299,7 @@ def test_float32_keeps_a_close_pair_in_a_large_sample():
         double = DipoleSystem(positions.astype(float), 27e3)
         reference, energy = double.tensor(), double.energy_density(u.astype(float))
         assert reference.dtype == jnp.float64
-    close(single.tensor(), np.asarray(reference), 1e-5)
+    assert_close(single.tensor(), np.asarray(reference), 1e-5)
     np.testing.assert_allclose(single.energy_density(u), energy, rtol=1e-5)
 
 

@@ -63,7 +63,7 @@ def pair_energy_density(positions, volume, moments, directions):
     return np.array(energies)
 
 
-def close(value, reference, tolerance=1e-13):
+def assert_close(value, reference, tolerance=1e-13):
     """Equal to `tolerance` of the largest element."""
     scale = np.max(np.abs(reference))
     np.testing.assert_allclose(value, reference, rtol=0, atol=tolerance * scale)
@@ -79,7 +79,7 @@ def test_pair_by_hand():
     positions = np.array([[0.0, 0.0, 0.0], [0.4, 0.0, 0.0]])
     for name, weight in (("paper", 2), ("physical", 1)):
         expected = 1 / np.pi * weight / 0.4**3 * np.diag([-2.0, 1.0, 1.0])
-        close(tensor(positions, 8.0, np.full(2, 1.73), name), expected)
+        assert_close(tensor(positions, 8.0, np.full(2, 1.73), name), expected)
 
 
 @given(seed=SEEDS)
@@ -94,7 +94,7 @@ def test_turns_with_the_sample(seed):
     positions, volume, moments = random_sample(seed)
     R = Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
     turned = tensor(positions @ R.T, volume, moments)
-    close(turned, R @ np.asarray(tensor(positions, volume, moments)) @ R.T, 1e-12)
+    assert_close(turned, R @ np.asarray(tensor(positions, volume, moments)) @ R.T, 1e-12)
 
 
 @given(seed=SEEDS)
@@ -102,9 +102,9 @@ def test_translation_and_permutation_change_nothing(seed):
     rng = np.random.default_rng(seed)
     positions, volume, moments = random_sample(seed)
     D = tensor(positions, volume, moments)
-    close(tensor(positions + rng.uniform(-20, 20, 3), volume, moments), D, 1e-12)
+    assert_close(tensor(positions + rng.uniform(-20, 20, 3), volume, moments), D, 1e-12)
     order = rng.permutation(len(moments))
-    close(tensor(positions[order], volume, moments[order]), D)
+    assert_close(tensor(positions[order], volume, moments[order]), D)
 
 
 @given(seed=SEEDS, length=st.floats(0.1, 10), moment=st.floats(0.1, 10))
@@ -112,7 +112,7 @@ def test_dimensionless(seed, length, moment):
     """Neither the unit of length nor that of the moments matters to D."""
     positions, volume, moments = random_sample(seed)
     scaled = tensor(length * positions, length**3 * volume, moment * moments)
-    close(scaled, tensor(positions, volume, moments), 1e-12)
+    assert_close(scaled, tensor(positions, volume, moments), 1e-12)
 
 
 @given(seed=SEEDS)
@@ -123,7 +123,7 @@ def test_projection_of_brute_force_energies_is_the_closed_form(seed):
     magnetization = np.sum(moments) * MU_B / (volume * 1e-27)
     fit = compiled_projection(directions, energies, magnetization)
     # the CODATA adjustments of SciPy and of diffdip may differ in the tenth digit
-    close(fit.D, tensor(positions, volume, moments, "physical"), 1e-8)
+    assert_close(fit.D, tensor(positions, volume, moments, "physical"), 1e-8)
     assert np.max(np.abs(fit.residual)) < 1e-11 * np.max(np.abs(energies))
     assert abs(np.trace(fit.D)) < 1e-13 * np.max(np.abs(fit.D))
     np.testing.assert_array_equal(fit.D, fit.D.T)
@@ -133,7 +133,7 @@ def test_projection_of_brute_force_energies_is_the_closed_form(seed):
 def test_projection_of_own_energies_to_rounding(seed):
     system = DipoleSystem(*random_sample(seed))
     projected = own_projection(system, random_directions(seed + 1, 12))
-    close(projected, tensor(*random_sample(seed)), 1e-11)
+    assert_close(projected, tensor(*random_sample(seed)), 1e-11)
 
 
 def traceless(rng):
@@ -155,7 +155,7 @@ def test_residual_is_what_no_tensor_describes():
     assert np.ptp(cubic) > 1e-3
     quadratic = scale * np.einsum("ki,ij,kj->k", u, D, u)
     fit = compiled_projection(u, quadratic + cubic, 1e3)
-    close(fit.D, D, 1e-8)
+    assert_close(fit.D, D, 1e-8)
     np.testing.assert_allclose(fit.residual, cubic, rtol=0, atol=1e-8 * np.max(np.abs(quadratic)))
     fit = compiled_projection(u, quadratic, 1e3)
     assert np.max(np.abs(fit.residual)) < 1e-12 * np.max(np.abs(quadratic))
@@ -179,7 +179,7 @@ def test_noisy_energies_against_numpy_least_squares(seed):
     energies = np.random.default_rng(seed).normal(size=15)
     fit = compiled_projection(u, energies, 1e3)
     expected = lstsq_tensor(u, energies, 1e3)
-    close(fit.D, expected, 1e-8)
+    assert_close(fit.D, expected, 1e-8)
     fitted = 0.5 * MU_0 * 1e6 * np.einsum("ki,ij,kj->k", u, expected, u)
     np.testing.assert_allclose(fit.residual, energies - fitted, rtol=0, atol=1e-7)
 
@@ -192,7 +192,7 @@ def test_one_plane_gives_the_smallest_norm(plane):
     energies = scale * np.einsum("ki,ij,kj->k", u, D, u)
     fit = compiled_projection(u, energies, 1e3)
     expected = lstsq_tensor(u, energies, 1e3)
-    close(fit.D, expected, 1e-8)
+    assert_close(fit.D, expected, 1e-8)
     assert np.max(np.abs(fit.residual)) < 1e-8 * np.max(np.abs(energies))
     # there are others that fit; this one is smaller, and knows nothing of the normal
     normal = np.cross(u[0], u[2])
@@ -206,4 +206,4 @@ def test_projection_differentiates():
     energies = jnp.asarray(np.random.default_rng(1).normal(size=9))
     jacobian = jax.jacobian(lambda e: project_tensor(u, e, 1e3).D)(energies)
     # linear in the energies: the derivative applied to them is D itself
-    close(jacobian @ energies, lstsq_tensor(np.asarray(u), energies, 1e3), 1e-8)
+    assert_close(jacobian @ energies, lstsq_tensor(np.asarray(u), energies, 1e3), 1e-8)
