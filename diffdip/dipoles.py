@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 from .convention import PAPER, Convention, as_convention
 from .energy import AnisotropyFields, TensorAnisotropy
@@ -20,6 +20,9 @@ class DipoleSystem(eqx.Module):
     neither values nor gradients. With n_i unequal moments eqs. 2 and 3 hold with m² → mᵢmⱼ and
     M = Σ mᵢ/V. The convention (`paper` by default) sets the counting of pairs.
 
+    `crystal` (n,) and `extra` (n,), where a model gives them, say which crystal a dipole sits on
+    and whether it is one of those added under a thin ligand shell; no result depends on them.
+
     Raises `ValueError` without any site. Two unmasked dipoles at the same place have no finite
     energy: energy, tensor and anisotropy fields are then NaN, never inf.
 
@@ -34,6 +37,8 @@ class DipoleSystem(eqx.Module):
     volume: Float[Array, ""]
     moments: Float[Array, " n"]
     mask: Bool[Array, " n"]
+    crystal: Int[Array, " n"] | None
+    extra: Bool[Array, " n"] | None
     convention: Convention = eqx.field(static=True)
 
     def __init__(
@@ -43,6 +48,9 @@ class DipoleSystem(eqx.Module):
         moments: Shaped[ArrayLike, ""] | Shaped[ArrayLike, " n"] = MOMENT_SPIN_HALF,
         mask: Bool[ArrayLike, " n"] | None = None,
         convention: Convention | str = PAPER,
+        *,
+        crystal: Int[Array, " n"] | None = None,
+        extra: Bool[Array, " n"] | None = None,
     ):
         self.positions = as_float(positions)
         if self.positions.shape[0] == 0:
@@ -51,6 +59,7 @@ class DipoleSystem(eqx.Module):
         self.volume = jnp.asarray(volume, dtype)
         self.moments = jnp.broadcast_to(jnp.asarray(moments, dtype), (count,))
         self.mask = jnp.ones(count, bool) if mask is None else jnp.asarray(mask, bool)
+        self.crystal, self.extra = crystal, extra
         self.convention = as_convention(convention)
 
     @property

@@ -270,8 +270,8 @@ def _second(rows: Sites, columns: Sites) -> list[Array]:
 
 
 def _second_and_distance(rows: Sites, columns: Sites) -> list[Array]:
-    *r, squared = _difference(rows, columns)
-    return [*_second_moments(*r, squared, rows[3] * columns[3]), squared]
+    x, y, z, squared = _difference(rows, columns)
+    return [*_second_moments(x, y, z, squared, rows[3] * columns[3]), squared]
 
 
 def _apart(squared: Array) -> Array:
@@ -280,8 +280,8 @@ def _apart(squared: Array) -> Array:
 
 
 def _second_at_each(rows: Sites, columns: Sites) -> list[Array]:
-    *r, squared = _difference(rows, columns)
-    return _second_moments(*r, _apart(squared), rows[3])
+    x, y, z, squared = _difference(rows, columns)
+    return _second_moments(x, y, z, _apart(squared), rows[3])
 
 
 def _third_at_each(rows: Sites, columns: Sites) -> list[Array]:
