@@ -1,7 +1,15 @@
 """diffdip: the differentiable way to understand magnetic anisotropy made by dipoles."""
 
+from .containers import Box as Box, Cylinder as Cylinder, Sphere as Sphere
 from .convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
-from .dipoles import DipoleSystem as DipoleSystem
+from .crystals import (
+    AbstractModel as AbstractModel,
+    NanocrystalPacking as NanocrystalPacking,
+    UniformBox as UniformBox,
+    UniformCylinder as UniformCylinder,
+    UniformSphere as UniformSphere,
+)
+from .dipoles import DipoleSummary as DipoleSummary, DipoleSystem as DipoleSystem
 from .energy import (
     AbstractEnergy as AbstractEnergy,
     AbstractTensorEnergy as AbstractTensorEnergy,
@@ -12,6 +20,7 @@ from .energy import (
     ThinFilm as ThinFilm,
     UniaxialAnisotropy as UniaxialAnisotropy,
 )
+from .ensemble import Ensemble as Ensemble, simulate as simulate
 from .fit import (
     FitResult as FitResult,
     ManyFits as ManyFits,
@@ -38,6 +47,16 @@ from .resonance import (
 from .smit_suhl import (
     equilibrium_condition as equilibrium_condition,
     resonance_condition as resonance_condition,
+)
+from .statistics import (
+    CauchyLaw as CauchyLaw,
+    cauchy_law as cauchy_law,
+    compare_measured as compare_measured,
+    fit_cauchy as fit_cauchy,
+    log_histogram as log_histogram,
+    quantiles as quantiles,
+    same_distribution as same_distribution,
+    tail_index as tail_index,
 )
 from .tensor import TensorProjection as TensorProjection, project_tensor as project_tensor
 

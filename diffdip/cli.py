@@ -4,12 +4,10 @@ Fields are mT, angles degrees, frequencies GHz. Bad input ends with one line on 
 exit code 2 before anything is written. The heavy imports wait until a command needs them.
 """
 
-import contextlib
 import io
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -18,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from .progress import progress_bar
 
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def fit(
         "convention": str(convention),
     }
     fits: list[tuple[FitResult, dict[str, Any]]] = []
-    with _progress("fitting", len(samples) * (1 if out is None else 2)) as advance:
+    with progress_bar("fitting", len(samples) * (1 if out is None else 2)) as advance:
         for sample, label in zip(samples, labels, strict=True):
             try:
                 result = fit_series(
@@ -247,7 +247,7 @@ def curve(
     from .plot import figure_bytes, figure_curve
 
     angle = np.linspace(0, np.pi, CURVE_POINTS)
-    with _progress("computing", 2) as advance:
+    with progress_bar("computing", 2) as advance:
         with jax.enable_x64(True):
             energy = AnisotropyFields(a_mt / 1e3, b_mt / 1e3, c_mt / 1e3, str(convention))
             solve = jax.jit(
@@ -319,24 +319,6 @@ def _stems(labels: list[str]) -> list[str]:
         f"fit_{slug}" if folded.count(folded[i]) == 1 else f"fit_{slug}_{i + 1}"
         for i, slug in enumerate(slugs)
     ]
-
-
-@contextlib.contextmanager
-def _progress(task: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr where that is a terminal, and only for the time of the work."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        name = bar.add_task(task, total=total)
-        yield lambda: bar.advance(name)
 
 
 def _console() -> Console:

@@ -29,6 +29,10 @@ SATURATED = 0.5
 """Fraction of a sphere that caps placed at random one after the other cover at most, about."""
 
 
+MOST_REDRAWS = 5
+"""How often a whole sample is drawn anew before it is called incomplete."""
+
+
 class Draw(eqx.Module):
     """One sample of a model.
 
@@ -164,7 +168,9 @@ class NanocrystalPacking(AbstractModel):
     container and none overlap; refused proposals are redrawn. Each surface has
     `dipoles_per_crystal` dipoles (`moment` in µB), uniform but no two closer than `bond_length`
     (nm), and one more for each P′ whose l < `extra_below` (nm), from a Fisher law of
-    concentration `kappa` about P′, at least `bond_length` from the others of its crystal.
+    concentration `kappa` about P′, at least `extra_spacing` (nm) from the others of its crystal.
+    `extra_spacing = 0` drops that last rule, of which the paper says nothing and on which the
+    widths of A and B depend.
 
     A start that gets stuck (`max_proposals` refused in a row) is begun anew, up to `max_starts`
     times; `draw` tells how often, and a sample that was never completed is NaN throughout.
@@ -189,23 +195,25 @@ class NanocrystalPacking(AbstractModel):
     kappa: Float[Array, ""] = eqx.field(converter=as_float, default=3.0)
     dipoles_per_crystal: int = eqx.field(static=True, default=10)
     bond_length: Float[Array, ""] = eqx.field(converter=as_float, default=0.26)
+    extra_spacing: Float[Array, ""] = eqx.field(converter=as_float, default=0.26)
     moment: Float[Array, ""] = eqx.field(converter=as_float, default=MOMENT_SPIN_HALF)
     container: AbstractContainer = eqx.field(default_factory=Cylinder)
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
     max_proposals: int = eqx.field(static=True, default=1000)
-    max_starts: int = eqx.field(static=True, default=100)
+    max_starts: int = eqx.field(static=True, default=20)
 
     def __check_init__(self) -> None:
         if self.n_crystals < 1 or self.dipoles_per_crystal < 1:
             raise ValueError("a packing needs at least one crystal with one dipole")
         for name in ("diameter", "ligand_sd", "kappa"):
             _require(getattr(self, name), lambda v: v > 0, f"{name} must be above 0")
-        for name in ("ligand_mean", "bond_length", "extra_below"):
+        for name in ("ligand_mean", "bond_length", "extra_below", "extra_spacing"):
             _require(getattr(self, name), lambda v: v >= 0, f"{name} must not be negative")
         densest = "volume_fraction must be above 0 and below 0.64, that of random close packing"
         _require(self.volume_fraction, lambda v: 0 < v < RANDOM_CLOSE_PACKING, densest)
         _require(
-            self.dipoles_per_crystal * (1 - self._bond_cosine_half()) / 2,
+            # caps of half the bond length about each dipole must not overlap
+            self.dipoles_per_crystal * (1 - jnp.sqrt((1 + self._cosine(self.bond_length)) / 2)) / 2,
             lambda covered: covered < SATURATED,
             f"{self.dipoles_per_crystal} dipoles at bond_length from each other do not fit on a "
             "crystal at random",
@@ -226,23 +234,35 @@ class NanocrystalPacking(AbstractModel):
     def choose(self, key: Key[Array, ""]) -> Choices:
         """Everything that chance decides, which has no derivative."""
         fixed = jax.lax.stop_gradient(self)
+        # an extra dipole that finds no place in its bounded number of trials spoils the sample
+        again = lambda state: ~state[1].complete & (state[0] < MOST_REDRAWS)
+
+        def redraw(state: tuple[Array, Choices]) -> tuple[Array, Choices]:
+            number, before = state
+            choices = fixed._choose_once(jax.random.fold_in(key, number))
+            starts = before.growth.starts + choices.growth.starts
+            return number + 1, eqx.tree_at(lambda c: c.growth.starts, choices, starts)
+
+        nothing = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(fixed._choose_once, key)
+        )
+        return jax.lax.while_loop(again, redraw, (jnp.zeros((), jnp.int32), nothing))[1]
+
+    def _choose_once(self, key: Key[Array, ""]) -> Choices:
         grow_key, scatter_key, extra_key = jax.random.split(key, 3)
-        growth = grow(
-            grow_key, self.n_crystals, fixed._rules(), self.max_proposals, self.max_starts
-        )
-        cosine = fixed._bond_cosine()
+        growth = grow(grow_key, self.n_crystals, self._rules(), self.max_proposals, self.max_starts)
         directions, scattered = scatter(
-            scatter_key, self.dipoles_per_crystal, self.n_crystals, cosine
+            scatter_key, self.dipoles_per_crystal, self.n_crystals, self._cosine(self.bond_length)
         )
-        packing = fixed.pack(growth)
+        packing = self.pack(growth)
         extra, added = add_extra(
             extra_key,
             directions,
             packing.contact_crystal,
             packing.contact_axis,
             packing.extra,
-            fixed.kappa,
-            cosine,
+            self.kappa,
+            self._cosine(self.extra_spacing),
         )
         return Choices(growth, directions, extra, growth.complete & scattered & added)
 
@@ -292,12 +312,9 @@ class NanocrystalPacking(AbstractModel):
     def _rules(self) -> Rules:
         return Rules(self.container, self.volume, self.diameter, self.ligand_mean, self.ligand_sd)
 
-    def _bond_cosine(self) -> Array:
-        """Cosine of the angle between dipoles a bond length apart."""
-        return 1 - 2 * (self.bond_length / self.diameter) ** 2
-
-    def _bond_cosine_half(self) -> Array:
-        return jnp.sqrt(jnp.maximum(1 - (self.bond_length / self.diameter) ** 2, 0))
+    def _cosine(self, distance: Array) -> Array:
+        """Cosine of the angle between points of a crystal's surface that far apart."""
+        return 1 - 2 * (distance / self.diameter) ** 2
 
 
 def _require(value: Array, allowed: Callable[[float], bool], message: str) -> None:

@@ -7,9 +7,25 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 from .convention import PAPER, Convention, as_convention
 from .energy import AnisotropyFields, TensorAnisotropy
-from .pairsum import pair_differences, pair_sum
+from .pairsum import pair_differences, pair_sum, pair_sum_and_closest
 from .tensor import symmetric
 from .units import FIELD_UNIT, MAGNETIZATION_UNIT, MOMENT_SPIN_HALF, as_float
+
+
+class DipoleSummary(eqx.Module):
+    """What statistics keep of one arrangement of dipoles.
+
+    `D` (3 × 3, dimensionless), anisotropy fields `A`, `B`, `C` in tesla, magnetization `M` in A/m,
+    number of dipoles, distance of the closest pair in nm (inf with fewer than two).
+    """
+
+    D: Float[Array, "3 3"]
+    A: Float[Array, ""]
+    B: Float[Array, ""]
+    C: Float[Array, ""]
+    M: Float[Array, ""]
+    n_dipoles: Int[Array, ""]
+    closest: Float[Array, ""]
 
 
 class DipoleSystem(eqx.Module):
@@ -104,23 +120,35 @@ class DipoleSystem(eqx.Module):
         D = (2V/4π(Σmᵢ)²) W Σ_{i<j} mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, so that F_dip = (µ0/2) M² u·D·u; for W
         = 1, −D·M is the mean dipolar field at the dipoles, weighted by their moments.
         """
-        sums = pair_sum(self.positions, self.moments, self.mask)
-        factor = self.convention.pair_weight * self.volume / (2 * jnp.pi * self.total_moment**2)
-        return symmetric(factor * sums)
+        return self._tensor(pair_sum(self.positions, self.moments, self.mask))
 
     def anisotropy_fields(self) -> AnisotropyFields:
         """A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy in tesla, without Dxz and Dyz."""
-        field = self._field_tensor()
-        return AnisotropyFields(
-            A=field[0, 0] + field[1, 1],
-            B=field[0, 0] - field[1, 1],
-            C=field[0, 1],
-            convention=self.convention,
-        )
+        A, B, C = self._fields(self.tensor())
+        return AnisotropyFields(A, B, C, convention=self.convention)
+
+    def summary(self) -> DipoleSummary:
+        """Tensor, anisotropy fields and closest distance in one pass over the pairs.
+
+        For statistics: it has no derivatives, `tensor` and `anisotropy_fields` do.
+        """
+        sums, closest = pair_sum_and_closest(self.positions, self.moments, self.mask)
+        D = self._tensor(sums)
+        count = jnp.sum(self.mask, dtype=jnp.int32)
+        return DipoleSummary(D, *self._fields(D), self.magnetization, count, closest)
 
     def anisotropy(self) -> TensorAnisotropy:
         """The whole tensor as a free energy, K = s µ0M D in tesla, for fields in any direction."""
-        return TensorAnisotropy(self.convention.sign * self._field_tensor())
+        return TensorAnisotropy(self.convention.sign * self._field_unit() * self.tensor())
 
-    def _field_tensor(self) -> Float[Array, "3 3"]:
-        return FIELD_UNIT * self.total_moment / self.volume * self.tensor()
+    def _tensor(self, sums: Float[Array, "6"]) -> Float[Array, "3 3"]:
+        factor = self.convention.pair_weight * self.volume / (2 * jnp.pi * self.total_moment**2)
+        return symmetric(factor * sums)
+
+    def _field_unit(self) -> Float[Array, ""]:
+        """µ0M in tesla."""
+        return FIELD_UNIT * self.total_moment / self.volume
+
+    def _fields(self, D: Float[Array, "3 3"]) -> tuple[Array, Array, Array]:
+        field = self._field_unit() * D
+        return field[0, 0] + field[1, 1], field[0, 0] - field[1, 1], field[0, 1]

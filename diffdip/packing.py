@@ -26,8 +26,8 @@ WORKERS = 128
 FIRST_CANDIDATES = 32
 """Places drawn for a first crystal, of which the first that leaves room for another is taken."""
 
-SPARE, MOST_OFFERED, MOST_OFFERS = 6, 31, 60
-"""Candidates beyond the places to fill, at most so many at once (bits of an int32), so often."""
+SPARE, MOST_OFFERS = 6, 60
+"""Candidates beyond the places on a sphere, and how often they are offered."""
 
 EXTRA_CANDIDATES, MOST_EXTRA = 6, 12
 """Candidates for each extra dipole, and the most extra dipoles on one crystal."""
@@ -241,48 +241,32 @@ def scatter(
     Candidates closer than `max_cosine` to an earlier one are refused and replaced. Returns unit
     vectors and whether all found a place.
     """
-    offered = min(per_sphere + SPARE, MOST_OFFERED)
+    # spheres along the last axis, over which XLA vectorizes
+    place = jnp.arange(per_sphere)[:, None]
+    offered = per_sphere + SPARE
 
-    def offer(
-        number: Array, taken: Array, count: Array, is_blocked: Callable[[Array], Array]
-    ) -> tuple[Array, Array]:
-        """Judge candidates in order; axes of `taken`: component, place, sphere."""
-        uniform = jax.random.uniform(
-            jax.random.fold_in(key, number), (2, offered, spheres), max_cosine.dtype
-        )
-        candidates = jnp.moveaxis(unit_vector(jnp.moveaxis(uniform, 0, -1)), -1, 0)
-        blocked = is_blocked(candidates)
-        accepted = jnp.zeros(spheres, jnp.int32)
-        source = jnp.full((per_sphere, spheres), -1)
-        place = jnp.arange(per_sphere)[:, None]
-        for j in range(offered):
-            cosine = jnp.sum(candidates[:, :j] * candidates[:, j : j + 1], axis=0)
-            bit = (1 << jnp.arange(j, dtype=jnp.int32))[:, None]
-            near = jnp.sum(jnp.where(cosine > max_cosine, bit, 0), axis=0)
-            good = ((near & accepted) == 0) & ~blocked[j] & (count < per_sphere)
-            source = jnp.where(good & (place == count), j, source)
-            accepted = accepted | (good.astype(jnp.int32) << j)
-            count = count + good
-        for j in range(offered):
-            taken = jnp.where(source == j, candidates[:, j : j + 1], taken)
-        return taken, count
-
-    nowhere = jnp.full((3, per_sphere, spheres), jnp.nan, max_cosine.dtype)
-    none = lambda candidates: jnp.zeros(candidates.shape[1:], bool)
-    taken, count = offer(jnp.zeros((), jnp.int32), nowhere, jnp.zeros(spheres, jnp.int32), none)
-
-    def more(state: tuple[Array, ...]) -> tuple[Array, ...]:
+    def offer(state: tuple[Array, ...]) -> tuple[Array, ...]:
         number, taken, count = state
+        uniform = jax.random.uniform(
+            jax.random.fold_in(key, number), (offered, spheres, 2), max_cosine.dtype
+        )
+        candidates = jnp.moveaxis(unit_vector(uniform), -1, 1)[:, :, None]
 
-        def blocked(candidates: Array) -> Array:
-            cosine = jnp.sum(candidates[:, :, None] * taken[:, None], axis=0)
-            return jnp.any(cosine > max_cosine, axis=1)  # places still empty hold NaN
+        def judge(i: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+            taken, count = state
+            cosine = jnp.sum(candidates[i] * taken, axis=0)
+            near = jnp.any(cosine > max_cosine, axis=0)  # places still empty hold NaN
+            put = ~near & (place == count)
+            return jnp.where(put, candidates[i], taken), count + (~near & (count < per_sphere))
 
-        return (number + 1, *offer(number, taken, count, blocked))
+        return (number + 1, *jax.lax.fori_loop(0, offered, judge, (taken, count)))
 
     unfinished = lambda state: (state[0] < MOST_OFFERS) & jnp.any(state[2] < per_sphere)
-    _, taken, count = jax.lax.while_loop(unfinished, more, (jnp.ones((), jnp.int32), taken, count))
-    return jnp.moveaxis(taken, (0, 1, 2), (2, 1, 0)), jnp.all(count == per_sphere)
+    empty = jnp.full((3, per_sphere, spheres), jnp.nan, max_cosine.dtype)
+    zero = jnp.zeros((), jnp.int32)
+    state = (zero, empty, jnp.zeros(spheres, jnp.int32))
+    _, taken, count = jax.lax.while_loop(unfinished, offer, state)
+    return jnp.transpose(taken, (2, 1, 0)), jnp.all(count == per_sphere)
 
 
 def fisher(
