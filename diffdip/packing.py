@@ -116,7 +116,7 @@ def grow(
     A start is given up, and another one made, when about `max_proposals` proposals in a row
     were refused; after `max_starts` of them `complete` is False.
     """
-    empty = _State.empty(n_crystals, rules.diameter.dtype)
+    empty = partial(_State.empty, n_crystals, rules.diameter.dtype)
     proceed = partial(_proceed, n_crystals=n_crystals, max_proposals=max_proposals)
 
     def unfinished(state: _State) -> Array:
@@ -125,7 +125,7 @@ def grow(
 
     @jax.custom_batching.custom_vmap
     def finish(key: Array, rules: Rules) -> _State:
-        return jax.lax.while_loop(unfinished, lambda state: proceed(key, rules, state), empty)
+        return jax.lax.while_loop(unfinished, lambda state: proceed(key, rules, state), empty())
 
     @finish.def_vmap
     def finish_many(size: int, batched: Any, key: Array, rules: Rules) -> tuple[_State, Any]:
@@ -133,7 +133,7 @@ def grow(
             leaf if is_batched else jnp.broadcast_to(leaf, (size, *leaf.shape))
         )
         key, rules = jax.tree.map(spread, (key, rules), tuple(batched))
-        states = _in_turns(proceed, unfinished, empty, key, rules)
+        states = _in_turns(proceed, unfinished, empty(), key, rules)
         return states, jax.tree.map(lambda _: True, states)
 
     state = finish(key, rules)
