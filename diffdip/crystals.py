@@ -183,7 +183,7 @@ class NanocrystalPacking(AbstractModel):
     >>> import jax
     >>> system = NanocrystalPacking(n_crystals=3).sample(jax.random.key(0))
     >>> system.positions.shape, int(system.crystal[-1])
-    ((34, 3), 1)
+    ((34, 3), 2)
     """
 
     n_crystals: int = eqx.field(static=True)
