@@ -143,7 +143,7 @@ class BatchPlan:
     ) -> "BatchPlan":
         """The plan with what is left open filled in. Raises `ValueError` for a batch of none."""
         devices = tuple(jax.local_devices() if devices is None else devices)
-        lanes = _lanes(model, devices[0])
+        lanes = lanes_on(model, devices[0])
         size = lanes * len(devices) if batch_size is None else batch_size
         if size < 1:
             raise ValueError(f"batches of {size} samples: expected 1 or more")
@@ -235,15 +235,18 @@ def describe(model: Any) -> dict[str, Any]:
         if isinstance(value, eqx.Module):
             value = describe(value)
         elif isinstance(value, jax.Array | np.ndarray):
-            value = np.asarray(value).tolist()
+            # the shortest decimals that round to a float32, 1.73 for one
+            array = np.asarray(value)
+            value = np.array([float(str(v)) for v in array.ravel()]).reshape(array.shape).tolist()
         elif not isinstance(value, int | float | str | None):
             value = str(value)
         plain[field.name] = value
     return plain
 
 
-def _lanes(model: AbstractModel, device: Any) -> int:
-    """How many samples a device computes at once: a power of two."""
+def lanes_on(model: AbstractModel, device: Any = None) -> int:
+    """How many samples a device (by default the first) computes at once: a power of two."""
+    device = jax.local_devices()[0] if device is None else device
     sites = jax.eval_shape(model.sample, jax.random.key(0)).positions.shape[0]
     budget = LANE_BYTES
     if device.platform != "cpu":

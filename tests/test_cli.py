@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import diffdip
-from diffdip import cli, fit as fit_module
-from diffdip.cli import app
+from diffdip import fit as fit_module
+from diffdip.cli import app, fits
 from diffdip.io import TableError, results
 
 
@@ -299,7 +299,7 @@ def test_curve_of_the_published_sample(tmp_path):
     with (tmp_path / "curve.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     at = {float(row["angle_deg"]): row for row in rows if row["measured"] == "1"}
-    assert len(at) == cli.CURVE_POINTS
+    assert len(at) == fits.CURVE_POINTS
     assert float(at[0.0]["field_mT"]) == pytest.approx(52.952, abs=1e-3)
     assert float(at[90.0]["field_mT"]) == pytest.approx(399.575, abs=1e-3)
     assert float(at[90.0]["lag_deg"]) == pytest.approx(0, abs=1e-6)
@@ -380,12 +380,12 @@ def test_help_imports_no_plotting_library():
     ],
 )
 def test_values_are_given_to_two_digits_of_the_error(entry, value, interval):
-    assert cli._formatted(entry) == (value, interval)
+    assert fits._formatted(entry) == (value, interval)
 
 
 def test_names_of_figures_are_safe_and_distinct():
-    assert cli._stems(["any/thing"]) == ["fit"]
-    stems = cli._stems(["a/b", "a:b", "A/B", "..", "Größe", "x" * 300])
+    assert fits._stems(["any/thing"]) == ["fit"]
+    stems = fits._stems(["a/b", "a:b", "A/B", "..", "Größe", "x" * 300])
     assert len({stem.casefold() for stem in stems}) == 6
     for stem in stems:
         assert re.fullmatch(r"fit_[\w.-]{1,70}", stem)

@@ -1,37 +1,30 @@
-"""The command `diffdip`: fit angular series from files, draw curves. Thin over the library.
+"""`diffdip fit` and `diffdip curve`: angular series of resonance fields."""
 
-Fields are mT, angles degrees, frequencies GHz. Bad input ends with one line on stderr and
-exit code 2 before anything is written. The heavy imports wait until a command needs them.
-"""
-
-import io
 import math
 import re
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .progress import progress_bar
+from ..progress import progress_bar
+from .common import (
+    ConventionName,
+    ConventionOption,
+    app,
+    check_numbers,
+    console,
+    fail,
+    print_paths,
+)
 
 
 if TYPE_CHECKING:
-    from .fit import FitResult
-    from .io import Sample
-
-app = typer.Typer(
-    name="diffdip",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+    from ..fit import FitResult
+    from ..io import Sample
 
 KINDS = ("png", "pdf")
 CURVE_POINTS = 721
@@ -53,38 +46,10 @@ class Loss(StrEnum):
     SOFT_L1 = "soft_l1"
 
 
-class ConventionName(StrEnum):
-    """Sign and counting of the dipolar energy."""
-
-    PAPER = "paper"
-    PHYSICAL = "physical"
-
-
 GOption = Annotated[float, typer.Option("--g", help="The g-factor (start value with --free-g).")]
 PlaneOption = Annotated[
     Plane, typer.Option(help="Plane of rotation: first axis at 0°, second at 90°.")
 ]
-ConventionOption = Annotated[
-    ConventionName, typer.Option(help="Sign and counting of A, B, C: as published, or physical.")
-]
-
-
-def _version(shown: bool) -> None:
-    if shown:
-        from . import __version__
-
-        typer.echo(f"diffdip {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    """Magnetic anisotropy from magnetic resonance, in mT, degrees and GHz."""
 
 
 @app.command()
@@ -146,7 +111,7 @@ def fit(
 
         diffdip fit a.csv b.csv --free-g --convention physical
     """
-    from .io import (
+    from ..io import (
         OutputError,
         TableError,
         example_path,
@@ -155,25 +120,25 @@ def fit(
         residual_warnings,
         write_files,
     )
-    from .io.table import read_table
+    from ..io.table import read_table
 
     if bool(files) == example:
-        _fail("give one or more files, or --example; see diffdip fit --help")
+        fail("give one or more files, or --example; see diffdip fit --help")
     numbers = {"--g": g, "--fix-a-mt": fix_a_mt, "--fix-b-mt": fix_b_mt, "--fix-c-mt": fix_c_mt}
-    _check_numbers({**numbers, "--frequency-ghz": frequency_ghz}, {"--g", "--frequency-ghz"})
+    check_numbers({**numbers, "--frequency-ghz": frequency_ghz}, {"--g", "--frequency-ghz"})
     if free_offset and fix_c_mt is None:
-        _fail("--free-offset needs --fix-c-mt 0: C and the offset both turn the curve")
+        fail("--free-offset needs --fix-c-mt 0: C and the offset both turn the curve")
     paths = [example_path()] if example else list(files or [])
     samples: list[Sample] = []
     try:
         for path in paths:
             samples += read_table(path, None if frequency_ghz is None else 1e9 * frequency_ghz)
     except TableError as error:
-        _fail(str(error))
+        fail(str(error))
     labels = _labels(samples)
 
-    from .fit import fit_series
-    from .parameters import Free
+    from ..fit import fit_series
+    from ..parameters import Free
 
     fixed = {"A": fix_a_mt, "B": fix_b_mt, "C": fix_c_mt}
     options: dict[str, Any] = {
@@ -192,13 +157,13 @@ def fit(
                     sample.angle, sample.field, sample.sigma, frequency=sample.frequency, **options
                 )
             except ValueError as error:
-                _fail(f"{sample.source}, sample {sample.name!r}: {error}")
+                fail(f"{sample.source}, sample {sample.name!r}: {error}")
             warnings = [*sample.warnings, *residual_warnings(result)]
             fits.append((result, fit_document(result, label, str(sample.source), warnings)))
             advance()
         contents: dict[str, bytes] = {}
         if out is not None:
-            from .plot import figure_bytes, figure_fit
+            from ..plot import figure_bytes, figure_fit
 
             settings = {key: options[key] for key in ("loss", "convention", "plane")}
             contents = fit_files(fits, {"command": "fit", **settings})
@@ -211,7 +176,7 @@ def fit(
         try:
             written = write_files(out, contents)
         except OutputError as error:
-            _fail(str(error))
+            fail(str(error))
     _print_fits([document for _, document in fits], written)
 
 
@@ -237,14 +202,14 @@ def curve(
     """
     numbers = {"--a-mt": a_mt, "--b-mt": b_mt, "--c-mt": c_mt}
     positive = {"--g": g, "--frequency-ghz": frequency_ghz}
-    _check_numbers({**numbers, **positive}, set(positive))
+    check_numbers({**numbers, **positive}, set(positive))
 
     import jax
     import numpy as np
 
-    from . import AnisotropyFields, larmor_field, resonance_branches
-    from .io import OutputError, curve_files, write_files
-    from .plot import figure_bytes, figure_curve
+    from .. import AnisotropyFields, larmor_field, resonance_branches
+    from ..io import OutputError, curve_files, write_files
+    from ..plot import figure_bytes, figure_curve
 
     angle = np.linspace(0, np.pi, CURVE_POINTS)
     with progress_bar("computing", 2) as advance:
@@ -268,32 +233,18 @@ def curve(
     try:
         written = write_files(out, contents)
     except OutputError as error:
-        _fail(str(error))
+        fail(str(error))
     fields, _ = branches.measured()
-    console = _console()
+    shown = console()
     found = np.isfinite(fields)
     if found.any():
-        console.print(
+        shown.print(
             f"Hres {1e3 * np.nanmin(fields):.2f} to {1e3 * np.nanmax(fields):.2f} mT "
             f"({convention} convention, w0 = {1e3 * larmor:.2f} mT)"
         )
     if not found.all():
-        console.print(f"no measured resonance at {np.mean(~found):.0%} of the angles")
-    _print_paths(console, written)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"diffdip: {' '.join(message.split())}", err=True)
-    raise typer.Exit(2)
-
-
-def _check_numbers(values: dict[str, float | None], positive: set[str]) -> None:
-    for option, value in values.items():
-        if value is None:
-            continue
-        if not math.isfinite(value) or (option in positive and value <= 0):
-            kind = "a number above 0" if option in positive else "a finite number"
-            _fail(f"{option} {value}: expected {kind}")
+        shown.print(f"no measured resonance at {np.mean(~found):.0%} of the angles")
+    print_paths(shown, written)
 
 
 def _labels(samples: list["Sample"]) -> list[str]:
@@ -321,16 +272,8 @@ def _stems(labels: list[str]) -> list[str]:
     ]
 
 
-def _console() -> Console:
-    """Standard output, at least 100 columns wide where it is no terminal, for any encoding."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=100)
-
-
 def _print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
-    console = _console()
+    shown = console()
     convention = documents[0]["convention"]
     table = Table(title=f"Anisotropy fields, {convention} convention", title_justify="left")
     for heading in ("sample", "parameter"):
@@ -344,17 +287,11 @@ def _print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
             row += [_number(document["rms_mT"]), _number(document["reduced_chi2"])]
             table.add_row(*(row if i == 0 else row[:4]))
         table.add_section()
-    console.print(table)
+    shown.print(table)
     for document in documents:
         for sentence in [*document["flags"], *document["warnings"]]:
-            console.print(f"{escape(document['sample'])}: {escape(sentence)}", soft_wrap=True)
-    _print_paths(console, written)
-
-
-def _print_paths(console: Console, written: list[Path]) -> None:
-    if written:
-        names = ", ".join(path.name for path in written)
-        console.print(f"wrote {escape(names)} in {escape(str(written[0].parent))}", soft_wrap=True)
+            shown.print(f"{escape(document['sample'])}: {escape(sentence)}", soft_wrap=True)
+    print_paths(shown, written)
 
 
 def _heading(name: str) -> str:

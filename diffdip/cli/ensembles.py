@@ -1,0 +1,257 @@
+"""`diffdip ensemble` and `diffdip export`: durable runs over thousands of samples."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..progress import progress_bar
+from .common import ConventionName, ConventionOption, app, check_numbers, console, fail
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..crystals import AbstractModel
+
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class ModelName(StrEnum):
+    """Arrangements of dipoles."""
+
+    PACKING = "packing"
+    CYLINDER = "cylinder"
+    SPHERE = "sphere"
+    BOX = "box"
+
+
+@app.command()
+def ensemble(
+    out: Annotated[Path, typer.Option(help="Store to write (zarr), or to go on with: run.zarr.")],
+    samples: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; sample i depends on it and i only.")] = 0,
+    model: Annotated[
+        ModelName, typer.Option(help="Crystals packed into a cylinder, or uniform dipoles.")
+    ] = ModelName.PACKING,
+    crystals: Annotated[int, typer.Option(help="packing: number of crystals.")] = 100,
+    diameter_nm: Annotated[float, typer.Option(help="packing: diameter of a core.")] = 2.7,
+    volume_fraction: Annotated[float, typer.Option(help="packing: of the cores.")] = 0.2,
+    ligand_mean_nm: Annotated[float, typer.Option(help="packing: ligand thickness.")] = 0.3,
+    ligand_sd_nm: Annotated[float, typer.Option(help="packing: its spread.")] = 0.3,
+    extra_below_nm: Annotated[
+        float, typer.Option(help="packing: an extra dipole where the shell is thinner.")
+    ] = 0.3,
+    kappa: Annotated[float, typer.Option(help="packing: concentration of extra dipoles.")] = 3.0,
+    dipoles_per_crystal: Annotated[int, typer.Option(help="packing: without extra ones.")] = 10,
+    bond_length_nm: Annotated[
+        float, typer.Option(help="packing: least distance on a crystal.")
+    ] = 0.26,
+    extra_spacing_nm: Annotated[
+        float, typer.Option(help="packing: least distance of an extra dipole there.")
+    ] = 0.26,
+    dipoles: Annotated[int, typer.Option(help="cylinder, sphere, box: number of dipoles.")] = 1000,
+    density_per_nm3: Annotated[
+        float, typer.Option(help="cylinder, sphere, box: dipoles per nm³.")
+    ] = 2.0,
+    aspect: Annotated[float, typer.Option(help="cylinder, box: height over width.")] = 1.0,
+    moment_mub: Annotated[float, typer.Option(help="Moment of a dipole (µB).")] = 1.73,
+    convention: ConventionOption = ConventionName.PAPER,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Samples written at a time; all that a kill loses.")
+    ] = None,
+    double: Annotated[bool, typer.Option("--float64", help="Compute in float64.")] = False,
+    distributed: Annotated[
+        bool,
+        typer.Option(
+            "--distributed", help="Share the work among the processes of a SLURM or MPI job."
+        ),
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(help="host:port of the first process, where nothing else says.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="With --coordinator: number of processes.")
+    ] = None,
+    process_id: Annotated[
+        int | None, typer.Option(min=0, help="With --coordinator: number of this one, from 0.")
+    ] = None,
+) -> None:
+    """Distributions of A, B, C over thousands of computer-made samples.
+
+    Batches are written as they finish. Killed and started again with the same options, a run goes
+    on where it stopped and ends with the same bytes. Sample i is the same in every run.
+
+    [bold]Examples[/bold]
+
+        diffdip ensemble --crystals 20 --samples 2000 --out run.zarr
+
+        diffdip ensemble --model cylinder --dipoles 1000 --samples 1000000 --out uniform.zarr
+
+        srun -n 8 diffdip ensemble --distributed --samples 1000000 --out big.zarr
+
+        diffdip export run.zarr run.csv
+    """
+    import jax
+
+    if distributed or coordinator is not None:
+        _join(coordinator, processes, process_id)
+    elif processes is not None or process_id is not None:
+        fail("--processes and --process-id need --coordinator host:port")
+
+    from ..ensemble import BatchPlan, nothing_placed
+    from ..io import OutputError
+    from ..io.run import RunError, default_batch, read_run, simulate_to
+
+    numbers = {
+        "--diameter-nm": diameter_nm,
+        "--volume-fraction": volume_fraction,
+        "--ligand-mean-nm": ligand_mean_nm,
+        "--ligand-sd-nm": ligand_sd_nm,
+        "--extra-below-nm": extra_below_nm,
+        "--kappa": kappa,
+        "--bond-length-nm": bond_length_nm,
+        "--extra-spacing-nm": extra_spacing_nm,
+        "--density-per-nm3": density_per_nm3,
+        "--aspect": aspect,
+        "--moment-mub": moment_mub,
+    }
+    positive = {"--density-per-nm3", "--aspect", "--moment-mub", "--diameter-nm", "--kappa"}
+    check_numbers(numbers, positive)
+    if dipoles < 2:
+        fail(f"--dipoles {dipoles}: expected 2 or more")
+    common = {"moment": moment_mub, "convention": str(convention)}
+    with jax.enable_x64(double):
+        try:
+            arrangement = _arrangement(
+                model,
+                dict(
+                    n_crystals=crystals,
+                    diameter=diameter_nm,
+                    volume_fraction=volume_fraction,
+                    ligand_mean=ligand_mean_nm,
+                    ligand_sd=ligand_sd_nm,
+                    extra_below=extra_below_nm,
+                    kappa=kappa,
+                    dipoles_per_crystal=dipoles_per_crystal,
+                    bond_length=bond_length_nm,
+                    extra_spacing=extra_spacing_nm,
+                    **common,
+                ),
+                dict(n=dipoles, density=density_per_nm3, **common),
+                aspect,
+            )
+            size = default_batch(arrangement, out) if batch is None else batch
+            plan = BatchPlan.make(arrangement, samples, seed, size, None)
+            with progress_bar("sampling", samples) as advance:
+                simulate_to(
+                    out,
+                    plan,
+                    process=jax.process_index(),
+                    processes=jax.process_count(),
+                    advance=advance,
+                )
+            first = jax.process_index() == 0
+            dataset = read_run(out) if first else None
+        except (ValueError, RunError, OutputError) as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            typer.echo("diffdip: stopped; the same command goes on from here", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+    if dataset is None:
+        return
+    unplaced = int(dataset["M_A_per_m"].isnull().sum())
+    if unplaced == samples:
+        fail(nothing_placed(arrangement))
+    _print_run(dataset, out, unplaced)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Store written by diffdip ensemble.")],
+    target: Annotated[Path, typer.Argument(help="File to write: name.csv or name.nc (NetCDF).")],
+) -> None:
+    """Write a run as a table (CSV) or as NetCDF, for pandas, Origin, MATLAB.
+
+    A CSV file has one row a sample and one comment line with the settings of the run; a run that
+    is not complete has empty cells.
+
+    [bold]Example[/bold]
+
+        diffdip export run.zarr run.csv
+    """
+    from ..io import OutputError
+    from ..io.run import RunError, export_run
+
+    try:
+        export_run(run, target)
+    except (RunError, OutputError) as error:
+        fail(str(error))
+    console().print(f"wrote {target}", markup=False, soft_wrap=True)
+
+
+def _join(coordinator: str | None, processes: int | None, process_id: int | None) -> None:
+    """Become one of several processes, by JAX's own runtime."""
+    import jax
+
+    if coordinator is not None and (processes is None or process_id is None):
+        fail("--coordinator needs --processes and --process-id")
+    # the others go on when one is killed, and it can join again
+    jax.config.update("jax_enable_recoverability", True)
+    try:
+        jax.distributed.initialize(coordinator, processes, process_id)
+    except (RuntimeError, ValueError) as error:
+        fail(f"the processes could not be joined: {str(error).splitlines()[0]}")
+
+
+def _arrangement(
+    name: ModelName, packing: dict[str, Any], uniform: dict[str, Any], aspect: float
+) -> "AbstractModel":
+    from .. import crystals
+
+    if name is ModelName.PACKING:
+        return crystals.NanocrystalPacking(**packing)
+    if name is ModelName.CYLINDER:
+        return crystals.UniformCylinder(**uniform, aspect=aspect)
+    if name is ModelName.BOX:
+        return crystals.UniformBox(**uniform, edges=(1.0, 1.0, aspect))
+    return crystals.UniformSphere(**uniform)
+
+
+def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
+    import numpy as np
+
+    from ..statistics import quantiles
+
+    settings = dataset.attrs
+    shown = console()
+    table = Table(
+        title=f"{settings['n_samples']} samples of {settings['model']['type']}, "
+        f"{settings['model']['convention']} convention, seed {settings['seed']}",
+        title_justify="left",
+    )
+    table.add_column("(mT)")
+    for q in QUANTILES:
+        table.add_column("median" if q == 0.5 else f"{100 * q:g} %", justify="right")
+    table.add_column("68 % interval of the median", justify="right")
+    for name in "ABC":
+        found = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
+        middle = QUANTILES.index(0.5)
+        interval = f"{found.low[middle]:.4g} to {found.high[middle]:.4g}"
+        table.add_row(f"|{name}|", *(f"{value:.4g}" for value in found.value), interval)
+    shown.print(table)
+    number = dataset["n_dipoles"].values
+    shown.print(
+        f"{number.mean():.4g} dipoles on average, closest pair "
+        f"{np.nanmedian(dataset['closest_nm'].values):.3g} nm in the median"
+    )
+    if unplaced:
+        shown.print(f"{unplaced} samples could not be placed and are empty")
+    shown.print(f"wrote {out}", markup=False, soft_wrap=True)
