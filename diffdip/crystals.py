@@ -276,7 +276,8 @@ class NanocrystalPacking(AbstractModel):
         def place(i: Array, centers: Array) -> Array:
             return centers.at[i + 1].set(centers[growth.parent[i]] + steps[i])
 
-        centers = jax.lax.fori_loop(0, self.n_crystals - 1, place, centers)
+        if self.n_crystals > 1:
+            centers = jax.lax.fori_loop(0, self.n_crystals - 1, place, centers)
         axis = unit_vector(growth.uniform[:, :2])
         own = jnp.arange(1, self.n_crystals, dtype=jnp.int32)
         thickness = rules.thickness(growth.uniform[:, 2:]).ravel()

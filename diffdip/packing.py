@@ -102,8 +102,9 @@ class _State(NamedTuple):
         """Before the first start."""
         zero = jnp.zeros((), jnp.int32)
         centers = jnp.full((3, n_crystals), jnp.inf, dtype)
-        parent = jnp.zeros(n_crystals - 1, jnp.int32)
-        uniform = jnp.zeros((n_crystals - 1, 4), dtype)
+        room = max(n_crystals - 1, 1)  # nothing can be put into an array of none
+        parent = jnp.zeros(room, jnp.int32)
+        uniform = jnp.zeros((room, 4), dtype)
         first = jnp.zeros(3, dtype)
         return _State(zero, zero, zero, zero, first, parent, uniform, centers)
 
@@ -138,7 +139,10 @@ def grow(
 
     state = finish(key, rules)
     complete = state.placed == n_crystals
-    return Growth(state.first, state.parent, state.uniform, state.starts, complete)
+    contacts = slice(n_crystals - 1)
+    return Growth(
+        state.first, state.parent[contacts], state.uniform[contacts], state.starts, complete
+    )
 
 
 def _in_turns(
@@ -163,13 +167,14 @@ def _in_turns(
         done = ~jax.vmap(unfinished)(states) & (task < size)
         at = jnp.where(done, task, size)  # out of bounds: dropped
         results = jax.tree.map(lambda all, one: all.at[at].set(one, mode="drop"), results, states)
-        task = jnp.where(done, following + jnp.cumsum(done) - 1, task)
+        following_tasks = following + jnp.cumsum(done, dtype=task.dtype) - 1
+        task = jnp.where(done, following_tasks, task)
         states = jax.tree.map(
             lambda one, fresh: jnp.where(jnp.expand_dims(done, range(1, one.ndim)), fresh, one),
             states,
             empty,
         )
-        return task, following + jnp.sum(done), states, results
+        return task, following + jnp.sum(done, dtype=task.dtype), states, results
 
     busy = lambda carry: jnp.any(carry[0] < size)
     following = jnp.array(workers, task.dtype)
@@ -195,7 +200,7 @@ def _proceed(
     moves = rules.step(table[..., :4])
     state = _State(
         state.tables + 1,
-        state.starts + again,
+        state.starts + again.astype(jnp.int32),
         jnp.where(again, 1, state.placed),
         jnp.where(again, 0, state.refused),
         first,
@@ -206,7 +211,7 @@ def _proceed(
 
     def judge(i: Array, state: _State) -> _State:
         placed = state.placed
-        parent = (table[i, :, 4] * placed).astype(jnp.int32)
+        parent = (table[i, :, 4] * placed.astype(dtype)).astype(jnp.int32)
         centre = state.centers[:, parent].T + moves[i]
         inside = rules.container.contains(centre, rules.volume, rules.diameter / 2)
         # places still empty are infinitely far
@@ -216,7 +221,7 @@ def _proceed(
         found, pick = jnp.any(good), jnp.argmax(good)
         at = jnp.where(found, placed, n_crystals)  # out of bounds: dropped
         return state._replace(
-            placed=placed + found,
+            placed=placed + found.astype(jnp.int32),
             refused=jnp.where(found, 0, state.refused + at_once),
             parent=state.parent.at[at - 1].set(parent[pick], mode="drop"),
             uniform=state.uniform.at[at - 1].set(table[i, pick, :4], mode="drop"),
@@ -257,7 +262,8 @@ def scatter(
             cosine = jnp.sum(candidates[i] * taken, axis=0)
             near = jnp.any(cosine > max_cosine, axis=0)  # places still empty hold NaN
             put = ~near & (place == count)
-            return jnp.where(put, candidates[i], taken), count + (~near & (count < per_sphere))
+            placed = (~near & (count < per_sphere)).astype(jnp.int32)
+            return jnp.where(put, candidates[i], taken), count + placed
 
         return (number + 1, *jax.lax.fori_loop(0, offered, judge, (taken, count)))
 
@@ -307,6 +313,8 @@ def add_extra(
     """
     spheres, per_sphere, _ = taken.shape
     places = len(crystal)
+    if places == 0:
+        return jnp.zeros((0, 2), taken.dtype), jnp.ones((), bool)
     uniform = jax.random.uniform(key, (places, EXTRA_CANDIDATES, 2), taken.dtype)
     candidates = fisher(uniform, axis[:, None], kappa)
     room = jnp.full((spheres, MOST_EXTRA, 3), jnp.nan, taken.dtype)
@@ -321,7 +329,7 @@ def add_extra(
         found = wanted[i] & jnp.any(good) & (filled[on] < MOST_EXTRA)
         at = jnp.where(found, per_sphere + filled[on], per_sphere + MOST_EXTRA)
         slots = slots.at[on, :, at].set(candidates[i, pick], mode="drop")
-        filled = filled.at[on].add(found)
+        filled = filled.at[on].add(found.astype(jnp.int32))
         return slots, filled, picks.at[i].set(pick), complete & (found | ~wanted[i])
 
     state = (slots, jnp.zeros(spheres, jnp.int32))
