@@ -10,6 +10,7 @@ from .crystals import (
     UniformSphere as UniformSphere,
 )
 from .dipoles import DipoleSummary as DipoleSummary, DipoleSystem as DipoleSystem
+from .dominant import DominantPairs as DominantPairs, dominant_pairs as dominant_pairs
 from .energy import (
     AbstractEnergy as AbstractEnergy,
     AbstractTensorEnergy as AbstractTensorEnergy,
@@ -28,6 +29,7 @@ from .fit import (
     fit_many as fit_many,
     fit_series as fit_series,
 )
+from .lattice import lattice as lattice
 from .loss import LossFit as LossFit, fit_loss as fit_loss
 from .parameters import Free as Free
 from .problem import (

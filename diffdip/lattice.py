@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Shaped
 
@@ -15,7 +16,7 @@ from .units import MOMENT_SPIN_HALF
 
 _SITES_PER_CELL: Final = {"sc": 1, "fcc": 4}
 
-_ON_THE_WALL: Final = 1e-9
+_ON_THE_WALL: Final = 1e-5
 """A site that close to the wall, in units of `spacing`, is inside: rounding must not tell
 equivalent sites apart."""
 
@@ -46,24 +47,24 @@ def lattice(
     >>> from diffdip import Sphere
     >>> system = lattice("sc", 0.5, Sphere(), volume=4.0)
     >>> len(system.positions), float(system.volume)
-    (33, 4.125)
+    (27, 3.375)
     >>> print(f"{abs(system.tensor()).max():.5f}")
     0.00000
     """
     if kind not in _SITES_PER_CELL:
         known = ", ".join(_SITES_PER_CELL)
         raise ValueError(f"unknown lattice {kind!r}: expected one of {known}")
-    spacing, volume = float(spacing), float(volume)
-    for name, value in (("spacing", spacing), ("volume", volume)):
+    edge, size = float(np.asarray(spacing, float)), float(np.asarray(volume, float))
+    for name, value in (("spacing", edge), ("volume", size)):
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(f"{name} must be above 0 and finite, not {value:g}")
     # as multiples of half the cell's edge, of which those with an even sum are fcc
     stride = 2 if kind == "sc" else 1
     with jax.enable_x64(True):
-        inside = jax.tree.map(lambda leaf: np.asarray(leaf, float), container)
-        margin = -_ON_THE_WALL * spacing
-        reach = float(inside.reach(np.zeros(3), volume, margin))
-        most = int(reach / (stride * spacing / 2))
+        inside = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), float), container)
+        margin = -_ON_THE_WALL * edge
+        reach = float(inside.reach(jnp.zeros(3), size, margin))
+        most = int(reach / (stride * edge / 2))
         line = stride * np.arange(-most, most + 1)
         x, y = np.meshgrid(line, line, indexing="ij")
         layers = []
@@ -71,8 +72,9 @@ def lattice(
             sites = np.stack([x, y, np.full_like(x, z)], axis=-1)
             if kind == "fcc":
                 sites = sites[sites.sum(axis=-1) % 2 == 0]
-            points = sites.reshape(-1, 3) * (spacing / 2)
-            layers.append(points[np.asarray(inside.contains(points, volume, margin))])
+            points = sites.reshape(-1, 3) * (edge / 2)
+            kept = inside.contains(jnp.asarray(points), size, margin)
+            layers.append(points[np.asarray(kept)])
     positions = np.concatenate(layers)
     cells = len(positions) / _SITES_PER_CELL[kind]
-    return DipoleSystem(positions, cells * spacing**3, moment, convention=convention)
+    return DipoleSystem(positions, cells * edge**3, moment, convention=convention)

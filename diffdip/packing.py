@@ -157,7 +157,7 @@ def _in_turns(
     workers = min(WORKERS, size)
     start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (workers, *leaf.shape)), empty)
     results = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size, *leaf.shape)), empty)
-    task = jnp.arange(workers)
+    task = jnp.arange(workers, dtype=jnp.int32)
 
     def turn(carry: tuple[Array, Array, _State, _State]) -> tuple[Array, Array, _State, _State]:
         task, following, states, results = carry
@@ -247,7 +247,7 @@ def scatter(
     vectors and whether all found a place.
     """
     # spheres along the last axis, over which XLA vectorizes
-    place = jnp.arange(per_sphere)[:, None]
+    place = jnp.arange(per_sphere, dtype=jnp.int32)[:, None]
     offered = per_sphere + SPARE
 
     def offer(state: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -276,8 +276,8 @@ def scatter(
 
 
 def fisher(
-    uniform: Float[Array, "*b 2"], axis: Float[Array, "*b 3"], kappa: Float[Array, ""]
-) -> Float[Array, "*b 3"]:
+    uniform: Float[Array, "*#b 2"], axis: Float[Array, "*#b 3"], kappa: Float[Array, ""]
+) -> Float[Array, "*#b 3"]:
     """Unit vectors of the Fisher law exp(κ µ·r) about µ = `axis`, by its inverse.
 
     cos θ = 1 + ln(v + (1 − v) e^{−2κ})/κ for v uniform in [0, 1).
@@ -330,7 +330,12 @@ def add_extra(
         at = jnp.where(found, per_sphere + filled[on], per_sphere + MOST_EXTRA)
         slots = slots.at[on, :, at].set(candidates[i, pick], mode="drop")
         filled = filled.at[on].add(found.astype(jnp.int32))
-        return slots, filled, picks.at[i].set(pick), complete & (found | ~wanted[i])
+        return (
+            slots,
+            filled,
+            picks.at[i].set(pick.astype(jnp.int32)),
+            complete & (found | ~wanted[i]),
+        )
 
     state = (slots, jnp.zeros(spheres, jnp.int32))
     state += (jnp.zeros(places, jnp.int32), jnp.ones((), bool))

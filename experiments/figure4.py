@@ -1,0 +1,503 @@
+"""Fig. 4 of the paper: how nanocrystals are packed and where their dipoles sit.
+
+(a) A packing drawn by ray casting, and the contact of two crystals with the points P and P′;
+(b) the ligand thickness at P′, sampled and its law; (c) the Fisher law of the extra dipoles about
+P′, and sampled ones. What is sampled in (b) and (c) are the facing points and the extra dipoles
+of whole packings, so that the rules of the packing act on them too.
+
+    python experiments/figure4.py --out out
+"""
+
+import argparse
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Wedge
+from scipy.stats import kstest, truncnorm
+
+import diffdip
+from diffdip import NanocrystalPacking
+from diffdip.ensemble import describe
+from diffdip.io import OutputError, write_files
+from diffdip.plot import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
+
+
+CRYSTALS, SAMPLES, SEED = 20, 200, 0
+VIEW_AZIMUTH, VIEW_ELEVATION = 2.6, 0.35  # radians
+DOT = 0.17  # radius of a drawn dipole in nm
+PIXELS = 900
+SHOWN = 400  # extra dipoles drawn in (c), those on the far side included
+
+DESCRIPTION = """\
+Draw Fig. 4: a random packing of nanocrystals, its contacts, and the laws it is made with.
+
+Prints the sampled thickness at the facing points P′, the share below the limit that earns an
+extra dipole, and the mean cosine of the angle between an extra dipole and its P′, next to what
+the laws give.
+"""
+
+EPILOG = """\
+Writes figure4.png, figure4.pdf and figure4.json. Examples:
+  python experiments/figure4.py --out out
+  python experiments/figure4.py --crystals 60 --seed 3     another, larger packing
+"""
+
+
+class Samples(NamedTuple):
+    """One packing to look at, and what (b) and (c) show of all of them.
+
+    The one: `volume` in nm³, `centers` of crystals and `positions` of dipoles in nm, and which
+    are `extra`. All: the `thickness` in nm at each P′, and `turned` (k, 3), the extra dipoles as
+    unit vectors with their P′ on the z-axis.
+    """
+
+    model: NanocrystalPacking
+    volume: float
+    centers: np.ndarray
+    positions: np.ndarray
+    extra: np.ndarray
+    thickness: np.ndarray
+    turned: np.ndarray
+
+
+def run(
+    crystals: int = CRYSTALS, samples: int = SAMPLES, seed: int = SEED, **parameters: Any
+) -> Samples:
+    """Draw packings in float64. `parameters` go to `NanocrystalPacking`."""
+    with jax.enable_x64(True):
+        model = NanocrystalPacking(n_crystals=crystals, **parameters)
+        key = jax.random.key(seed)
+        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(samples, dtype=np.uint32))
+        complete, packing, system = jax.device_get(_draw(model, keys))
+    if not complete.any():
+        raise ValueError(f"no packing of {crystals} crystals could be placed")
+    first = int(np.argmax(complete))
+    kept = system.mask[first]
+    regular = crystals * model.dipoles_per_crystal
+    earned = packing.extra & complete[:, None]
+    home = np.take_along_axis(packing.centers, packing.contact_crystal[..., None], axis=1)
+    direction = (system.positions[:, regular:] - home) / (0.5 * float(model.diameter))
+    return Samples(
+        model,
+        float(system.volume[first]),
+        packing.centers[first],
+        system.positions[first][kept],
+        system.extra[first][kept],
+        packing.thickness[complete].ravel(),
+        _with_axis_up(direction[earned], packing.contact_axis[earned]),
+    )
+
+
+@eqx.filter_jit
+def _draw(model: NanocrystalPacking, keys: jax.Array) -> Any:
+    def one(key: jax.Array) -> Any:
+        choices = model.choose(key)
+        return choices.complete, model.pack(choices.growth), model.place(choices)
+
+    return jax.vmap(one)(keys)
+
+
+def _with_axis_up(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """Directions (k, 3) in frames of their own whose z is `axis` (k, 3)."""
+    helper = np.where(np.abs(axis[:, :1]) < 0.7, [[1.0, 0, 0]], [[0, 1.0, 0]])
+    x = np.cross(helper, axis)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    frame = np.stack([x, np.cross(axis, x), axis], axis=1)
+    return np.einsum("kij,kj->ki", frame, direction)
+
+
+def thickness_law(model: NanocrystalPacking) -> Any:
+    """The normal law of the ligand thickness cut off below zero, of scipy."""
+    mean, sd = float(model.ligand_mean), float(model.ligand_sd)
+    return truncnorm(-mean / sd, np.inf, loc=mean, scale=sd)
+
+
+def fisher_cumulative(cosine: np.ndarray, kappa: float) -> np.ndarray:
+    """Probability that the cosine to P′ is smaller."""
+    return np.expm1(kappa * (cosine + 1)) / math.expm1(2 * kappa)
+
+
+def table(samples: Samples) -> str:
+    """Sampled numbers next to those of the laws, with Kolmogorov–Smirnov probabilities."""
+    law, kappa = thickness_law(samples.model), float(samples.model.kappa)
+    limit, cosine = float(samples.model.extra_below), samples.turned[:, 2]
+    lines = [
+        f"facing points P′              {len(samples.thickness)}",
+        f"mean ligand thickness (nm)    {samples.thickness.mean():.4f}   law {law.mean():.4f}",
+        f"share below {limit:g} nm            {np.mean(samples.thickness < limit):.4f}   "
+        f"law {law.cdf(limit):.4f}",
+        f"p that the law is followed    {kstest(samples.thickness, law.cdf).pvalue:.3f}",
+        f"extra dipoles                 {len(cosine)}",
+    ]
+    if len(cosine):
+        fisher = kstest(cosine, lambda x: fisher_cumulative(x, kappa))
+        lines += [
+            f"mean cosine to P′             {cosine.mean():.4f}   "
+            f"law {1 / math.tanh(kappa) - 1 / kappa:.4f}",
+            f"p that the law is followed    {fisher.pvalue:.3f}",
+        ]
+    return "\n".join(lines)
+
+
+def figure(samples: Samples) -> Figure:
+    """All parts, two columns wide."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(TWO_COLUMNS / 25.4, 135 / 25.4), layout="constrained")
+        cells = figure.add_gridspec(2, 2, height_ratios=(1.25, 1))
+        draw_packing(figure.add_subplot(cells[0, 0]), samples)
+        draw_contact(figure.add_subplot(cells[0, 1]), samples.model)
+        draw_thickness(figure.add_subplot(cells[1, 0]), samples)
+        draw_fisher(figure.add_subplot(cells[1, 1]), samples)
+    return figure
+
+
+def _view(points: np.ndarray) -> np.ndarray:
+    """Points turned so that x is to the right, y up, z towards the viewer."""
+    a, e = VIEW_AZIMUTH, VIEW_ELEVATION
+    right = [-math.sin(a), math.cos(a), 0]
+    toward = [math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)]
+    return points @ np.array([right, np.cross(toward, right), toward]).T
+
+
+def render(
+    centers: np.ndarray, radii: np.ndarray, colors: np.ndarray, extent: float, pixels: int
+) -> np.ndarray:
+    """Shaded spheres as an RGBA image of the square ±`extent`, x right, y up, z to the viewer."""
+    line = (np.arange(pixels) + 0.5) / pixels * 2 * extent - extent
+    image = np.zeros((pixels, pixels, 4))
+    depth = np.full((pixels, pixels), -np.inf)
+    nearest, farthest = centers[:, 2].max(), centers[:, 2].min()
+    light = np.array([-0.45, 0.55, 0.70])
+    for (x, y, z), radius, color in zip(centers, radii, colors, strict=True):
+        column = slice(*np.searchsorted(line, [x - radius, x + radius]))
+        row = slice(*np.searchsorted(line, [y - radius, y + radius]))
+        dx, dy = (line[column] - x) / radius, (line[row] - y)[:, None] / radius
+        inside = 1 - dx**2 - dy**2
+        height = np.sqrt(np.maximum(inside, 0))
+        front = (inside > 0) & (z + radius * height > depth[row, column])
+        bright = np.maximum(light[0] * dx + light[1] * dy + light[2] * height, 0)
+        shade = color * (0.45 + 0.6 * bright[..., None]) + 0.35 * bright[..., None] ** 30
+        haze = 0.45 * (nearest - z) / max(nearest - farthest, radius)
+        shade = np.clip(shade, 0, 1) * (1 - haze) + haze
+        image[row, column][front] = np.concatenate([shade, np.ones_like(shade[..., :1])], -1)[front]
+        depth[row, column][front] = (z + radius * height)[front]
+    return image
+
+
+def draw_packing(axes: Any, samples: Samples) -> None:
+    """Cores as gray spheres, dipoles as dots, extra ones in another color, the container's rims."""
+    radius = 0.5 * float(samples.model.diameter)
+    diameter = (4 * samples.volume / math.pi) ** (1 / 3)
+    extent = 0.70 * diameter
+    spheres = _view(np.concatenate([samples.centers, samples.positions]))
+    dots = np.where(samples.extra[:, None], to_rgb(VERMILLION), to_rgb(BLUE))
+    cores = np.full((len(samples.centers), 3), 0.78)
+    image = render(
+        spheres,
+        np.repeat([radius, DOT], [len(cores), len(dots)]),
+        np.concatenate([cores, dots]),
+        extent,
+        PIXELS,
+    )
+    turn = np.linspace(0, 2 * math.pi, 181)
+    for level in (-1, 1):
+        rim = np.stack([np.cos(turn), np.sin(turn), np.full_like(turn, level)], axis=-1)
+        x, y, z = _view(diameter / 2 * rim).T
+        behind = np.where(z < 0, y, np.nan) if level < 0 else y
+        axes.plot(x, behind, color=GRAY, linewidth=0.7, zorder=1)
+        if level < 0:
+            axes.plot(x, np.where(z >= 0, y, np.nan), color=GRAY, linewidth=0.7, zorder=3)
+    half = diameter / 2 * math.cos(VIEW_ELEVATION)
+    for side in (-1, 1):
+        axes.plot([side * diameter / 2] * 2, [-half, half], color=GRAY, linewidth=0.7, zorder=1)
+    axes.imshow(
+        image, extent=(-extent, extent) * 2, origin="lower", interpolation="antialiased", zorder=2
+    )
+    for color, label in ((BLUE, "dipole"), (VERMILLION, "extra dipole")):
+        axes.plot([], [], "o", color=color, markersize=3.5, label=label)
+    _bare(axes, extent)
+    axes.set_ylim(-extent, 1.12 * extent)
+    axes.legend(loc="upper right", ncols=2, borderaxespad=0, columnspacing=1, handletextpad=0.2)
+    axes.set_title(
+        f"(a) {len(samples.centers)} crystals, {len(samples.positions)} dipoles", loc="left"
+    )
+    axes.plot(
+        [-diameter / 2, -diameter / 2 + 2], [-0.97 * extent] * 2, color="black", linewidth=1.5
+    )
+    axes.text(-diameter / 2 + 2.3, -0.97 * extent, "2 nm", va="center", fontsize=7)
+
+
+def draw_contact(axes: Any, model: NanocrystalPacking) -> None:
+    """Two cores whose ligand shells touch at P; the thin shell has earned an extra dipole."""
+    d, l1, l2 = float(model.diameter), 0.50, 0.18
+    tilt = math.radians(20)
+    along = np.array([math.cos(tilt), math.sin(tilt)])
+    across = np.array([-along[1], along[0]])
+    gap = d + l1 + l2
+    one, two = -gap / 2 * along, gap / 2 * along
+    for center, shell, turned in ((one, l1, 0.0), (two, l2, math.pi)):
+        middle = math.degrees(tilt + turned)
+        wedge = Wedge(center, d / 2 + shell, middle - 24, middle + 24, width=shell)
+        wedge.set(facecolor="0.8", edgecolor="none")
+        axes.add_patch(wedge)
+        axes.add_patch(Circle(center, d / 2, facecolor="0.94", edgecolor="black", linewidth=0.8))
+    far = d / 2 * 0.98
+    axes.annotate(
+        "",
+        one - far * across,
+        one + far * across,
+        arrowprops={"arrowstyle": "<->", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
+    )
+    axes.text(*(one - 0.12 * along), f"{d:g} nm", ha="right", va="center", fontsize=7)
+    first, second = one + d / 2 * along, two - d / 2 * along
+    touch = one + (d / 2 + l1) * along
+    axes.plot(*np.array([first, second]).T, ".", color="black", markersize=5, zorder=4)
+    axes.plot(*touch, "x", color="black", markersize=4.5, zorder=4)
+    axes.text(*(first - 0.10 * along), "P′", ha="right", va="center")
+    axes.text(*(second + 0.14 * along), "P′", ha="left", va="center")
+    for start, length, name, up in ((first, l1, "$l_1$", 1), (touch, l2, "$l_2$", 1)):
+        ends = np.array([start, start + length * along]) + up * 0.80 * across
+        axes.plot(*ends.T, "-", color=BLUE, linewidth=1.2, solid_capstyle="butt")
+        for end, foot in zip(ends, (start, start + length * along), strict=True):
+            axes.plot(*np.array([foot, end]).T, ":", color=BLUE, linewidth=0.7)
+        axes.text(*(ends.mean(axis=0) + 0.22 * across), name, ha="center", va="center", color=BLUE)
+    axes.annotate(
+        "P",
+        touch,
+        touch - 1.15 * across,
+        ha="center",
+        va="center",
+        arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": GRAY, "shrinkB": 3},
+    )
+    angle = tilt + math.pi + 0.42
+    extra = two + d / 2 * np.array([math.cos(angle), math.sin(angle)])
+    axes.plot(*extra, "o", color=VERMILLION, markersize=4.5, zorder=5)
+    axes.annotate(
+        f"extra dipole,\nas $l_2$ < {float(model.extra_below):g} nm",
+        extra,
+        (two[0] + 0.1, two[1] - d / 2 - 0.75),
+        ha="center",
+        va="center",
+        fontsize=7,
+        color=VERMILLION,
+        arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": VERMILLION, "shrinkB": 3},
+    )
+    extent = 0.5 * gap * along[0] + d / 2 + 0.1
+    _bare(axes, extent)
+    axes.set_ylim(-2.5, 2.2)
+    axes.set_title("two crystals in contact", loc="left")
+
+
+def draw_thickness(axes: Any, samples: Samples) -> None:
+    """Histogram of the sampled thickness and the law."""
+    law, limit = thickness_law(samples.model), float(samples.model.extra_below)
+    top = float(law.ppf(0.9995))
+    axes.hist(
+        samples.thickness,
+        bins=np.linspace(0, top, 37),
+        density=True,
+        color=BLUE,
+        alpha=0.35,
+        label="contacts accepted",
+    )
+    grid = np.linspace(0, top, 400)
+    pdf = np.r_[0, law.pdf(grid)]
+    axes.plot(np.r_[0, grid], pdf, color=VERMILLION, label="truncated normal law")
+    axes.axvline(limit, color=GRAY, linestyle="--", linewidth=0.8)
+    share = np.mean(samples.thickness < limit)
+    text = f"extra\ndipole:\n{share:.0%}\n(law {law.cdf(limit):.0%})"
+    axes.text(limit - 0.02, 0.10, text, ha="right", fontsize=7)
+    axes.set_xlim(-0.03, top)
+    axes.set_ylim(0, None)
+    axes.set_xlabel("ligand thickness at P′ (nm)")
+    axes.set_ylabel(r"density (nm$^{-1}$)")
+    axes.legend(loc="upper right")
+    axes.set_title("(b) ligand thickness", loc="left")
+
+
+def draw_fisher(axes: Any, samples: Samples) -> None:
+    """The Fisher density on a crystal's near side, and sampled dipoles there."""
+    kappa = float(samples.model.kappa)
+    line = np.linspace(-1, 1, 400)
+    x, y = np.meshgrid(line, line)
+    z = np.sqrt(np.maximum(1 - x**2 - y**2, 0))
+    # P′ to the right, up and towards the viewer
+    pole = np.array([0.42, 0.30, 0.0])
+    pole[2] = math.sqrt(1 - pole @ pole)
+    cosine = pole[0] * x + pole[1] * y + pole[2] * z
+    density = kappa / (4 * math.pi * math.sinh(kappa)) * np.exp(kappa * cosine)
+    image = axes.imshow(
+        np.where(x**2 + y**2 <= 1, density, np.nan),
+        extent=(-1, 1, -1, 1),
+        origin="lower",
+        cmap="viridis",
+        vmin=0,
+        interpolation="bilinear",
+    )
+    right = np.cross([0.0, 1.0, 0.0], pole)
+    right /= np.linalg.norm(right)
+    points = samples.turned[:SHOWN] @ np.array([right, np.cross(pole, right), pole])
+    near = points[points[:, 2] > 0]
+    axes.plot(
+        *near[:, :2].T,
+        "o",
+        color="white",
+        markersize=2.2,
+        markeredgecolor="black",
+        markeredgewidth=0.3,
+    )
+    axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor="black", linewidth=0.8))
+    axes.plot(*pole[:2], "+", color=VERMILLION, markersize=8, markeredgewidth=1.6)
+    axes.annotate(
+        "P′",
+        pole[:2],
+        (1.12, 0.72),
+        color=VERMILLION,
+        va="center",
+        arrowprops={"arrowstyle": "-", "linewidth": 0.7, "color": VERMILLION, "shrinkB": 4},
+    )
+    _bare(axes, 1.04)
+    axes.set_xlim(-1.35, 1.35)
+    bar = axes.figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
+    bar.set_label("density (per steradian)")
+    axes.set_title(f"(c) extra dipole about P′, κ = {kappa:g}", loc="left")
+
+
+def _bare(axes: Any, extent: float) -> None:
+    axes.set_aspect("equal")
+    axes.set_xlim(-extent, extent)
+    axes.set_ylim(-extent, extent)
+    axes.axis("off")
+
+
+def picture_files(name: str, figure: Figure, made_by: str) -> dict[str, bytes]:
+    """PNG and PDF of a figure by file name, which say what made them; always the same bytes."""
+    files = {}
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None, "Description": made_by},
+        "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Subject": made_by},
+    }
+    for kind, described in metadata.items():
+        stream = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            figure.savefig(stream, format=kind, dpi=300, metadata=described)
+        files[f"{name}.{kind}"] = stream.getvalue()
+    return files
+
+
+def json_bytes(document: Any) -> bytes:
+    """Strict JSON of plain data and numpy numbers; NaN and infinity become null."""
+    text = json.dumps(_plain(document), indent=2, allow_nan=False, ensure_ascii=False)
+    return (text + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def files(samples: Samples, seed: int, packings: int) -> dict[str, bytes]:
+    """Everything that the script writes, by file name."""
+    settings = {
+        "diffdip": diffdip.__version__,
+        "model": describe(samples.model),
+        "seed": seed,
+        "n_samples": packings,
+    }
+    made_by = (
+        f"diffdip {diffdip.__version__}, experiments/figure4.py "
+        f"--crystals {samples.model.n_crystals} --samples {packings} --seed {seed}; "
+        f"convention {samples.model.convention}"
+    )
+    law, cosine = thickness_law(samples.model), samples.turned[:, 2]
+    limit, kappa = float(samples.model.extra_below), float(samples.model.kappa)
+    numbers = {
+        "facing_points": len(samples.thickness),
+        "mean_thickness_nm": samples.thickness.mean(),
+        "mean_thickness_of_law_nm": law.mean(),
+        "share_below_limit": np.mean(samples.thickness < limit),
+        "share_below_limit_of_law": law.cdf(limit),
+        "extra_dipoles": len(cosine),
+        "mean_cosine": cosine.mean() if len(cosine) else None,
+        "mean_cosine_of_law": 1 / math.tanh(kappa) - 1 / kappa,
+    }
+    return {
+        **picture_files("figure4", figure(samples), made_by),
+        "figure4.json": json_bytes({**settings, "results": numbers}),
+    }
+
+
+def parser_of(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """A parser with --out and --seed, which all experiments have."""
+    parser = argparse.ArgumentParser(
+        prog=f"{name}.py",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder, made if missing: out"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="one seed always gives the same samples: %(default)s"
+    )
+    return parser
+
+
+def positive(text: str) -> int:
+    """Argument type: a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return number
+
+
+def finish(parser: argparse.ArgumentParser, out: Path, made: dict[str, bytes], text: str) -> None:
+    """Write files, then print the text and what was written."""
+    try:
+        written = write_files(out, made)
+    except OutputError as error:
+        parser.exit(2, f"{parser.prog.removesuffix('.py')}: {error}\n")
+    print(text)
+    print("wrote", *written)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = parser_of("figure4", DESCRIPTION, EPILOG)
+    parser.add_argument(
+        "--crystals",
+        type=positive,
+        default=CRYSTALS,
+        metavar="N",
+        help="in each packing, 2 or more: %(default)s",
+    )
+    parser.add_argument(
+        "--samples",
+        type=positive,
+        default=SAMPLES,
+        metavar="N",
+        help="packings that (b) and (c) are sampled from: %(default)s",
+    )
+    options = parser.parse_args(argv)
+    if options.crystals < 2:
+        parser.error("--crystals 1: a contact needs two crystals")
+    samples = run(options.crystals, options.samples, options.seed)
+    made = files(samples, options.seed, options.samples)
+    finish(parser, options.out, made, table(samples))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""How the widths of A and B go with the number of crystals.
+
+Median |A| and |B|, in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5 and for as
+many dipoles placed uniformly at the same M. What theory expects of many dipoles follows from how
+often a pair is closer than x: where that goes as x^(3a), a field has a tail of index a, and as the
+sum over pairs is divided by the number of dipoles n, widths go as n^(1/a − 1):
+
+    uniform in the volume                P ~ x³    a = 1      independent of n (Cauchy)
+    extra dipoles anywhere               P ~ x²    a = 2/3    growing as n^(+1/2)
+    extra dipoles at a bond length       P ~ x⁴    a = 4/3    shrinking as n^(−1/4) in the end
+
+The last holds for dipoles on different crystals: the gap between two that are no neighbours in the
+packing can be anything (x), one dipole must be near the narrowest place (x), the other near
+the first (x²). Such pairs are rare: up to 1000 crystals the many others, which a smallest distance
+bounds, rule, and widths go as n^(−1/2), about.
+
+    python experiments/finite_size.py --out out
+"""
+
+import csv
+import io
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import matplotlib as mpl
+import numpy as np
+from figure4 import finish, json_bytes, parser_of, picture_files, positive
+from figure5 import crystals
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+import diffdip
+from diffdip import Ensemble, NanocrystalPacking, UniformCylinder, cauchy_law, quantiles, simulate
+from diffdip.ensemble import BatchPlan
+from diffdip.plot import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
+from diffdip.units import MU_0
+
+
+SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+QUICK_SIZES = (2, 10, 20, 100)  # those of Fig. 5, which are compiled then
+SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
+SECONDS, QUICK_SECONDS = 8.0, 0.5
+FEWEST = 48
+CSV_HEADER = (
+    "convention arrangement field n_crystals dipoles samples mu0_M_mT median_mT "
+    "low_mT high_mT median_over_mu0_M low_over_mu0_M high_over_mu0_M"
+)
+KINDS = {
+    "bond length": ("extra dipoles 0.26 nm from others", BLUE, "o"),
+    "anywhere": ("extra dipoles anywhere", VERMILLION, "s"),
+    "uniform": ("uniform in the cylinder", GREEN, "^"),
+}
+"""Label, color and marker of each arrangement."""
+
+DESCRIPTION = """\
+Median |A| and |B| against the number of crystals: where are they independent of it?
+
+For packings with and without the rule that an extra dipole keeps the bond length from the others on
+its crystal, and for as many dipoles placed uniformly at the same magnetization M. Large packings
+get fewer samples, as many as a time allows.
+"""
+
+EPILOG = """\
+Writes finite_size.png, finite_size.pdf, finite_size.csv and finite_size.json. How many samples
+large packings get depends on the machine; the files state it. Examples:
+  python experiments/finite_size.py --quick          up to 100 crystals
+  python experiments/finite_size.py --seconds 60     smaller errors
+"""
+
+
+class Row(NamedTuple):
+    """One arrangement at one size; |A| and |B| as (median, low, high) over µ0M, µ0M in tesla."""
+
+    kind: str
+    n_crystals: int
+    dipoles: float
+    mu0_M: float
+    samples: int
+    A: tuple[float, float, float]
+    B: tuple[float, float, float]
+    settings: dict[str, Any]
+
+
+def run(
+    sizes: Sequence[int] = SIZES,
+    samples: int = SAMPLES,
+    seconds: float = SECONDS,
+    seed: int = SEED,
+) -> list[Row]:
+    """Sample each arrangement at each size, in float64: `samples`, or what `seconds` allow."""
+    rows = []
+    with jax.enable_x64(True):
+        for size in sizes:
+            dipoles = volume = 0.0
+            for kind, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
+                model = NanocrystalPacking(n_crystals=size, extra_spacing=spacing)
+                rows.append(row(kind, size, _sample(model, samples, seconds, seed)))
+                dipoles, volume = rows[-1].dipoles, float(model.volume)
+            count = round(dipoles)
+            model = UniformCylinder(n=count, density=dipoles / volume)
+            rows.append(row("uniform", size, _sample(model, samples, seconds, seed)))
+    return rows
+
+
+def _sample(model: Any, samples: int, seconds: float, seed: int) -> Ensemble:
+    """As many samples as a number and a time allow; they begin with the same ones always."""
+    step = BatchPlan.make(model, samples, seed, None, None).size
+    simulate(model, 1, seed, progress=False)  # compiles
+    start = time.perf_counter()
+    simulate(model, step, seed, progress=False)
+    steps = int(seconds / (time.perf_counter() - start))
+    return simulate(model, min(samples, max(FEWEST, steps * step)), seed)
+
+
+def row(kind: str, size: int, ensemble: Ensemble) -> Row:
+    """The row of an ensemble."""
+    kept = np.isfinite(ensemble.M)
+    middle = {}
+    for name in "AB":
+        ratio = getattr(ensemble, name)[kept] / (MU_0 * ensemble.M[kept])
+        found = quantiles(np.abs(ratio), 0.5)
+        middle[name] = (float(found.value), float(found.low), float(found.high))
+    dipoles, field = float(np.mean(ensemble.n_dipoles[kept])), MU_0 * float(ensemble.M[kept].mean())
+    return Row(kind, size, dipoles, field, int(kept.sum()), **middle, settings=ensemble.settings)
+
+
+def exponent(rows: Sequence[Row], kind: str, name: str, from_size: int = 0) -> float:
+    """Power of n that medians go with, by least squares of logarithms; NaN for one size."""
+    kept = [row for row in rows if row.kind == kind and row.n_crystals >= from_size]
+    if len(kept) < 2:
+        return math.nan
+    sizes = [row.n_crystals for row in kept]
+    return float(np.polyfit(np.log(sizes), np.log([getattr(row, name)[0] for row in kept]), 1)[0])
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Medians in units of µ0M with 68 % intervals, and the powers of n that they go with."""
+    lines = []
+    for kind in KINDS:
+        own = [row for row in rows if row.kind == kind]
+        lines += [
+            KINDS[kind][0],
+            "  n_NC  dipoles  samples  µ0M (mT)  median |A|/µ0M (68 %)      "
+            "median |B|/µ0M (68 %)      |B| (mT)",
+        ]
+        for one in own:
+            a, b = (f"{x[0]:7.3f} ({x[1]:.3f} to {x[2]:.3f})" for x in (one.A, one.B))
+            lines.append(
+                f"  {one.n_crystals:4d}  {one.dipoles:7.1f}  {one.samples:7d}  "
+                f"{1e3 * one.mu0_M:8.3f}  {a:25s}  {b:25s}  {1e3 * one.mu0_M * one.B[0]:7.2f}"
+            )
+        middle = sorted(row.n_crystals for row in own)[len(own) // 2]
+        powers = [exponent(rows, kind, "B"), exponent(rows, kind, "B", middle)]
+        if math.isnan(powers[0]):
+            continue
+        lines.append(
+            f"  |B| goes as n^{powers[0]:+.2f}, and as n^{powers[1]:+.2f} from n_NC = {middle} on"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def figure(rows: Sequence[Row]) -> Figure:
+    """Medians of |A| and |B| against the number of crystals; two columns wide."""
+    sizes = np.array(sorted({row.n_crystals for row in rows}), float)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(TWO_COLUMNS / 25.4, 80 / 25.4), layout="constrained")
+        panels = figure.subplots(1, 2, sharex=True, sharey=True)
+        for letter, axes, name in zip("ab", panels, "AB", strict=True):
+            start = {}
+            for kind, (label, color, marker) in KINDS.items():
+                own = [row for row in rows if row.kind == kind]
+                value, low, high = np.array([getattr(row, name) for row in own]).T
+                bounds = [value - np.where(np.isfinite(low), low, value), high - value]
+                bounds[1] = np.where(np.isfinite(bounds[1]), bounds[1], 0)
+                axes.errorbar(
+                    [row.n_crystals for row in own],
+                    value,
+                    bounds,
+                    fmt=marker,
+                    color=color,
+                    markersize=4,
+                    elinewidth=0.8,
+                    label=label,
+                )
+                start[kind] = value
+            with jax.enable_x64(True):
+                weight = float(cauchy_law(name, 1.0).half_width)
+            axes.axhline(weight, color=GREEN, linestyle="--", linewidth=0.8)
+            fall = start["bond length"][0] * (sizes / sizes[0]) ** -0.5
+            axes.plot(sizes, fall, "--", color=BLUE, linewidth=0.8)
+            rise = start["anywhere"][-1] * (sizes / sizes[-1]) ** 0.5
+            shown = rise > 0.7 * min(start["anywhere"])
+            axes.plot(sizes[shown], rise[shown], "--", color=VERMILLION, linewidth=0.8)
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.set_xlabel(r"number of crystals $n_\mathrm{NC}$")
+            axes.set_ylabel(rf"median |{name}| / $\mu_0M$")
+            axes.set_title(f"({letter}) |{name}|", loc="left")
+        for slope, color in ((r"$n^{-1/2}$", BLUE), (r"$n^{+1/2}$", VERMILLION)):
+            panels[1].plot([], [], "--", color=color, linewidth=0.8, label=slope)
+        panels[1].plot([], [], "--", color=GREEN, linewidth=0.8, label="Cauchy law")
+        entries = list(zip(*panels[1].get_legend_handles_labels(), strict=True))
+        lines, points = entries[: len(KINDS)], entries[len(KINDS) :]
+        paired = [entry for pair in zip(points, lines, strict=True) for entry in pair]
+        handles, labels = zip(*paired, strict=True)
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(KINDS))
+    return figure
+
+
+def rows_csv(rows: Sequence[Row]) -> bytes:
+    """A row for each arrangement, field and size."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_HEADER.split())
+    for one in rows:
+        for name in "AB":
+            ratio = np.array(getattr(one, name))
+            numbers = [1e3 * one.mu0_M, *(1e3 * one.mu0_M * ratio), *ratio]
+            writer.writerow(
+                [one.settings["model"]["convention"], one.kind, name, one.n_crystals]
+                + [f"{one.dipoles:.6g}", one.samples]
+                + [f"{x:.6g}" if math.isfinite(x) else "" for x in numbers]
+            )
+    return stream.getvalue().encode()
+
+
+def files(rows: Sequence[Row]) -> dict[str, bytes]:
+    """Everything that the script writes, by file name."""
+    seed, convention = rows[0].settings["seed"], rows[0].settings["model"]["convention"]
+    made_by = (
+        f"diffdip {diffdip.__version__}, experiments/finite_size.py --seed {seed}; at most "
+        f"{max(row.samples for row in rows)} samples; convention {convention}"
+    )
+    document = {
+        "diffdip": diffdip.__version__,
+        "convention": convention,
+        "seed": seed,
+        "rows": [row._asdict() for row in rows],
+        "exponents_of_n": {
+            kind: {name: exponent(rows, kind, name) for name in "AB"} for kind in KINDS
+        },
+    }
+    return {
+        **picture_files("finite_size", figure(rows), made_by),
+        "finite_size.csv": rows_csv(rows),
+        "finite_size.json": json_bytes(document),
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = parser_of("finite_size", DESCRIPTION, EPILOG)
+    parser.add_argument(
+        "--samples", type=positive, metavar="N", help=f"of each arrangement at most: {SAMPLES}"
+    )
+    parser.add_argument(
+        "--seconds", type=float, help=f"time for each arrangement and size, about: {SECONDS:g}"
+    )
+    parser.add_argument(
+        "--sizes", type=crystals, nargs="+", metavar="N", help="numbers of crystals: 2 … 1000"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"to 100 crystals only, {QUICK_SAMPLES} samples, {QUICK_SECONDS:g} s each",
+    )
+    options = parser.parse_args(argv)
+    quick = options.quick
+    rows = run(
+        tuple(dict.fromkeys(options.sizes or (QUICK_SIZES if quick else SIZES))),
+        options.samples or (QUICK_SAMPLES if quick else SAMPLES),
+        options.seconds or (QUICK_SECONDS if quick else SECONDS),
+        options.seed,
+    )
+    finish(parser, options.out, files(rows), table(rows))
+
+
+if __name__ == "__main__":
+    main()
