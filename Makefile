@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: figure test check
+.PHONY: figure reproduce test check
 
 figure: $(VENV)/installed
 	$(BIN)/python experiments/first_look.py --out out
 
+reproduce: $(VENV)/installed
+	$(BIN)/python experiments/reproduce.py --quick --out out
+
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check

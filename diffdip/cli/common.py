@@ -3,6 +3,7 @@
 import io
 import math
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -39,7 +40,7 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def check_numbers(values: dict[str, float | None], positive: set[str]) -> None:
+def check_numbers(values: Mapping[str, float | None], positive: set[str]) -> None:
     for option, value in values.items():
         if value is None:
             continue
