@@ -36,11 +36,13 @@ ConventionOption = Annotated[
 
 
 def fail(message: str) -> NoReturn:
+    """End with one line on stderr and exit code 2."""
     typer.echo(f"diffdip: {' '.join(message.split())}", err=True)
     raise typer.Exit(2)
 
 
 def check_numbers(values: Mapping[str, float | None], positive: set[str]) -> None:
+    """Refuse numbers that are not finite, or not above 0 where they must be."""
     for option, value in values.items():
         if value is None:
             continue
@@ -58,6 +60,7 @@ def console() -> Console:
 
 
 def print_paths(shown: Console, written: list[Path]) -> None:
+    """Say which files were written, and where."""
     if written:
         names = ", ".join(path.name for path in written)
         shown.print(f"wrote {escape(names)} in {escape(str(written[0].parent))}", soft_wrap=True)
