@@ -1,5 +1,10 @@
 """diffdip: the differentiable way to understand magnetic anisotropy made by dipoles."""
 
+from .cauchy import (
+    CauchyLaw as CauchyLaw,
+    cauchy_law as cauchy_law,
+    fit_cauchy as fit_cauchy,
+)
 from .containers import Box as Box, Cylinder as Cylinder, Sphere as Sphere
 from .convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
 from .crystals import (
@@ -51,10 +56,7 @@ from .smit_suhl import (
     resonance_condition as resonance_condition,
 )
 from .statistics import (
-    CauchyLaw as CauchyLaw,
-    cauchy_law as cauchy_law,
     compare_measured as compare_measured,
-    fit_cauchy as fit_cauchy,
     log_histogram as log_histogram,
     quantiles as quantiles,
     same_distribution as same_distribution,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import diffdip as dd
-from diffdip import statistics, units
+from diffdip import units
+from diffdip.cauchy import A_CENTER, fit_cauchy
 from diffdip.ensemble import ARRAYS, describe, nothing_placed
 
 
@@ -220,8 +221,8 @@ def test_law_of_many_dipoles():
     ensemble = simulate(model, 3000, seed=0)
     unit = units.MU_0 * ensemble.M
     A, B, C = (getattr(ensemble, name) / unit for name in "ABC")
-    fits = [statistics.fit_cauchy(x) for x in (A, B, np.concatenate([B, 2 * C]))]
+    fits = [fit_cauchy(x) for x in (A, B, np.concatenate([B, 2 * C]))]
     for fit, half_width in zip(fits, (0.4031, 2 / 3, 2 / 3), strict=True):
         assert abs(fit.half_width / half_width - 0.96) < 0.05
-    assert abs(fits[0].center - (1 / 3 - 0.3116 + statistics.A_CENTER)) < 4 * fits[0].center_error
+    assert abs(fits[0].center - (1 / 3 - 0.3116 + A_CENTER)) < 4 * fits[0].center_error
     assert abs(fits[1].center) < 4 * fits[1].center_error

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import diffdip as dd
-from diffdip import statistics, units
+from diffdip import units
+from diffdip.cauchy import A_CENTER
 from diffdip.lattice import lattice
 
 
@@ -231,7 +232,7 @@ def test_random_boxes_have_the_shape_anisotropy(ensembles):
     error = np.pi / 2 / np.sqrt(COUNT)
     for edges, (A, B) in ensembles.items():
         N = demagnetization(edges)
-        off_A = np.median(A) - (1 / 3 - N[2] + statistics.A_CENTER)
+        off_A = np.median(A) - (1 / 3 - N[2] + A_CENTER)
         off_B = np.median(B) - (N[0] - N[1])
         assert abs(off_A) < 3 * 0.4031 * error
         assert abs(off_B) < 3 * 2 / 3 * error
