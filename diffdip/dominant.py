@@ -1,6 +1,8 @@
 """The few pairs of dipoles that make most of the tensor D."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -8,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 from .dipoles import DipoleSystem
-from .pairsum import Sites, _padded, _sites, pair_sum
+from .pairsum import Sites, _finite_or_nan, _padded, _sites, _traceless, pair_sum
 from .tensor import symmetric
 
 
@@ -51,15 +53,21 @@ class DominantPairs(eqx.Module):
         return number.astype(jnp.int32)
 
 
-def dominant_pairs(system: DipoleSystem, count: int = 64) -> DominantPairs:
+def dominant_pairs(
+    system: DipoleSystem, count: int = 64, *, between_crystals: bool = False
+) -> DominantPairs:
     """The `count` pairs of largest |mᵢmⱼ|/r³ and what each contributes to D.
+
+    With `between_crystals` pairs on the same crystal are left out, of the list and of D, which
+    then is the sum over pairs of different crystals only; shares are parts of that sum.
 
     Takes memory for `count` × n numbers, never n × n. Masked sites and pairs with a zero moment
     take no part. Two unmasked dipoles at the same place come first with infinite strength, and
     all shares are NaN, as they are where D vanishes or a position is NaN. There are no
     derivatives.
 
-    Raises `ValueError` for a `count` below 1.
+    Raises `ValueError` for a `count` below 1, and for `between_crystals` of a system that has no
+    crystals.
 
     >>> import jax.numpy as jnp
     >>> sites = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [4.0, 0.0, 0.0]])
@@ -71,16 +79,20 @@ def dominant_pairs(system: DipoleSystem, count: int = 64) -> DominantPairs:
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count}")
+    if between_crystals and system.crystal is None:
+        raise ValueError("between_crystals needs a system that says which crystal a dipole is on")
+    crystal = system.crystal if between_crystals else None
     positions, moments, mask = jax.lax.stop_gradient(
         (system.positions, system.moments, system.mask)
     )
-    first, second, strength = _strongest(_sites(positions, moments, mask), count)
+    ring = _Ring(_sites(positions, moments, mask), crystal)
+    first, second, strength = ring.strongest(count)
 
     real = strength > 0
     difference = jnp.where(real[:, None], positions[second] - positions[first], jnp.inf)
     distance = jnp.linalg.norm(difference, axis=-1)
     unit = difference / distance[:, None]
-    D = symmetric(pair_sum(positions, moments, mask))
+    D = symmetric(pair_sum(positions, moments, mask) if crystal is None else ring.pair_sum())
     # D:D of a close pair goes with r⁻⁶, too much for float32
     size = jnp.max(jnp.abs(D))
     scaled = D / size
@@ -104,37 +116,110 @@ def dominant_pairs(system: DipoleSystem, count: int = 64) -> DominantPairs:
     )
 
 
-def _strongest(sites: Sites, count: int) -> tuple[Array, Array, Array]:
-    """Lower and higher index and strength of the strongest pairs; strength 0 where there is none.
+class _Ring:
+    """Sites in a ring, so that each pair is in one row: that of the site which the other follows.
 
-    Row i holds the pairs of site i with the half ring of sites that follows it, so that each
-    pair is in one row. A row that holds one of the `count` strongest pairs is among the `count`
-    rows whose best pair is strongest: else each of these held a stronger one. So the rows are
-    chosen in one pass that keeps a number of each, and only those are looked at in full.
+    Row i holds the pairs of site i with the half ring of sites behind it. With a `crystal` of each
+    site only pairs of different crystals count.
     """
-    n = len(sites[0])
-    # an odd number of sites, or each pair across the ring would be in two rows
-    ring = n + 1 - n % 2
-    sites = _padded(sites, ring)
-    half = (ring - 1) // 2
-    rows = min(count, ring)
-    _, row = jax.lax.top_k(-_closest_in_row(sites, half), rows)
 
-    column = (row[:, None] + 1 + jnp.arange(half, dtype=row.dtype)) % ring
-    x, y, z, moment = ((site[row, None], site[column]) for site in sites)
-    dx, dy, dz = (b - a for a, b in (x, y, z))
-    inverse = jax.lax.rsqrt(dx * dx + dy * dy + dz * dz)
-    strength = jnp.abs(moment[0] * moment[1]) * (inverse * inverse * inverse)
-    # NaN, from an unmasked site, is no pair
-    strength = jnp.where(strength > 0, strength, 0).reshape(-1)
-    strength, place = _largest(strength, count)
-    if half:
-        one, other = row[place // half], column.reshape(-1)[place]
-    else:
-        one = other = place
-    real = strength > 0
-    first, second = jnp.minimum(one, other), jnp.maximum(one, other)
-    return jnp.where(real, first, 0), jnp.where(real, second, 0), strength
+    def __init__(self, sites: Sites, crystal: Array | None):
+        n = len(sites[0])
+        # an odd number of sites, or each pair across the ring would be in two rows
+        self.size = n + 1 - n % 2
+        self.half = (self.size - 1) // 2
+        self.sites = _padded(sites, self.size)
+        self.crystal = None if crystal is None else jnp.pad(crystal, (0, self.size - n))
+
+    def strongest(self, count: int) -> tuple[Array, Array, Array]:
+        """Lower and higher index and strength of the strongest pairs; strength 0 where none is.
+
+        A row that holds one of the `count` strongest pairs is among the `count` rows whose best
+        pair is strongest: else each of these held a stronger one. So the rows are chosen in one
+        pass that keeps a number of each, and only those are looked at in full.
+        """
+        rows = min(count, self.size)
+        _, row = jax.lax.top_k(-self._closest_in_row(), rows)
+
+        column = (row[:, None] + 1 + jnp.arange(self.half, dtype=row.dtype)) % self.size
+        x, y, z, moment = ((site[row, None], site[column]) for site in self.sites)
+        dx, dy, dz = (b - a for a, b in (x, y, z))
+        inverse = jax.lax.rsqrt(dx * dx + dy * dy + dz * dz)
+        strength = jnp.abs(moment[0] * moment[1]) * (inverse * inverse * inverse)
+        # NaN, from an unmasked site, is no pair
+        strength = jnp.where(strength > 0, strength, 0)
+        if self.crystal is not None:
+            same = self.crystal[row, None] == self.crystal[column]
+            strength = jnp.where(same, 0, strength)
+        strength, place = _largest(strength.reshape(-1), count)
+        if self.half:
+            one, other = row[place // self.half], column.reshape(-1)[place]
+        else:
+            one = other = place
+        real = strength > 0
+        first, second = jnp.minimum(one, other), jnp.maximum(one, other)
+        return jnp.where(real, first, 0), jnp.where(real, second, 0), strength
+
+    def pair_sum(self) -> Float[Array, "6"]:
+        """`pairsum.pair_sum` over the pairs that count, as it is for pairs of all kinds."""
+        x, y, z, moment = self.sites
+
+        def add(sums: Sequence[Array], others: Sequence[Array]) -> Sequence[Array]:
+            xs, ys, zs, ms, *crystals = others
+            dx, dy, dz = xs - x, ys - y, zs - z
+            inverse = jax.lax.rsqrt(dx * dx + dy * dy + dz * dz)
+            weight = moment * ms * inverse**3
+            if crystals:
+                weight = jnp.where(crystals[0] == self.crystal, 0, weight)
+                inverse = jnp.where(crystals[0] == self.crystal, 0, inverse)
+            ux, uy, uz = dx * inverse, dy * inverse, dz * inverse
+            products = (ux * ux, uy * uy, uz * uz, ux * uy, ux * uz, uy * uz)
+            return [total + weight * product for total, product in zip(sums, products, strict=True)]
+
+        start = [jnp.zeros(self.size, x.dtype)] * 6
+        sums = jnp.stack(self._over_shifts(add, start, self.sites))
+        return _finite_or_nan(_traceless(jnp.sum(sums, axis=1)))
+
+    def _closest_in_row(self) -> Array:
+        """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf where none has a moment."""
+        x, y, z, moment = self.sites
+        weight = jnp.abs(moment) ** (-2 / 3)
+
+        def nearer(best: Array, others: Sequence[Array]) -> Array:
+            xs, ys, zs, ws, *crystals = others
+            dx, dy, dz = xs - x, ys - y, zs - z
+            key = (dx * dx + dy * dy + dz * dz) * ws
+            better = key < best  # a NaN is passed over
+            if crystals:
+                better &= crystals[0] != self.crystal
+            return jnp.where(better, key, best)
+
+        start = jnp.full(self.size, jnp.inf, x.dtype)
+        key = self._over_shifts(nearer, start, (x, y, z, weight)) * weight
+        return jnp.where(jnp.isnan(key), jnp.inf, key)
+
+    def _over_shifts(
+        self,
+        step: Callable[[Any, Sequence[Array]], Any],
+        start: Any,
+        columns: Sequence[Array],
+    ) -> Any:
+        """`step` for each place behind a site: with `columns` of the sites there, and crystals."""
+        columns = columns if self.crystal is None else (*columns, self.crystal)
+        twice = [jnp.concatenate([column, column]) for column in columns]
+
+        def shift(k: Array | int, value: Any) -> Any:
+            return step(value, [jax.lax.dynamic_slice(c, (k,), (self.size,)) for c in twice])
+
+        def shifts(body: Array, value: Any) -> Any:
+            for k in range(_SHIFTS):
+                value = shift(body * _SHIFTS + k + 1, value)
+            return value
+
+        value = jax.lax.fori_loop(0, self.half // _SHIFTS, shifts, start)
+        for k in range(self.half // _SHIFTS * _SHIFTS, self.half):
+            value = shift(k + 1, value)
+        return value
 
 
 def _largest(values: Array, count: int) -> tuple[Array, Array]:
@@ -150,29 +235,3 @@ def _largest(values: Array, count: int) -> tuple[Array, Array]:
     largest, place = jax.lax.top_k(grouped[:, group].reshape(-1), count)
     place = place // count * groups + group[place % count]
     return largest, jnp.where(place < len(values), place, 0)
-
-
-def _closest_in_row(sites: Sites, half: int) -> Array:
-    """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf where none has a moment."""
-    x, y, z, moment = sites
-    n = len(x)
-    weight = jnp.abs(moment) ** (-2 / 3)
-    twice = [jnp.concatenate([site, site]) for site in (x, y, z, weight)]
-
-    def shift(k: Array | int, best: Array) -> Array:
-        xs, ys, zs, ws = (jax.lax.dynamic_slice(site, (k,), (n,)) for site in twice)
-        dx, dy, dz = xs - x, ys - y, zs - z
-        key = (dx * dx + dy * dy + dz * dz) * ws
-        return jnp.where(key < best, key, best)  # a NaN is passed over
-
-    def shifts(step: Array, best: Array) -> Array:
-        for k in range(_SHIFTS):
-            best = shift(step * _SHIFTS + k + 1, best)
-        return best
-
-    best = jnp.full(n, jnp.inf, x.dtype)
-    best = jax.lax.fori_loop(0, half // _SHIFTS, shifts, best)
-    for k in range(half // _SHIFTS * _SHIFTS, half):
-        best = shift(k + 1, best)
-    key = best * weight
-    return jnp.where(jnp.isnan(key), jnp.inf, key)

@@ -28,12 +28,16 @@ def random_system(seed, n, masked=0, labels=False):
     return DipoleSystem(positions, 27.0, moments, mask, crystal=crystal, extra=extra)
 
 
-def all_pairs(system):
+def all_pairs(system, between_crystals=False):
     """i, j, distance, strength, share of every pair, strongest first; float64 whatever comes."""
     sites = np.flatnonzero(np.asarray(system.mask))
     positions = np.asarray(system.positions, float)
     moments = np.asarray(system.moments, float)
     i, j = sites[np.array(np.triu_indices(len(sites), 1))]
+    if between_crystals:
+        crystal = np.asarray(system.crystal)
+        different = crystal[i] != crystal[j]
+        i, j = i[different], j[different]
     r = positions[j] - positions[i]
     distance = np.sqrt(np.sum(r * r, axis=1))
     product = moments[i] * moments[j] / distance**3
@@ -45,8 +49,9 @@ def all_pairs(system):
     return rows[np.argsort(-rows[:, 3], kind="stable")]
 
 
-def check(system, count, rtol=1e-9):
-    pairs, expected = found(system, count), all_pairs(system)
+def check(system, count, rtol=1e-9, between_crystals=False):
+    pairs = found(system, count, between_crystals=between_crystals)
+    expected = all_pairs(system, between_crystals)
     kept = min(count, len(expected))
     columns = expected[:kept].T
     np.testing.assert_array_equal(pairs.first[:kept], columns[0])
@@ -134,6 +139,41 @@ def test_labels_of_both_sites():
     assert bare.with_extra is None
 
 
+@pytest.mark.parametrize(
+    ("n", "masked", "count"),
+    [(1, 0, 3), (2, 0, 5), (4, 0, 6), (18, 3, 7), (24, 4, 300), (41, 5, 30)],
+)
+def test_pairs_between_crystals_one_by_one(n, masked, count):
+    for seed in range(3):
+        system = random_system(seed, n, masked, labels=True)
+        pairs, expected = check(system, count, between_crystals=True)
+        assert not np.asarray(pairs.same_crystal).any()
+        if 0 < len(expected) <= count:
+            np.testing.assert_allclose(pairs.cumulative[-1], 1, rtol=1e-9)
+
+
+def test_a_pair_on_one_crystal_does_not_hide_those_between():
+    """However close, and even at one place: it is left out of the sum, not taken off it."""
+    system = random_system(1, 24, masked=4, labels=True)
+    crystal, kept = np.asarray(system.crystal), np.flatnonzero(np.asarray(system.mask))
+    one, other = next((i, j) for i in kept for j in kept if i < j and crystal[i] == crystal[j])
+    for apart in (1e-4, 0.0):
+        near = system.positions[one] + jnp.array([0.0, 0.0, apart])
+        close = eqx.tree_at(lambda s: s.positions, system, system.positions.at[other].set(near))
+        check(close, 300, between_crystals=True)
+    assert int(found(close, 300).first[0]) == one
+    # of different crystals it is as it is without the option
+    moved = eqx.tree_at(lambda s: s.crystal, close, close.crystal.at[other].add(1))
+    pairs = found(moved, 7, between_crystals=True)
+    assert float(pairs.strength[0]) == np.inf
+    assert np.isnan(np.asarray(pairs.share)).all()
+
+
+def test_pairs_between_crystals_need_crystals():
+    with pytest.raises(ValueError, match="which crystal"):
+        dominant_pairs(random_system(0, 3), between_crystals=True)
+
+
 def test_order_of_the_dipoles_does_not_matter():
     system = random_system(2, 41, masked=6)
     order = np.random.default_rng(3).permutation(41)
@@ -149,11 +189,13 @@ def test_order_of_the_dipoles_does_not_matter():
 def test_vmap_is_one_after_the_other():
     systems = [random_system(seed, 24, masked=seed, labels=True) for seed in range(4)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *systems)
-    many = eqx.filter_jit(jax.vmap(lambda s: dominant_pairs(s, 300)))(stacked)
-    for index, system in enumerate(systems):
-        one = found(system, 300)
-        here = jax.tree.map(lambda leaf, i=index: leaf[i], many)
-        assert eqx.tree_equal(here, one, rtol=1e-9, atol=1e-12)
+    for between in (False, True):
+        each = lambda s, between=between: dominant_pairs(s, 300, between_crystals=between)
+        many = eqx.filter_jit(jax.vmap(each))(stacked)
+        for index, system in enumerate(systems):
+            one = found(system, 300, between_crystals=between)
+            here = jax.tree.map(lambda leaf, i=index: leaf[i], many)
+            assert eqx.tree_equal(here, one, rtol=1e-9, atol=1e-12)
 
 
 def test_a_close_pair_comes_first_and_carries_all():
