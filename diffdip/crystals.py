@@ -7,15 +7,21 @@ the parameters.
 """
 
 import abc
-from collections.abc import Callable
 
 import equinox as eqx
 import jax
-import jax.core
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from .containers import AbstractContainer, Box, Cylinder, Sphere, unit_vector
+from .containers import (
+    AbstractContainer,
+    Box,
+    Cylinder,
+    Sphere,
+    require,
+    require_positive,
+    unit_vector,
+)
 from .convention import PAPER, Convention, as_convention
 from .dipoles import DipoleSystem
 from .packing import Growth, Rules, add_extra, fisher, grow, scatter
@@ -60,11 +66,21 @@ class AbstractModel(eqx.Module):
 
 
 class AbstractUniform(AbstractModel):
-    """`n` dipoles independent and uniform in a container."""
+    """`n` dipoles independent and uniform in a container.
+
+    Raises `ValueError` for n below 1, and for numbers that are not positive and finite.
+    """
 
     n: eqx.AbstractVar[int]
     density: eqx.AbstractVar[Float[Array, ""]]
     moment: eqx.AbstractVar[Float[Array, ""]]
+
+    def __check_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"n must be 1 or more, not {self.n}")
+        require_positive("density", self.density)
+        require_positive("moment", self.moment)
+        _ = self.container  # which checks its proportions
 
     @property
     @abc.abstractmethod
@@ -205,18 +221,22 @@ class NanocrystalPacking(AbstractModel):
     def __check_init__(self) -> None:
         if self.n_crystals < 1 or self.dipoles_per_crystal < 1:
             raise ValueError("a packing needs at least one crystal with one dipole")
-        for name in ("diameter", "ligand_sd", "kappa"):
-            _require(getattr(self, name), lambda v: v > 0, f"{name} must be above 0")
+        for name in ("diameter", "ligand_sd", "kappa", "moment"):
+            require_positive(name, getattr(self, name))
         for name in ("ligand_mean", "bond_length", "extra_below", "extra_spacing"):
-            _require(getattr(self, name), lambda v: v >= 0, f"{name} must not be negative")
-        densest = "volume_fraction must be above 0 and below 0.64, that of random close packing"
-        _require(self.volume_fraction, lambda v: 0 < v < RANDOM_CLOSE_PACKING, densest)
-        _require(
+            message = f"{name} must be finite and not negative"
+            require(getattr(self, name), lambda v: v >= 0, message)
+        require(
+            self.volume_fraction,
+            lambda v: (v > 0) & (v < RANDOM_CLOSE_PACKING),
+            "volume_fraction must be above 0 and below 0.64, that of random close packing",
+        )
+        require(
             # caps of half the bond length about each dipole must not overlap
             self.dipoles_per_crystal * (1 - jnp.sqrt((1 + self._cosine(self.bond_length)) / 2)) / 2,
             lambda covered: covered < SATURATED,
-            f"{self.dipoles_per_crystal} dipoles at bond_length from each other do not fit on a "
-            "crystal at random",
+            f"{self.dipoles_per_crystal} dipoles at bond_length from each other fit on a crystal "
+            "at random only where they cover less than half of it",
         )
 
     @property
@@ -316,11 +336,3 @@ class NanocrystalPacking(AbstractModel):
     def _cosine(self, distance: Array) -> Array:
         """Cosine of the angle between points of a crystal's surface that far apart."""
         return 1 - 2 * (distance / self.diameter) ** 2
-
-
-def _require(value: Array, allowed: Callable[[float], bool], message: str) -> None:
-    """Check a parameter that is a number now, not a tracer."""
-    if isinstance(value, jax.core.Tracer) or value.ndim:
-        return
-    if not allowed(float(value)):
-        raise ValueError(f"{message}, not {float(value):g}")

@@ -216,3 +216,34 @@ def test_derivative_by_proportions(make, parameters):
         expected = (point(parameters + change) - point(parameters - change)) / (2 * step)
         np.testing.assert_allclose(jacobian[(slice(None), *index)], expected, rtol=1e-7, atol=1e-9)
         assert np.max(abs(expected)) > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Cylinder(0.0), "aspect must be above 0 and finite, not 0"),
+        (lambda: Cylinder(-1.5), "aspect must be above 0 and finite, not -1.5"),
+        (lambda: Cylinder(np.inf), "aspect must be above 0 and finite, not inf"),
+        (lambda: Cylinder(np.nan), "aspect must be above 0 and finite, not nan"),
+        (lambda: Box((1.0, 0.0, 1.0)), "edges must be above 0 and finite, not 1, 0, 1"),
+        (lambda: Box((1.0, 2.0, -0.1)), "edges must be above 0 and finite, not 1, 2, -0.1"),
+        (lambda: Box((np.nan, 1.0, 1.0)), "edges must be above 0 and finite, not nan, 1, 1"),
+    ],
+)
+def test_what_is_no_shape(make, message):
+    with pytest.raises(ValueError) as error:
+        make()
+    assert str(error.value) == message
+
+
+def test_traced_proportions_are_not_judged():
+    """There is nothing to raise for one of many: what is no shape has no room."""
+    place = lambda make: lambda p: make(p).point(jnp.full(3, 0.3), VOLUME, MARGIN)
+    aspects = jnp.array([0.7, -0.7])
+    edges = jnp.array([[1.0, 3.0, 0.5], [1.0, -3.0, 0.5]])
+    for make, proportions in ((Cylinder, aspects), (Box, edges)):
+        one = place(make)(proportions[0])
+        for many in (jax.vmap(place(make)), jax.jit(jax.vmap(place(make)))):
+            good, bad = many(proportions)
+            np.testing.assert_allclose(good, one, rtol=1e-12)
+            assert np.isnan(bad).any()

@@ -379,19 +379,59 @@ def test_one_crystal():
         ({"volume_fraction": 0.64}, "below 0.64"),
         ({"volume_fraction": 0.0}, "volume_fraction must be above 0"),
         ({"volume_fraction": float("nan")}, "volume_fraction .* not nan"),
-        ({"diameter": -2.7}, "diameter must be above 0, not -2.7"),
+        ({"diameter": -2.7}, "diameter must be above 0 and finite, not -2.7"),
+        ({"diameter": np.inf}, "diameter must be above 0 and finite, not inf"),
+        ({"moment": np.nan}, "moment must be above 0 and finite, not nan"),
         ({"ligand_sd": 0.0}, "ligand_sd must be above 0"),
         ({"kappa": 0.0}, "kappa must be above 0"),
-        ({"ligand_mean": -0.1}, "ligand_mean must not be negative, not -0.1"),
-        ({"bond_length": -0.1}, "bond_length must not be negative"),
-        ({"extra_below": -0.1}, "extra_below must not be negative"),
-        ({"extra_spacing": -0.1}, "extra_spacing must not be negative"),
+        ({"ligand_mean": -0.1}, "ligand_mean must be finite and not negative, not -0.1"),
+        ({"bond_length": -0.1}, "bond_length must be finite and not negative"),
+        ({"extra_below": -0.1}, "extra_below must be finite and not negative"),
+        ({"extra_below": np.inf}, "extra_below must be finite and not negative, not inf"),
+        ({"extra_spacing": -0.1}, "extra_spacing must be finite and not negative"),
     ],
 )
 def test_what_cannot_be_packed(parameters, message):
     with pytest.raises(ValueError, match=message) as error:
         dd.NanocrystalPacking(**({"n_crystals": 3} | parameters))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: dd.UniformCylinder(0, 2.0), "n must be 1 or more, not 0"),
+        (lambda: dd.UniformSphere(-3, 2.0), "n must be 1 or more, not -3"),
+        (lambda: dd.UniformCylinder(5, 0.0), "density must be above 0 and finite, not 0"),
+        (lambda: dd.UniformSphere(5, -2.0), "density must be above 0 and finite, not -2"),
+        (lambda: dd.UniformBox(5, np.inf), "density must be above 0 and finite, not inf"),
+        (lambda: dd.UniformBox(5, np.nan), "density must be above 0 and finite, not nan"),
+        (lambda: dd.UniformSphere(5, 2.0, np.nan), "moment must be above 0 and finite, not nan"),
+        (lambda: dd.UniformCylinder(5, 2.0, -1.0), "aspect must be above 0 and finite, not -1"),
+        (
+            lambda: dd.UniformBox(5, 2.0, (1.0, 1.0, 0.0)),
+            "edges must be above 0 and finite, not 1, 1, 0",
+        ),
+    ],
+)
+def test_what_is_no_uniform_sample(make, message):
+    with pytest.raises(ValueError) as error:
+        make()
+    assert str(error.value) == message
+
+
+def test_traced_parameters_are_not_judged():
+    """There is nothing to raise for one of many: no density below 0 has room for a dipole."""
+
+    def positions(density, aspect):
+        return dd.UniformCylinder(3, density, aspect).sample(jax.random.key(0)).positions
+
+    densities, aspects = jnp.array([2.0, -2.0, 2.0]), jnp.array([0.5, 0.5, -0.5])
+    many = jax.jit(jax.vmap(positions))(densities, aspects)
+    np.testing.assert_allclose(many[0], positions(2.0, 0.5), rtol=1e-12)
+    assert np.isnan(many[1:]).any(axis=-1).all()
+    volumes = jax.vmap(lambda d: dd.NanocrystalPacking(3, d).volume)(jnp.array([1.0, -1.0]))
+    np.testing.assert_allclose(volumes, np.array([1, -1]) * np.pi / 6 * 3 / 0.2, rtol=1e-12)
 
 
 def test_what_finds_no_place_is_nan_throughout():
