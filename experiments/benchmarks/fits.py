@@ -8,7 +8,6 @@
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
-from harness import header, row
+from harness import header, machine, row
 
 import diffdip as dd
 
@@ -76,7 +75,7 @@ def main() -> None:
     )
     parser.add_argument("--series", type=int, default=10_000, help="number of series for fit_many")
     count = parser.parse_args().series
-    print(f"jax {jax.__version__}, {jax.devices()[0].platform}, {os.cpu_count()} cores, float64")
+    print(machine("float64"))
 
     header("Fits of 37 angles, A, B, C free")
     fields = planted(count)

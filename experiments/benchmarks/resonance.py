@@ -7,7 +7,6 @@ branches; a general tensor; a general energy. Never a test: it prints ratios.
 """
 
 import argparse
-import os
 import time
 import warnings
 
@@ -15,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
-from harness import best_time, compiled, header, row
+from harness import best_time, compiled, header, machine, row
 
 import diffdip as dd
 
@@ -76,7 +75,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1_000_000, help="number of in-plane solves")
     size = parser.parse_args().size
     jax.config.update("jax_enable_x64", True)
-    print(f"jax {jax.__version__}, {jax.devices()[0].platform}, {os.cpu_count()} cores, float64")
+    print(machine("float64"))
 
     rng = np.random.default_rng(0)
     limit = float(dd.larmor_field(NU)) / 3
@@ -103,7 +102,6 @@ def main() -> None:
         per_scipy / per_value,
         compile_s,
     )
-    print(f"{'':34} largest relative difference to scipy in {few} solves: {error:.1e}")
 
     gradient, compile_s = compiled(jax.vmap(jax.value_and_grad(field, (0, 1, 2, 3))), *arguments)
     per_gradient = best_time(lambda: gradient(*arguments)) / size
@@ -137,6 +135,7 @@ def main() -> None:
         "cmtj, one point of a field scan",
         per_cmtj / per_value,
     )
+    print(f"\nLargest relative difference to scipy in {few} solves: {error:.1e}")
 
     header("Other energies")
     some = [v[: size // 50] for v in arguments]

@@ -1,0 +1,216 @@
+"""Speed and memory of ensembles, against a C kernel and a numba program in the same run.
+
+    python experiments/benchmarks/ensembles.py [--parts pairs figure5 memory accelerator] [--quick]
+
+Prints tables in Markdown:
+
+pairs        pair sum and its derivatives, unique pairs per second, against C with OpenMP that is
+             compiled on the spot. C is in float32, as the pair sum here; float64 is not compared.
+figure5      the ensembles of Fig. 5 from sampling to statistics, against the same in numba
+memory       peak memory of a process that simulates few and many samples
+accelerator  pair sum on a GPU, against its peak (where JAX has one; never measured so far)
+
+Never a test: it prints ratios. It does stop where a pair sum is not that of C.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import pairs
+from c_reference import FLAGS, compile_pair_sum
+from harness import header, line, machine, row
+
+import diffdip as dd
+from diffdip.ensemble import BatchPlan
+from diffdip.units import FIELD_UNIT, MOMENT_SPIN_HALF
+
+
+SIZES, SAMPLES = (2, 10, 20, 100), 2000
+QUICK_SIZES, QUICK_SAMPLES = (2,), 200
+REPEATS = 3
+PARTS = ("pairs", "figure5", "memory", "accelerator")
+
+START = "import jax; jax.numpy.zeros(1).block_until_ready()"
+MEMORY = {
+    "NanocrystalPacking(100)": (500, 2000, 8000),
+    "UniformCylinder(n=1100, density=2.0)": (500, 2000, 20_000),
+}
+QUICK_MEMORY = {"NanocrystalPacking(2)": (20, 200)}
+MEMORY_LIMIT = 1024
+"""MiB that a process should stay below, however many samples it draws."""
+
+Fields = dict[str, np.ndarray]
+"""A and B in tesla of each sample, and `dipoles`, how many it has."""
+
+
+def statistics(fields: Fields) -> list[Any]:
+    """What Fig. 5 shows: log histograms and medians of |A| and |B|, with errors."""
+    return [
+        statistic
+        for name in "AB"
+        for statistic in (
+            dd.log_histogram(1e3 * fields[name], 4),
+            dd.quantiles(1e3 * np.abs(fields[name]), 0.5),
+        )
+    ]
+
+
+def by_diffdip(size: int, samples: int, seed: int) -> Fields:
+    """The ensemble of so many crystals."""
+    model = dd.NanocrystalPacking(n_crystals=size)
+    ensemble = dd.simulate(model, samples, seed, progress=False)
+    return {"A": ensemble.A, "B": ensemble.B, "dipoles": ensemble.n_dipoles}
+
+
+def by_numba(size: int, samples: int, seed: int) -> Fields:
+    """The same by the numba program; its sums become fields as in the `paper` convention."""
+    import numba_ensembles
+
+    sums, dipoles = numba_ensembles.samples(size, samples, seed)
+    unit = FIELD_UNIT * MOMENT_SPIN_HALF / np.pi / np.where(dipoles > 0, dipoles, np.nan)
+    xx, yy = sums[:, 0].astype(float), sums[:, 1].astype(float)
+    return {"A": unit * (xx + yy), "B": unit * (xx - yy), "dipoles": dipoles}
+
+
+def whole(program: Callable[..., Fields], size: int, samples: int) -> tuple[Fields, float, float]:
+    """An ensemble, the seconds for it with its statistics, and the seconds to compile for it."""
+    times = []
+    for _ in range(1 + REPEATS):
+        start = time.perf_counter()
+        fields = program(size, samples, 0)
+        statistics(fields)
+        times.append(time.perf_counter() - start)
+    return fields, min(times[1:]), times[0] - min(times[1:])
+
+
+def split(size: int, samples: int) -> tuple[float, float]:
+    """Seconds for the sampling and for the pair sums of an ensemble, batched as `simulate` does."""
+    model = dd.NanocrystalPacking(n_crystals=size)
+    plan = BatchPlan.make(model, samples, 0, None, None)
+    key = jax.random.key(0)
+    draw = jax.jit(jax.vmap(lambda sample: model.sample(jax.random.fold_in(key, sample))))
+    summarize = jax.jit(jax.vmap(lambda system: system.summary()))
+    totals = []
+    for _ in range(1 + REPEATS):
+        sampling = summing = 0.0
+        for first in range(0, samples, plan.size):
+            start = time.perf_counter()
+            systems = jax.block_until_ready(draw(np.arange(first, first + plan.size)))
+            between = time.perf_counter()
+            jax.block_until_ready(summarize(systems))
+            sampling += between - start
+            summing += time.perf_counter() - between
+        totals.append((sampling, summing))
+    return min(totals[1:], key=sum)
+
+
+def figure5(sizes: Sequence[int], samples: int) -> None:
+    """Print the time of each size and of all, and that both programs draw the same law."""
+    try:
+        import numba
+    except ModuleNotFoundError:
+        print("\nFigure 5: numba is not installed (pip install 'diffdip[bench]'), left out.")
+        return
+    header(f"Fig. 5, {samples} samples each, with statistics (ratio: times as fast)")
+    found, totals, parts = {}, np.zeros(2), []
+    for size in sizes:
+        ours, own_s, compile_s = whole(by_diffdip, size, samples)
+        theirs, reference_s, _ = whole(by_numba, size, samples)
+        name = f"numba {numba.__version__}, {reference_s:.3f} s"
+        row(f"{size} crystals", f"{own_s:.3f} s", name, reference_s / own_s, compile_s)
+        found[size] = ours, theirs
+        totals += own_s, reference_s
+        parts.append((size, *split(size, samples)))
+    name = f"numba {numba.__version__}, {totals[1]:.3f} s"
+    row("all", f"{totals[0]:.3f} s", name, totals[1] / totals[0])
+
+    header("Where diffdip spends it", ("", "sampling", "pair sums"))
+    for size, *seconds in parts:
+        line(f"{size} crystals", *(f"{s:.3f} s" for s in seconds))
+    header(
+        "Median of |B| in mT (68 %), mean number of dipoles, and test for the same law of |B|",
+        ("", "diffdip", "dipoles", "numba", "dipoles", "p"),
+    )
+    for size, (ours, theirs) in found.items():
+        p = dd.same_distribution(np.abs(ours["B"]), np.abs(theirs["B"])).p_value
+        line(f"{size} crystals", *described(ours), *described(theirs), f"{p:.2f}")
+
+
+def described(fields: Fields) -> tuple[str, str]:
+    """Median of |B| with its interval, and mean number of dipoles, as text."""
+    median = dd.quantiles(1e3 * np.abs(fields["B"]), 0.5)
+    text = f"{median.value:.2f} ({median.low:.2f} to {median.high:.2f})"
+    return text, f"{np.mean(fields['dipoles']):.2f}"
+
+
+def peak_memory(code: str) -> float:
+    """Peak resident memory in MiB of a process that runs some Python.
+
+    From the kernel's account of its address space: `resource.getrusage` would count that
+    of the process which started it, too.
+    """
+    report = "; print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code + report], check=True, capture_output=True, text=True
+    )
+    return int(done.stdout.split()[-2]) / 1024
+
+
+def memory(models: dict[str, Sequence[int]]) -> None:
+    """Print the peak memory of processes that simulate few and many samples."""
+    if not sys.platform.startswith("linux"):
+        print("\nPeak memory: read from /proc, which only Linux has; left out.")
+        return
+    header(f"Peak memory of a process (ratio: share of {MEMORY_LIMIT} MiB)")
+    reference = peak_memory(START)
+    row("import jax, first array", f"{reference:.0f} MiB", "", reference / MEMORY_LIMIT)
+    for model, counts in models.items():
+        for samples in counts:
+            code = f"import diffdip as dd; dd.simulate(dd.{model}, {samples}, progress=False)"
+            peak = peak_memory(code)
+            beyond = f"JAX alone + {peak - reference:.0f} MiB"
+            short = model.replace(", density=2.0", "")
+            row(f"{short}, {samples}", f"{peak:.0f} MiB", beyond, peak / MEMORY_LIMIT)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
+    parser.add_argument(
+        "--quick", action="store_true", help="everything small, to see that it runs"
+    )
+    parser.add_argument(
+        "--peak-tflops", type=float, default=67.0, help="float32 peak of the card (H100 SXM: 67)"
+    )
+    options = parser.parse_args(arguments)
+    quick = options.quick
+    print(machine("float32"))
+    if "pairs" in options.parts:
+        kernel = compile_pair_sum()
+        if kernel is None:
+            print("\nPair sum: no C compiler with OpenMP, left out.")
+        else:
+            print(f"C: {' '.join(FLAGS)}")
+            pairs.against_c(kernel, pairs.QUICK_CASES if quick else pairs.CASES)
+    if "figure5" in options.parts:
+        figure5(QUICK_SIZES if quick else SIZES, QUICK_SAMPLES if quick else SAMPLES)
+    if "memory" in options.parts:
+        memory(QUICK_MEMORY if quick else MEMORY)
+    if "accelerator" in options.parts:
+        if jax.devices()[0].platform == "cpu":
+            print("\nAccelerator: JAX has none here, left out.")
+        else:
+            cases = pairs.QUICK_LARGE_CASES if quick else pairs.LARGE_CASES
+            pairs.on_accelerator(cases, options.peak_tflops)
+
+
+if __name__ == "__main__":
+    main()

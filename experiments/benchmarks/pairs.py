@@ -1,0 +1,182 @@
+"""Rows of `ensembles.py` about the pair sum: against C on a CPU, against its peak on a GPU."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from c_reference import PairSum
+from harness import best_time, compiled, header, row
+
+from diffdip.pairsum import pair_sum, pair_sum_and_closest
+
+
+CASES = ((1104, 64), (100, 256), (100, 5000), (10_000, 1))
+QUICK_CASES = ((300, 4), (2000, 1))
+LARGE_CASES = ((1100, 2000), (200_000, 1))
+QUICK_LARGE_CASES = ((1100, 20), (5000, 1))
+"""Number of dipoles, number of systems."""
+
+SECONDS = 1.0
+"""Each row is repeated for about this long."""
+
+TOLERANCE, POSITION_TOLERANCE = 1e-4, 3e-3
+"""Differences to C allowed, relative to the largest of a system's six sums.
+
+The second is for Σ r·∂/∂r: a close pair's derivatives are as much larger than their sum as
+positions are than its distance, and that much precision is lost.
+"""
+
+PADDING = 0.3
+WEIGHTS = np.random.default_rng(1).normal(size=6).astype(np.float32)
+"""Of the six sums in the scalar that is differentiated."""
+
+FLOPS_PER_PAIR = 29
+"""3 differences, 5 for r², rsqrt as 1, 4 for the weight, 3 + 6 products, 6 sums, r⁻² as 1."""
+
+
+class Systems(NamedTuple):
+    """Dipoles uniform in a cube of 1 nm³ each, as float32."""
+
+    positions: jax.Array
+    moments: jax.Array
+    mask: jax.Array
+
+    @staticmethod
+    def equal(n: int, count: int) -> "Systems":
+        """All moments 1 µB, none masked."""
+        positions = np.random.default_rng(0).uniform(0, n ** (1 / 3), (count, n, 3))
+        ones = np.ones((count, n), np.float32)
+        return Systems(
+            jnp.asarray(positions, jnp.float32), jnp.asarray(ones), jnp.asarray(ones > 0)
+        )
+
+    def uneven(self) -> "Systems":
+        """The same places with moments of 0.5 to 2 µB, 30 % of them padding."""
+        rng = np.random.default_rng(2)
+        moments = rng.uniform(0.5, 2, self.moments.shape).astype(np.float32)
+        mask = rng.uniform(size=moments.shape) > PADDING
+        return Systems(self.positions, jnp.asarray(moments), jnp.asarray(mask))
+
+    @property
+    def pairs(self) -> float:
+        """Unique pairs of sites, padding included."""
+        count, n = self.moments.shape
+        return count * n * (n - 1) / 2
+
+    def rate(self, seconds: float) -> str:
+        """Pairs per second, as text."""
+        return f"{1e-9 * self.pairs / seconds:.2f} G pairs/s"
+
+    def for_c(self) -> tuple[np.ndarray, ...]:
+        """x, y, z and moments, which padding has none of."""
+        moments = np.where(self.mask, self.moments, 0)
+        coordinates = np.moveaxis(np.asarray(self.positions), -1, 0)
+        return (*(np.ascontiguousarray(c) for c in coordinates), moments)
+
+
+def scalar(positions: jax.Array, moments: jax.Array, mask: jax.Array) -> jax.Array:
+    """What is differentiated: a fixed combination of the six sums."""
+    return pair_sum(positions, moments, mask) @ WEIGHTS
+
+
+def from_positions(found: Any, systems: Systems) -> list[np.ndarray]:
+    """The value, and again from its gradient: r⁻³ has Σ r·∂/∂r = −3 (Euler)."""
+    value, gradient = (np.asarray(a, float) for a in found)
+    return [value, np.einsum("snc,snc->s", gradient, np.asarray(systems.positions)) / -3]
+
+
+def from_moments(found: Any, systems: Systems) -> list[np.ndarray]:
+    """The value, and again from its gradient, as it is quadratic in moments: Σ m ∂/∂m = 2."""
+    value, gradient = (np.asarray(a, float) for a in found)
+    return [value, np.einsum("sn,sn->s", gradient, np.asarray(systems.moments)) / 2]
+
+
+class Quantity(NamedTuple):
+    """A function of one system, and how to get from its result what C can be compared with."""
+
+    name: str
+    function: Callable[..., Any]
+    comparable: Callable[[Any, Systems], list[np.ndarray]]
+    tolerances: tuple[float, ...] = (TOLERANCE,)
+
+
+VALUE = Quantity("value", pair_sum, lambda found, _: [np.asarray(found)])
+QUANTITIES = (
+    VALUE,
+    Quantity(
+        "value and closest pair", pair_sum_and_closest, lambda found, _: [np.asarray(found[0])]
+    ),
+    Quantity(
+        "value, gradient by positions",
+        jax.value_and_grad(scalar, 0),
+        from_positions,
+        (TOLERANCE, POSITION_TOLERANCE),
+    ),
+    Quantity(
+        "value, gradient by moments",
+        jax.value_and_grad(scalar, 1),
+        from_moments,
+        (TOLERANCE, TOLERANCE),
+    ),
+)
+
+
+def measure(quantity: Quantity, systems: Systems) -> tuple[Any, float, float]:
+    """Result for all systems, seconds for it, and seconds to compile it."""
+    call, compile_s = compiled(jax.vmap(quantity.function), *systems)
+    seconds = timed(lambda: call(*systems))
+    return call(*systems), seconds, compile_s
+
+
+def timed(call: Callable[[], Any]) -> float:
+    """Shortest time of as many runs as fit in `SECONDS`."""
+    once = best_time(call, 1)
+    return best_time(call, int(np.clip(SECONDS / once, 3, 300)))
+
+
+def check(quantity: Quantity, found: Any, systems: Systems, expected: np.ndarray) -> None:
+    """Raise `AssertionError` where a result is not that of C (`expected`)."""
+    largest = np.max(np.abs(expected), axis=-1)
+    for result, tolerance in zip(
+        quantity.comparable(found, systems), quantity.tolerances, strict=True
+    ):
+        same = expected if result.ndim == 2 else expected @ WEIGHTS.astype(float)
+        away = np.abs(result - same).reshape(len(largest), -1).max(axis=-1)
+        worst = float(np.max(away / largest))
+        assert worst < tolerance, f"{quantity.name}: differs from C by {worst:.1e}"
+
+
+def against_c(kernel: PairSum, cases: Sequence[tuple[int, int]]) -> None:
+    """Print a table for each case. Raises `AssertionError` where a result is not that of C."""
+    for n, count in cases:
+        systems = Systems.equal(n, count)
+        sites = systems.for_c()
+        expected = np.asarray(kernel(sites), float)
+        per_c = timed(lambda sites=sites: kernel(sites))
+        header(f"Pair sum in float32, {n} dipoles × {count}")
+        reference = f"C, {systems.rate(per_c)}"
+        times = {}
+        for quantity in QUANTITIES:
+            found, seconds, compile_s = measure(quantity, systems)
+            check(quantity, found, systems, expected)
+            row(quantity.name, systems.rate(seconds), reference, per_c / seconds, compile_s)
+            times[quantity.name] = seconds
+        uneven = systems.uneven()
+        found, seconds, compile_s = measure(VALUE, uneven)
+        check(VALUE, found, uneven, np.asarray(kernel(uneven.for_c()), float))
+        cost = seconds / times["value"]
+        name = f"value, moments differ, {100 * PADDING:.0f} % masked"
+        row(name, systems.rate(seconds), "cost of value", cost, compile_s)
+
+
+def on_accelerator(cases: Sequence[tuple[int, int]], peak_tflops: float) -> None:
+    """Print pairs/s on the first device and the share of its peak that this is."""
+    header("Pair sum in float32 on the accelerator (ratio: share of its peak)")
+    for n, count in cases:
+        systems = Systems.equal(n, count)
+        _, seconds, compile_s = measure(VALUE, systems)
+        share = FLOPS_PER_PAIR * systems.pairs / seconds / (1e12 * peak_tflops)
+        reference = f"{peak_tflops:g} TFLOP/s, {FLOPS_PER_PAIR} a pair"
+        row(f"{n} dipoles × {count}", systems.rate(seconds), reference, share, compile_s)
