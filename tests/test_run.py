@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -218,6 +219,34 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(finished, tmp_path):
     assert done.returncode == 0, done.stderr
     part = read_run(finished).isel(sample=slice(900))
     np.testing.assert_array_equal(read_run(path)["A_mT"].values, part["A_mT"].values)
+
+
+def test_two_runs_at_once_make_the_bytes_of_one(finished, tmp_path):
+    """Neither knows of the other."""
+    path = tmp_path / "run.zarr"
+    both = [start(path), start(path)]
+    for process in both:
+        finish(process)
+    assert contents(path) == contents(finished)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_runs_make_one_store(small, monkeypatch):
+    """Both find none; the one that comes too late with its own goes on with that of the other."""
+    path, plan = small
+    rename = os.rename
+
+    def too_late(part, target):
+        shutil.copytree(path, target)
+        rename(part, target)
+
+    monkeypatch.setattr(os, "rename", too_late)
+    late = path.parent / "late.zarr"
+    assert Run(late, plan).missing() == []
+    assert contents(late) == contents(path)
+    with pytest.raises(RunError, match="seed = 3, not 4"):
+        Run(path.parent / "other.zarr", plan_of(plan.model, 100, seed=4))
+    assert not list(path.parent.glob(".*"))
 
 
 def free_port():

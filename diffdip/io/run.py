@@ -3,7 +3,9 @@
 A batch is one chunk of every array, each written to a file of its own that appears complete
 or not at all. So a run that was killed, even by SIGKILL, goes on where it stopped and ends with
 the same bytes as one that was not. The store is made beside its place and moved there, for the
-same reason. Every chunk ends with a CRC-32C sum.
+same reason. Two runs with the same parameters on one store need no lock: each does all the work,
+and every file holds the same bytes whichever of them put it there last. Every chunk ends with a
+CRC-32C sum.
 """
 
 import json
@@ -104,13 +106,11 @@ class Run:
                     attributes={"long_name": meaning},
                     config={"write_empty_chunks": True},
                 )
-            if os.path.lexists(self.path):  # another run was faster
-                shutil.rmtree(part)
-            else:
-                os.rename(part, self.path)
+            os.rename(part, self.path)
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
-            raise _not_written(self.path, error) from error
+            if not os.path.lexists(self.path):  # else another run was faster
+                raise _not_written(self.path, error) from error
 
     def _check(self) -> None:
         found, wanted = read_settings(self.path), run_settings(self.plan)
