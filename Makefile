@@ -1,15 +1,12 @@
-# `make figure` and `make test` do all the set-up themselves, in a virtual environment here.
+# `make reproduce` and `make test` do all the set-up themselves, in a virtual environment here.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: figure reproduce test check
-
-figure: $(VENV)/installed
-	$(BIN)/python experiments/first_look.py --out out
+.PHONY: reproduce test check
 
 reproduce: $(VENV)/installed
-	$(BIN)/python experiments/reproduce.py --quick --out out
+	$(BIN)/diffdip reproduce --quick --out out
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses 2

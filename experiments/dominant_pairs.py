@@ -6,11 +6,7 @@ most of the tensor D, how close their dipoles are, and on which crystals they si
     python experiments/dominant_pairs.py --samples 200 --out out
 """
 
-import argparse
-import csv
-import io
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -19,12 +15,12 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from script import crystals, csv_bytes, finish, made_by, parser_of, picture_files, positive
 
-from diffdip import NanocrystalPacking, UniformCylinder
+from diffdip import DipoleSystem, NanocrystalPacking, UniformCylinder
 from diffdip.crystals import AbstractModel
 from diffdip.dominant import dominant_pairs
-from diffdip.io import OutputError, write_files
-from diffdip.plot import BLUE, GRAY, GREEN, STYLE, VERMILLION, figure_bytes
+from diffdip.plot import BLUE, GRAY, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 from diffdip.progress import progress_bar
 
 
@@ -40,16 +36,28 @@ KEPT = 256
 BLOCK = 64
 """Ensembles computed at once."""
 
+CRYSTALS, SAMPLES, SEED = 100, 2000, 0
 SPACING = 0.26
 """Least distance of an extra dipole from the others of its crystal, in nm."""
+
+LABELS = {
+    "0.26_nm": f"extra dipoles {SPACING} nm from others",
+    "0_nm": "extra dipoles anywhere",
+    "between_crystals": "anywhere, only pairs between crystals",
+    "uniform": "1000 uniform dipoles",
+}
+"""The cases, and how they are named in the table and the figure."""
+
+COLORS = dict(zip(LABELS, (BLUE, VERMILLION, GREEN, GRAY), strict=True))
 
 DESCRIPTION = """\
 Count the pairs of dipoles that dominate the dipolar energy of random ensembles.
 
 The share of a pair in D is the projection of its own term on D: all pairs together have 1. Pairs
-are taken by strength 1/r³, and those are counted that carry 50, 80 and 90 % of D. Three models:
-crystals whose extra dipoles keep 0.26 nm from the others of their crystal, crystals without that
-rule (of which the paper says nothing), and 1000 uniform dipoles at 2 per nm³.
+are taken by strength 1/r³, and those are counted that carry 50, 80 and 90 % of D. Four cases:
+crystals whose extra dipoles keep 0.26 nm from the others of their crystal; crystals without that
+rule (of which the paper says nothing); the same, with D summed over pairs between different
+crystals alone; and 1000 uniform dipoles at 2 per nm³.
 """
 
 EPILOG = """\
@@ -61,15 +69,24 @@ Writes dominant_pairs.csv (the numbers), .png and .pdf. Example:
   python experiments/dominant_pairs.py --samples 200 --crystals 20 --out out
 """
 
-
-def run(
-    crystals: int = 100, samples: int = 2000, seed: int = 0, extra_spacing: float = SPACING
-) -> dict[str, np.ndarray]:
-    """What `run_model` counts in packings of so many nanocrystals; `extra_spacing` in nm."""
-    return run_model(NanocrystalPacking(crystals, extra_spacing=extra_spacing), samples, seed)
+Counted = dict[str, np.ndarray]
 
 
-def run_model(model: AbstractModel, samples: int, seed: int = 0) -> dict[str, np.ndarray]:
+def run(crystals: int = CRYSTALS, samples: int = SAMPLES, seed: int = SEED) -> dict[str, Counted]:
+    """What `run_model` counts in each of the cases, by their keys in LABELS."""
+    ruled = NanocrystalPacking(crystals, extra_spacing=SPACING)
+    free = NanocrystalPacking(crystals, extra_spacing=0.0)
+    return {
+        "0.26_nm": run_model(ruled, samples, seed),
+        "0_nm": run_model(free, samples, seed),
+        "between_crystals": run_model(free, samples, seed, between_crystals=True),
+        "uniform": run_model(UniformCylinder(1000, 2.0), samples, seed),
+    }
+
+
+def run_model(
+    model: AbstractModel, samples: int, seed: int = SEED, between_crystals: bool = False
+) -> Counted:
     """Dominant pairs of the samples that `simulate` draws, as arrays with one entry a sample.
 
     `pairs_50`, `pairs_80`, `pairs_90` count the strongest pairs that carry so much of D
@@ -77,7 +94,8 @@ def run_model(model: AbstractModel, samples: int, seed: int = 0) -> dict[str, np
     For crystals `different_first` and `extra_first` say whether it is between different
     crystals and involves an extra dipole, and `different_80` and `extra_80` count the pairs up to
     80 % of which this holds, among at most KEPT. `extra_dipoles` is the part of all dipoles.
-    `complete` is False for samples that could not be placed.
+    `complete` is False for samples that could not be placed. With `between_crystals` D is the sum
+    over pairs of different crystals alone, and what says that they are is left out.
     """
     key = jax.random.key(seed)
     parts = []
@@ -85,42 +103,55 @@ def run_model(model: AbstractModel, samples: int, seed: int = 0) -> dict[str, np
         for start in range(0, samples, BLOCK):
             # the last block repeats a sample, so that all have one shape
             block = np.minimum(np.arange(start, start + BLOCK), samples - 1).astype(np.uint32)
-            parts.append(jax.device_get(_run(model, key, block)))
+            system, complete = _draw(model, key, block)
+            counted = jax.device_get(_count(system, between_crystals))
+            parts.append(counted | {"complete": np.asarray(complete)})
             advance(min(BLOCK, samples - start))
     return {name: np.concatenate([part[name] for part in parts])[:samples] for name in parts[0]}
 
 
 @eqx.filter_jit
-def _run(model: AbstractModel, key: jax.Array, samples: jax.Array) -> dict[str, jax.Array]:
-    def one(sample: jax.Array) -> dict[str, jax.Array]:
+def _draw(model: AbstractModel, key: jax.Array, samples: jax.Array) -> tuple[Any, jax.Array]:
+    """Apart from the counting, as drawing takes long to compile and cases share it."""
+
+    def one(sample: jax.Array) -> tuple[DipoleSystem, jax.Array]:
         drawn = model.draw(jax.random.fold_in(key, sample))
-        system = drawn.system
-        pairs = dominant_pairs(system, KEPT)
+        return drawn.system, drawn.complete
+
+    return jax.vmap(one)(samples)
+
+
+@eqx.filter_jit
+def _count(systems: DipoleSystem, between_crystals: bool) -> dict[str, jax.Array]:
+    def one(system: DipoleSystem) -> dict[str, jax.Array]:
+        pairs = dominant_pairs(system, KEPT, between_crystals=between_crystals)
         counted = {f"pairs_{part}": pairs.number_carrying(part / 100) for part in FRACTIONS}
         counted |= {"distance": pairs.distance[0], "share": pairs.share[0]}
-        if pairs.same_crystal is not None and pairs.with_extra is not None:
-            needed = jnp.arange(KEPT) < counted["pairs_80"]
+        needed = jnp.arange(KEPT) < counted["pairs_80"]
+        if pairs.same_crystal is not None and not between_crystals:
             different = ~pairs.same_crystal & (pairs.first >= 0)
             counted |= {
                 "different_first": different[0],
                 "different_80": jnp.sum(different & needed),
+            }
+        if pairs.with_extra is not None:
+            counted |= {
                 "extra_first": pairs.with_extra[0],
                 "extra_80": jnp.sum(pairs.with_extra & needed),
                 "extra_dipoles": jnp.sum(system.extra & system.mask) / jnp.sum(system.mask),
             }
-        return counted | {"complete": drawn.complete}
+        return counted
 
-    return jax.vmap(one)(samples)
+    return jax.vmap(one)(systems)
 
 
 def summary(result: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Numbers of one model, each with the claim of the paper: {name: {value, claim}}.
 
-    `value` is a number, or None where the model has no crystals; `claim` is "" where the paper
-    has none. Ensembles that could not be placed are left out.
+    `value` is a number, or None where the model has no crystals or the case decides it; `claim` is
+    "" where the paper has none. Ensembles that could not be placed are left out.
     """
     kept = {name: values[result["complete"]] for name, values in result.items()}
-    crystals = "different_80" in kept
     within = np.minimum(kept["pairs_80"], KEPT)
     rows: dict[str, dict[str, Any]] = {}
 
@@ -144,74 +175,85 @@ def summary(result: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     add("distance of the strongest pair (nm), 16 % quantile", low)
     add("distance of the strongest pair (nm), 84 % quantile", high)
 
-    def of_crystals(name: str, value: Any, claim: str = "") -> None:
-        add(name, value() if crystals else None, claim)
+    def of(key: str, name: str, value: Callable[[np.ndarray], Any], claim: str = "") -> None:
+        add(name, value(kept[key]) if key in kept else None, claim)
 
     different, most = "different crystals", "most of the ensembles"
-    of_crystals(
+    of(
+        "different_first",
         "ensembles whose strongest pair is between different crystals",
-        lambda: np.mean(kept["different_first"]),
+        np.mean,
         different,
     )
-    of_crystals(
+    of(
+        "different_80",
         "ensembles whose pairs up to 80 % are all between different crystals",
-        lambda: np.mean(kept["different_80"] == within),
+        lambda number: np.mean(number == within),
         different,
     )
-    of_crystals(
+    of(
+        "different_80",
         "pairs up to 80 % between different crystals, mean of ensembles",
-        lambda: np.mean(kept["different_80"] / within),
+        lambda number: np.mean(number / within),
         different,
     )
-    of_crystals(
+    of(
+        "extra_first",
         "ensembles whose strongest pair involves an extra dipole",
-        lambda: np.mean(kept["extra_first"]),
+        np.mean,
         most,
     )
-    of_crystals(
+    of(
+        "extra_80",
         "ensembles whose pairs up to 80 % involve an extra dipole, at least one of them",
-        lambda: np.mean(kept["extra_80"] > 0),
+        lambda number: np.mean(number > 0),
         most,
     )
-    of_crystals(
+    of(
+        "extra_80",
         "ensembles whose pairs up to 80 % involve an extra dipole, all of them",
-        lambda: np.mean(kept["extra_80"] == within),
+        lambda number: np.mean(number == within),
         most,
     )
-    of_crystals("dipoles that are extra", lambda: np.mean(kept["extra_dipoles"]))
+    of("extra_dipoles", "dipoles that are extra", np.mean)
     return rows
 
 
 def figure(results: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Counts, distances and places of the dominant pairs of each model, two columns wide."""
-    colors = dict(zip(results, (BLUE, VERMILLION, GREEN, GRAY), strict=False))
     kept = {
         name: {key: values[result["complete"]] for key, values in result.items()}
         for name, result in results.items()
     }
     with mpl.rc_context(STYLE):
-        drawn = Figure(figsize=(170 / 25.4, 70 / 25.4), layout="constrained")
+        drawn = Figure(figsize=(TWO_COLUMNS / 25.4, 75 / 25.4), layout="constrained")
         counts, distances, places = drawn.subplots(1, 3, width_ratios=(1.1, 1, 1.1))
-        _draw_counts(counts, kept, colors)
-        _draw_distances(distances, kept, colors)
-        _draw_places(places, kept, colors)
+        _draw_counts(counts, kept)
+        _draw_distances(distances, kept)
+        _draw_places(places, kept)
         line = lambda **look: mpl.lines.Line2D([], [], **look)
-        entries = [(line(color=color), name) for name, color in colors.items()]
-        for place, (part, style) in enumerate(zip(FRACTIONS, LINES, strict=True)):
-            # one under each model
-            entry = line(color="k", linestyle=style, linewidth=1.0), f"{part} % of $D$"
-            entries.insert(2 * place + 1, entry)
-        drawn.legend(*zip(*entries, strict=True), loc="outside upper center", ncols=3)
+        models = [(line(color=COLORS[name]), LABELS[name]) for name in results]
+        styles = [
+            (line(color="k", linestyle=style, linewidth=1.0), f"{part} % of $D$")
+            for part, style in zip(FRACTIONS, LINES, strict=True)
+        ]
+        # columns of three: models, then styles
+        nothing = [(line(linestyle="none"), "")]
+        columns = [models[i : i + 2] + nothing for i in range(0, len(models), 2)]
+        entries = [entry for column in (*columns, styles) for entry in column]
+        drawn.legend(
+            *zip(*entries, strict=True), loc="outside upper center", ncols=len(columns) + 1
+        )
     return drawn
 
 
-def _draw_counts(axes: Any, kept: Mapping[str, Any], colors: Mapping[str, str]) -> None:
+def _draw_counts(axes: Any, kept: Mapping[str, Any]) -> None:
     number = np.arange(1, KEPT + 1)
     axes.axvspan(2, 4, color="0.9", linewidth=0)
     for name, result in kept.items():
         for part, dashes in zip(FRACTIONS, LINES, strict=True):
             reached = np.mean(result[f"pairs_{part}"][:, None] <= number, axis=0)
-            axes.step(number, reached, where="post", linestyle=dashes, color=colors[name], lw=1.0)
+            axes.step(number, reached, where="post", linestyle=dashes, color=COLORS[name], lw=1.0)
     axes.set_xscale("log", base=2)
     ticks = [1, 2, 4, 8, 16, 32, 64, 256]
     axes.set_xticks(ticks, [f"{k}" for k in ticks])
@@ -223,33 +265,36 @@ def _draw_counts(axes: Any, kept: Mapping[str, Any], colors: Mapping[str, str]) 
     axes.set_title("(a)  how many (gray: claim)", loc="left")
 
 
-def _draw_distances(axes: Any, kept: Mapping[str, Any], colors: Mapping[str, str]) -> None:
+def _draw_distances(axes: Any, kept: Mapping[str, Any]) -> None:
     longest = max(np.quantile(result["distance"], 0.995) for result in kept.values())
     for name, result in kept.items():
         distance = np.sort(result["distance"])
         share = np.arange(1, len(distance) + 1) / len(distance)
-        axes.step(np.append(0, distance), np.append(0, share), where="post", color=colors[name])
+        axes.step(np.append(0, distance), np.append(0, share), where="post", color=COLORS[name])
     axes.set_xlim(0, 1.05 * longest)
     axes.set_ylim(0, 1)
     axes.set_xlabel("distance of the strongest pair (nm)")
     axes.set_title("(b)  how close", loc="left")
 
 
-def _draw_places(axes: Any, kept: Mapping[str, Any], colors: Mapping[str, str]) -> None:
+def _draw_places(axes: Any, kept: Mapping[str, Any]) -> None:
     bars = {
-        "strongest pair\nbetween crystals": lambda r: np.mean(r["different_first"]),
-        "all up to 80 %\nbetween crystals": lambda r: np.mean(
-            r["different_80"] == np.minimum(r["pairs_80"], KEPT)
+        "strongest pair\nbetween crystals": ("different_first", lambda r, x: x),
+        "all up to 80 %\nbetween crystals": (
+            "different_80",
+            lambda r, x: x == np.minimum(r["pairs_80"], KEPT),
         ),
-        "strongest pair with\nan extra dipole": lambda r: np.mean(r["extra_first"]),
-        "any up to 80 % with\nan extra dipole": lambda r: np.mean(r["extra_80"] > 0),
+        "strongest pair with\nan extra dipole": ("extra_first", lambda r, x: x),
+        "any up to 80 % with\nan extra dipole": ("extra_80", lambda r, x: x > 0),
     }
-    packed = [name for name, result in kept.items() if "different_80" in result]
+    packed = [name for name, result in kept.items() if "extra_80" in result]
     height = 0.8 / max(1, len(packed))
     for index, name in enumerate(packed):
-        values = [value(kept[name]) for value in bars.values()]
-        place = np.arange(len(bars)) + (index - (len(packed) - 1) / 2) * height
-        drawn = axes.barh(place, values, 0.9 * height, color=colors[name])
+        result = kept[name]
+        shown = [i for i, (key, _) in enumerate(bars.values()) if key in result]
+        values = [np.mean(of(result, result[key])) for key, of in bars.values() if key in result]
+        place = np.array(shown) + (index - (len(packed) - 1) / 2) * height
+        drawn = axes.barh(place, values, 0.9 * height, color=COLORS[name])
         axes.bar_label(drawn, [f"{100 * v:.0f} %" for v in values], padding=2, fontsize=6)
     axes.set_yticks(range(len(bars)), list(bars))
     axes.tick_params(axis="y", length=0)
@@ -263,69 +308,49 @@ def _draw_places(axes: Any, kept: Mapping[str, Any], colors: Mapping[str, str]) 
 def table(results: Mapping[str, Mapping[str, np.ndarray]]) -> list[list[str]]:
     """Rows of quantity, one value a model, claim of the paper; the first row names them."""
     summaries = [summary(result) for result in results.values()]
-    rows = [["quantity", *results, "claim of the paper"]]
+    rows = [["quantity", *(LABELS[name] for name in results), "claim of the paper"]]
     for name, first in summaries[0].items():
         values = [one[name]["value"] for one in summaries]
         rows.append([name, *("" if v is None else f"{v:.4g}" for v in values), first["claim"]])
     return rows
 
 
-def above_zero(text: str) -> int:
-    """Argument type: a whole number above zero."""
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{count} is none at all: give 1 or more")
-    return count
+def text(results: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+    """The table for a terminal, its columns numbered."""
+    rows = table(results)
+    width = max(len(row[0]) for row in rows)
+    lines = [f"({index}) {LABELS[name]}" for index, name in enumerate(results, 1)]
+    numbered = "".join(f"{f'({index})':>9s}" for index in range(1, 1 + len(results)))
+    lines.append(f"{'':{width}s} {numbered}   the paper")
+    for name, *values, claim in rows[1:]:
+        cells = "".join(f"{value or '-':>9s}" for value in values)
+        lines.append(f"{name:{width}s} {cells}   {claim}".rstrip())
+    return "\n".join(lines)
 
 
-def several(text: str) -> int:
-    """Argument type: a whole number of crystals that has pairs of different ones."""
-    count = int(text)
-    if count < 2:
-        raise argparse.ArgumentTypeError(f"{count}: pairs between crystals need 2 or more")
-    return count
+def files(
+    results: Mapping[str, Mapping[str, np.ndarray]], crystals: int, samples: int, seed: int
+) -> dict[str, bytes]:
+    """Everything that the script writes, by file name."""
+    made = made_by(f"dominant_pairs.py --crystals {crystals} --samples {samples} --seed {seed}")
+    return {
+        **picture_files("dominant_pairs", figure(results), made),
+        "dominant_pairs.csv": csv_bytes(table(results)),
+    }
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = parser_of("dominant_pairs", DESCRIPTION, EPILOG, SEED)
+    parser.add_argument(
+        "--samples", type=positive, default=SAMPLES, metavar="N", help="of each case: %(default)s"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder, made if missing: out"
+        "--crystals", type=crystals, default=CRYSTALS, metavar="N", help="in a packing: %(default)s"
     )
-    parser.add_argument(
-        "--samples", type=above_zero, default=2000, metavar="N", help="of each model: 2000"
-    )
-    parser.add_argument(
-        "--crystals", type=several, default=100, metavar="N", help="in a packing: 100"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the samples: 0")
     options = parser.parse_args(argv)
-
     size = (options.crystals, options.samples, options.seed)
-    results = {
-        f"crystals, extra dipoles {SPACING} nm from others": run(*size),
-        "crystals, no such rule": run(*size, extra_spacing=0.0),
-        "uniform": run_model(UniformCylinder(1000, 2.0), options.samples, options.seed),
-    }
-    rows = table(results)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    drawn = figure(results)
-    files = {"dominant_pairs.csv": text.getvalue().encode()}
-    files |= {f"dominant_pairs.{kind}": figure_bytes(drawn, kind) for kind in ("png", "pdf")}
-    try:
-        written = write_files(options.out, files)
-    except OutputError as error:
-        parser.exit(2, f"dominant_pairs: {error}\n")
-    width = max(len(row[0]) for row in rows)
-    for index, name in enumerate(results, 1):
-        print(f"({index}) {name}")
-    print(" " * width, "".join(f"{f'({index})':>9s}" for index in range(1, 1 + len(results))))
-    for name, *values, claim in rows[1:]:
-        cells = "".join(f"{value or '-':>9s}" for value in values)
-        print(f"{name:{width}s} {cells}   {claim}".rstrip())
-    print("wrote", *written)
+    results = run(*size)
+    finish(parser, options.out, files(results, *size), text(results))
 
 
 if __name__ == "__main__":

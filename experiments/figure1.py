@@ -7,19 +7,26 @@ resonate at 647 and 380 mT instead of at the 62 and about 400 mT that the text s
     python experiments/figure1.py --out out
 """
 
-import argparse
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from script import finish, made_by, parser_of, picture_files
 
 from diffdip import AnisotropyFields, resonance_field
-from diffdip.io import OutputError, write_files
-from diffdip.plot import BLUE, STYLE, VERMILLION, angle_axis, figure_bytes
+from diffdip.plot import BLUE, STYLE, VERMILLION, angle_axis
 
+
+DESCRIPTION = """\
+Calculate Hres(angle) of the published samples I and II (Fig. 1), and the lowest and highest field.
+"""
+
+EPILOG = """\
+Writes figure1.png and figure1.pdf. Example:
+  python experiments/figure1.py --out out
+"""
 
 FREQUENCY = 9.45e9
 DEGREES = np.linspace(0, 180, 361)
@@ -94,27 +101,14 @@ def figure() -> Figure:
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Calculate Hres(angle) of the published samples I and II (Fig. 1).",
-        epilog="Example: python experiments/figure1.py --out out",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("out"),
-        help="folder for figure1.png and .pdf (%(default)s)",
-    )
-    arguments = parser.parse_args()
-    drawn = figure()
-    try:
-        written = write_files(
-            arguments.out, {f"figure1.{kind}": figure_bytes(drawn, kind) for kind in ("png", "pdf")}
-        )
-    except OutputError as error:
-        parser.exit(2, f"figure1: {error}\n")
-    print(table())
-    print("wrote", *written)
+def files() -> dict[str, bytes]:
+    """Everything that the script writes, by file name."""
+    return picture_files("figure1", figure(), made_by("figure1.py"))
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = parser_of("figure1", DESCRIPTION, EPILOG, seed=None)
+    finish(parser, parser.parse_args(argv).out, files(), table())
 
 
 if __name__ == "__main__":

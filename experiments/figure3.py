@@ -5,21 +5,22 @@ the magnetization turns in the xy-, xz- and yz-plane (points), and F_eff (eq. 3)
 D fitted to those points (lines). Prints the three tensors and how exact the fit is.
 """
 
-import argparse
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
+from script import at_least, finish, made_by, parser_of, picture_files
 
-import diffdip
 from diffdip import DipoleSystem, plane_directions, project_tensor
 from diffdip.units import MOMENT_SPIN_HALF, MU_0
 
 
 ARRANGEMENTS = 3
+DIPOLES, QUICK_DIPOLES = 1000, 300
 SEED = 6  # of the first dozen, the one whose three energies differ least: all are visible at once
 PLANES = ("xy", "xz", "yz")
 DENSITY = 2.0  # dipoles per nm³
@@ -37,11 +38,11 @@ the closed form; both differences are printed.
 """
 
 EPILOG = """\
-Writes figure3.png and figure3.pdf. One seed always gives the same arrangements, so that
-  python experiments/figure3.py --seed 7 --out out
-shows another three of the same kind. The closest pairs dominate the energy, so its scale
-varies by more than ten between arrangements; the default seed is one with three of similar
-size. The time grows with the square of --dipoles.
+Writes figure3.png and figure3.pdf. One seed always gives the same arrangements. The closest pairs
+dominate the energy, so that its scale varies by more than ten between arrangements; the default
+seed is one with three of similar size. The time grows with the square of --dipoles. Examples:
+  python experiments/figure3.py --out out
+  python experiments/figure3.py --seed 7 --out out       another three of the same kind
 """
 
 
@@ -90,20 +91,21 @@ def uniform_cylinder(key: jax.Array, count: int) -> DipoleSystem:
 def arrange(seed: int, index: int, count: int) -> Arrangement:
     """Sample arrangement `index` of this seed and compute what the figure shows, in float64."""
     with jax.enable_x64(True):
-        system = uniform_cylinder(jax.random.fold_in(jax.random.key(seed), index), count)
-        u = jnp.stack([plane_directions(ANGLES, plane) for plane in PLANES])
-        energies = system.energy_density(u)
-        fit = project_tensor(u.reshape(-1, 3), energies.ravel(), system.magnetization)
-        return Arrangement(
-            np.asarray(energies),
-            np.asarray(fit.D),
-            np.asarray(system.tensor()),
-            np.asarray(fit.residual),
-            float(system.magnetization),
-        )
+        key = jax.random.fold_in(jax.random.key(seed), index)
+        found = jax.device_get(_compute(key, count))
+    return Arrangement(*found[:-1], float(found[-1]))
 
 
-def draw(arrangements: list[Arrangement]) -> Figure:
+@partial(jax.jit, static_argnums=1)
+def _compute(key: jax.Array, count: int) -> tuple[jax.Array, ...]:
+    system = uniform_cylinder(key, count)
+    u = jnp.stack([plane_directions(ANGLES, plane) for plane in PLANES])
+    energies = system.energy_density(u)
+    fit = project_tensor(u.reshape(-1, 3), energies.ravel(), system.magnetization)
+    return energies, fit.D, system.tensor(), fit.residual, system.magnetization
+
+
+def draw(arrangements: Sequence[Arrangement]) -> Figure:
     """Three panels, one a plane; energies in kJ/m³ against degrees."""
     figure = Figure(figsize=(7.0, 2.9), layout="constrained")
     panels = figure.subplots(1, len(PLANES), sharex=True, sharey=True)
@@ -154,46 +156,34 @@ def describe(index: int, one: Arrangement) -> str:
     )
 
 
-def at_least_two(text: str) -> int:
-    """Argument type: a whole number of dipoles that has pairs."""
-    count = int(text)
-    if count < 2:
-        raise argparse.ArgumentTypeError(f"{count} dipoles have no pairs: give 2 or more")
-    return count
+def run(seed: int = SEED, count: int = DIPOLES) -> list[Arrangement]:
+    """The arrangements of this seed."""
+    return [arrange(seed, index, count) for index in range(ARRANGEMENTS)]
+
+
+def table(arrangements: Sequence[Arrangement]) -> str:
+    """The tensors of all arrangements and how exact they are, as text."""
+    return "\n".join(describe(index, one) for index, one in enumerate(arrangements))
+
+
+def files(arrangements: Sequence[Arrangement], seed: int, count: int) -> dict[str, bytes]:
+    """Everything that the script writes, by file name."""
+    made = made_by(f"figure3.py --seed {seed} --dipoles {count}")
+    return picture_files("figure3", draw(arrangements), made)
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder, made if missing: out"
-    )
-    parser.add_argument("--seed", type=int, default=SEED, help="of the random positions: 6")
+    parser = parser_of("figure3", DESCRIPTION, EPILOG, SEED)
     parser.add_argument(
         "--dipoles",
-        type=at_least_two,
-        default=1000,
+        type=at_least(2, "one dipole has no pairs"),
+        default=DIPOLES,
         metavar="N",
-        help="in each arrangement, at 2 per nm³: 1000",
+        help=f"in each arrangement, at {DENSITY:g} per nm³: %(default)s",
     )
     options = parser.parse_args(argv)
-
-    made_by = (
-        f"diffdip {diffdip.__version__}, experiments/figure3.py --seed {options.seed} "
-        f"--dipoles {options.dipoles}; convention {diffdip.PAPER}, density {DENSITY:g} nm⁻³, "
-        f"m = {MOMENT_SPIN_HALF} µB"
-    )
-    print(made_by)
-    arrangements = [arrange(options.seed, index, options.dipoles) for index in range(ARRANGEMENTS)]
-    for index, one in enumerate(arrangements):
-        print(describe(index, one))
-    options.out.mkdir(parents=True, exist_ok=True)
-    figure = draw(arrangements)
-    for suffix, field in (("png", "Description"), ("pdf", "Subject")):
-        path = options.out / f"figure3.{suffix}"
-        figure.savefig(path, dpi=300, metadata={field: made_by})
-        print(f"wrote {path}")
+    made = run(options.seed, options.dipoles)
+    finish(parser, options.out, files(made, options.seed, options.dipoles), table(made))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,7 @@ of whole packings, so that the rules of the packing act on them too.
     python experiments/figure4.py --out out
 """
 
-import argparse
-import io
-import json
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -23,11 +19,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
 from scipy.stats import kstest, truncnorm
+from script import crystals, finish, json_bytes, made_by, parser_of, picture_files, positive
 
 import diffdip
 from diffdip import NanocrystalPacking
 from diffdip.ensemble import describe
-from diffdip.io import OutputError, write_files
 from diffdip.plot import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
 
 
@@ -379,36 +375,6 @@ def _bare(axes: Any, extent: float) -> None:
     axes.axis("off")
 
 
-def picture_files(name: str, figure: Figure, made_by: str) -> dict[str, bytes]:
-    """PNG and PDF of a figure by file name, which say what made them; always the same bytes."""
-    files = {}
-    metadata: dict[str, dict[str, Any]] = {
-        "png": {"Software": None, "Description": made_by},
-        "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Subject": made_by},
-    }
-    for kind, described in metadata.items():
-        stream = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            figure.savefig(stream, format=kind, dpi=300, metadata=described)
-        files[f"{name}.{kind}"] = stream.getvalue()
-    return files
-
-
-def json_bytes(document: Any) -> bytes:
-    """Strict JSON of plain data and numpy numbers; NaN and infinity become null."""
-    text = json.dumps(_plain(document), indent=2, allow_nan=False, ensure_ascii=False)
-    return (text + "\n").encode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def files(samples: Samples, seed: int, packings: int) -> dict[str, bytes]:
     """Everything that the script writes, by file name."""
     settings = {
@@ -417,10 +383,9 @@ def files(samples: Samples, seed: int, packings: int) -> dict[str, bytes]:
         "seed": seed,
         "n_samples": packings,
     }
-    made_by = (
-        f"diffdip {diffdip.__version__}, experiments/figure4.py "
-        f"--crystals {samples.model.n_crystals} --samples {packings} --seed {seed}; "
-        f"convention {samples.model.convention}"
+    made = made_by(
+        f"figure4.py --crystals {samples.model.n_crystals} --samples {packings} --seed {seed}",
+        str(samples.model.convention),
     )
     law, cosine = thickness_law(samples.model), samples.turned[:, 2]
     limit, kappa = float(samples.model.extra_below), float(samples.model.kappa)
@@ -435,51 +400,16 @@ def files(samples: Samples, seed: int, packings: int) -> dict[str, bytes]:
         "mean_cosine_of_law": 1 / math.tanh(kappa) - 1 / kappa,
     }
     return {
-        **picture_files("figure4", figure(samples), made_by),
+        **picture_files("figure4", figure(samples), made),
         "figure4.json": json_bytes({**settings, "results": numbers}),
     }
 
 
-def parser_of(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """A parser with --out and --seed, which all experiments have."""
-    parser = argparse.ArgumentParser(
-        prog=f"{name}.py",
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder, made if missing: out"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=SEED, help="one seed always gives the same samples: %(default)s"
-    )
-    return parser
-
-
-def positive(text: str) -> int:
-    """Argument type: a whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
-    return number
-
-
-def finish(parser: argparse.ArgumentParser, out: Path, made: dict[str, bytes], text: str) -> None:
-    """Write files, then print the text and what was written."""
-    try:
-        written = write_files(out, made)
-    except OutputError as error:
-        parser.exit(2, f"{parser.prog.removesuffix('.py')}: {error}\n")
-    print(text)
-    print("wrote", *written)
-
-
 def main(argv: list[str] | None = None) -> None:
-    parser = parser_of("figure4", DESCRIPTION, EPILOG)
+    parser = parser_of("figure4", DESCRIPTION, EPILOG, SEED)
     parser.add_argument(
         "--crystals",
-        type=positive,
+        type=crystals,
         default=CRYSTALS,
         metavar="N",
         help="in each packing, 2 or more: %(default)s",
@@ -492,8 +422,6 @@ def main(argv: list[str] | None = None) -> None:
         help="packings that (b) and (c) are sampled from: %(default)s",
     )
     options = parser.parse_args(argv)
-    if options.crystals < 2:
-        parser.error("--crystals 1: a contact needs two crystals")
     samples = run(options.crystals, options.samples, options.seed)
     made = files(samples, options.seed, options.samples)
     finish(parser, options.out, made, table(samples))

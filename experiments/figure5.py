@@ -12,9 +12,6 @@ come closer than the bond length, which is rarer, and the tail is shorter.
     python experiments/figure5.py --out out
 """
 
-import argparse
-import csv
-import io
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -24,8 +21,17 @@ import figure1
 import jax
 import matplotlib as mpl
 import numpy as np
-from figure4 import finish, json_bytes, parser_of, picture_files, positive
 from matplotlib.figure import Figure
+from script import (
+    crystals,
+    csv_bytes,
+    finish,
+    json_bytes,
+    made_by,
+    parser_of,
+    picture_files,
+    positive,
+)
 
 import diffdip
 from diffdip import (
@@ -312,9 +318,7 @@ def _draw_published(
 
 def histogram_csv(ensembles: Ensembles) -> bytes:
     """Share per decade with its 68 % interval, a row for each bin."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_HEADER.split())
+    rows: list[Sequence[Any]] = [CSV_HEADER.split()]
     edges = limits(ensembles)
     for name in "AB":
         for (spacing, size), ensemble in ensembles.items():
@@ -323,8 +327,8 @@ def histogram_csv(ensembles: Ensembles) -> bytes:
             columns = (h.edges[:-1], h.edges[1:], h.counts, h.density, h.low, h.high, law)
             for row in zip(*columns, strict=True):
                 numbers = [f"{x:.6g}" for x in row]
-                writer.writerow([ensemble.convention, name, f"{spacing:g}", size, *numbers])
-    return stream.getvalue().encode()
+                rows.append([ensemble.convention, name, f"{spacing:g}", size, *numbers])
+    return csv_bytes(rows)
 
 
 def files(ensembles: Ensembles) -> dict[str, bytes]:
@@ -332,10 +336,10 @@ def files(ensembles: Ensembles) -> dict[str, bytes]:
     some = next(iter(ensembles.values())).settings
     sizes = ", ".join(dict.fromkeys(str(key[1]) for key in ensembles))
     spacings = ", ".join(dict.fromkeys(f"{key[0]:g}" for key in ensembles))
-    made_by = (
-        f"diffdip {diffdip.__version__}, experiments/figure5.py --samples {some['n_samples']} "
-        f"--seed {some['seed']}; n_NC = {sizes}; extra_spacing {spacings} nm; "
-        f"convention {some['model']['convention']}"
+    made = made_by(
+        f"figure5.py --samples {some['n_samples']} --seed {some['seed']}; n_NC = {sizes}; "
+        f"extra_spacing {spacings} nm",
+        some["model"]["convention"],
     )
     document = {
         "diffdip": diffdip.__version__,
@@ -345,22 +349,14 @@ def files(ensembles: Ensembles) -> dict[str, bytes]:
         "comparisons": [row for name in "AB" for row in comparisons(ensembles, name)],
     }
     return {
-        **picture_files("figure5", figure(ensembles), made_by),
+        **picture_files("figure5", figure(ensembles), made),
         "figure5.csv": histogram_csv(ensembles),
         "figure5.json": json_bytes(document),
     }
 
 
-def crystals(text: str) -> int:
-    """Argument type: a number of crystals that has pairs."""
-    number = positive(text)
-    if number < 2:
-        raise argparse.ArgumentTypeError(f"{text}: a packing has 2 crystals or more")
-    return number
-
-
 def main(argv: list[str] | None = None) -> None:
-    parser = parser_of("figure5", DESCRIPTION, EPILOG)
+    parser = parser_of("figure5", DESCRIPTION, EPILOG, SEED)
     parser.add_argument(
         "--samples", type=positive, metavar="N", help=f"ensembles of each kind: {SAMPLES}"
     )

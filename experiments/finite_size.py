@@ -17,20 +17,26 @@ bounds, rule, and widths go as n^(−1/2), about.
     python experiments/finite_size.py --out out
 """
 
-import csv
-import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import matplotlib as mpl
 import numpy as np
-from figure4 import finish, json_bytes, parser_of, picture_files, positive
-from figure5 import crystals
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
+from script import (
+    crystals,
+    csv_bytes,
+    finish,
+    json_bytes,
+    made_by,
+    parser_of,
+    picture_files,
+    positive,
+)
 
 import diffdip
 from diffdip import Ensemble, NanocrystalPacking, UniformCylinder, cauchy_law, quantiles, simulate
@@ -89,15 +95,24 @@ def run(
     samples: int = SAMPLES,
     seconds: float = SECONDS,
     seed: int = SEED,
+    known: Mapping[tuple[float, int], Ensemble] | None = None,
 ) -> list[Row]:
-    """Sample each arrangement at each size, in float64: `samples`, or what `seconds` allow."""
+    """Sample each arrangement at each size, in float64: `samples`, or what `seconds` allow.
+
+    Packings that are `known` from `figure5.run` with the same `samples` and `seed` are not drawn
+    again.
+    """
+    known = known or {}
     rows = []
     with jax.enable_x64(True):
         for size in sizes:
             dipoles = volume = 0.0
             for kind, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
                 model = NanocrystalPacking(n_crystals=size, extra_spacing=spacing)
-                rows.append(row(kind, size, _sample(model, samples, seconds, seed)))
+                ensemble = known.get((spacing, size))
+                if ensemble is None:
+                    ensemble = _sample(model, samples, seconds, seed)
+                rows.append(row(kind, size, ensemble))
                 dipoles, volume = rows[-1].dipoles, float(model.volume)
             count = round(dipoles)
             model = UniformCylinder(n=count, density=dipoles / volume)
@@ -216,27 +231,25 @@ def figure(rows: Sequence[Row]) -> Figure:
 
 def rows_csv(rows: Sequence[Row]) -> bytes:
     """A row for each arrangement, field and size."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_HEADER.split())
+    lines: list[Sequence[Any]] = [CSV_HEADER.split()]
     for one in rows:
         for name in "AB":
             ratio = np.array(getattr(one, name))
             numbers = [1e3 * one.mu0_M, *(1e3 * one.mu0_M * ratio), *ratio]
-            writer.writerow(
+            lines.append(
                 [one.settings["model"]["convention"], one.kind, name, one.n_crystals]
                 + [f"{one.dipoles:.6g}", one.samples]
                 + [f"{x:.6g}" if math.isfinite(x) else "" for x in numbers]
             )
-    return stream.getvalue().encode()
+    return csv_bytes(lines)
 
 
 def files(rows: Sequence[Row]) -> dict[str, bytes]:
     """Everything that the script writes, by file name."""
     seed, convention = rows[0].settings["seed"], rows[0].settings["model"]["convention"]
-    made_by = (
-        f"diffdip {diffdip.__version__}, experiments/finite_size.py --seed {seed}; at most "
-        f"{max(row.samples for row in rows)} samples; convention {convention}"
+    made = made_by(
+        f"finite_size.py --seed {seed}; at most {max(row.samples for row in rows)} samples",
+        convention,
     )
     document = {
         "diffdip": diffdip.__version__,
@@ -248,14 +261,14 @@ def files(rows: Sequence[Row]) -> dict[str, bytes]:
         },
     }
     return {
-        **picture_files("finite_size", figure(rows), made_by),
+        **picture_files("finite_size", figure(rows), made),
         "finite_size.csv": rows_csv(rows),
         "finite_size.json": json_bytes(document),
     }
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = parser_of("finite_size", DESCRIPTION, EPILOG)
+    parser = parser_of("finite_size", DESCRIPTION, EPILOG, SEED)
     parser.add_argument(
         "--samples", type=positive, metavar="N", help=f"of each arrangement at most: {SAMPLES}"
     )

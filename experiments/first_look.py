@@ -7,17 +7,26 @@ figure1.py.
     python experiments/first_look.py --out out
 """
 
-import argparse
 import math
-from pathlib import Path
 
 import figure1
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from script import finish, made_by, parser_of, picture_files
 
 from diffdip import FitResult, fit_series
-from diffdip.io import OutputError, example_path, read_table, write_files
-from diffdip.plot import STYLE, draw_fit, figure_bytes
+from diffdip.io import example_path, read_table
+from diffdip.plot import STYLE, draw_fit
+
+
+DESCRIPTION = """\
+Fit the bundled goniometer table, draw it next to the published samples, print the numbers of both.
+"""
+
+EPILOG = """\
+Writes first_look.png and first_look.pdf. Example:
+  python experiments/first_look.py --out out
+"""
 
 
 def fit_example() -> FitResult:
@@ -54,27 +63,16 @@ def figure(result: FitResult) -> Figure:
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Fit the bundled goniometer table, draw the published samples, print both.",
-        epilog="Example: python experiments/first_look.py --out out",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("out"),
-        help="folder for first_look.png and first_look.pdf (default: %(default)s)",
-    )
-    arguments = parser.parse_args()
+def files(result: FitResult) -> dict[str, bytes]:
+    """Everything that the script writes, by file name."""
+    return picture_files("first_look", figure(result), made_by("first_look.py", result.convention))
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = parser_of("first_look", DESCRIPTION, EPILOG, seed=None)
+    options = parser.parse_args(argv)
     result = fit_example()
-    drawn = figure(result)
-    kinds = {f"first_look.{kind}": figure_bytes(drawn, kind) for kind in ("png", "pdf")}
-    try:
-        written = write_files(arguments.out, kinds)
-    except OutputError as error:
-        parser.exit(2, f"first_look: {error}\n")
-    print(table(result))
-    print("wrote", *written)
+    finish(parser, options.out, files(result), table(result))
 
 
 if __name__ == "__main__":

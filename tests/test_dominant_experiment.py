@@ -1,7 +1,6 @@
 """The script that counts dominant pairs, run small: files, and numbers counted again by hand."""
 
 import csv
-import importlib.util
 from pathlib import Path
 
 import equinox as eqx
@@ -11,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffdip import PAPER, Convention, UniformCylinder
+from diffdip import PAPER, Convention, NanocrystalPacking, UniformCylinder
 from diffdip.crystals import AbstractModel, Draw
 from diffdip.dominant import dominant_pairs
 
 
-SCRIPT = Path(__file__).parents[1] / "experiments" / "dominant_pairs.py"
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SAMPLES, CRYSTALS, SEED = 70, 3, 5  # more than one block
 
 NAMES = (
@@ -32,10 +31,11 @@ pytestmark = pytest.mark.float32
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("dominant_pairs_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(EXPERIMENTS))
+        import dominant_pairs
+
+        yield dominant_pairs
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,10 @@ def test_writes_its_files(script, written):
     assert (written / "dominant_pairs.pdf").read_bytes().startswith(b"%PDF")
     with Image.open(written / "dominant_pairs.png") as image:
         assert abs(image.size[0] - 170 / 25.4 * 300) <= 1
+        made_by = image.info["Description"]
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    for color in (script.BLUE, script.VERMILLION, script.GREEN):
+    assert f"dominant_pairs.py --crystals {CRYSTALS} --samples {SAMPLES} --seed {SEED};" in made_by
+    for color in script.COLORS.values():
         rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
         assert np.sum(np.all(pixels == rgb, axis=-1)) > 1000
 
@@ -75,11 +77,12 @@ class Labelled(AbstractModel):
 
 
 @eqx.filter_jit
-def drawn(model, kept):
+def drawn(model, kept, between):
     """The samples of `simulate`, and their pairs."""
     keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(SEED), i))(jnp.arange(SAMPLES))
     draws = jax.vmap(lambda key: model.draw(key))(keys)
-    return draws, jax.vmap(lambda system: dominant_pairs(system, kept))(draws.system)
+    pairs = lambda system: dominant_pairs(system, kept, between_crystals=between)
+    return draws, jax.vmap(pairs)(draws.system)
 
 
 def nearest(positions):
@@ -88,13 +91,12 @@ def nearest(positions):
     return np.min(apart[np.triu_indices(len(positions), 1)])
 
 
-def test_numbers_are_those_of_dominant_pairs(script):
-    result = script.run_model(Labelled(), SAMPLES, SEED)
-    draws, pairs = jax.device_get(drawn(Labelled(), script.KEPT))
+@pytest.mark.parametrize("between", [False, True])
+def test_numbers_are_those_of_dominant_pairs(script, between):
+    result = script.run_model(Labelled(), SAMPLES, SEED, between_crystals=between)
+    draws, pairs = jax.device_get(drawn(Labelled(), script.KEPT, between))
     systems = draws.system
     np.testing.assert_array_equal(result["complete"], draws.complete)
-    closest = [nearest(p[m]) for p, m in zip(systems.positions, systems.mask, strict=True)]
-    np.testing.assert_allclose(result["distance"], closest, rtol=1e-5)
     np.testing.assert_allclose(result["share"], pairs.share[:, 0], rtol=1e-5)
     np.testing.assert_allclose(result["extra_dipoles"], 5 / 25, rtol=1e-6)
     rows = []
@@ -107,28 +109,43 @@ def test_numbers_are_those_of_dominant_pairs(script):
         ends = np.stack([pairs.first[i], pairs.second[i]])[:, : numbers[80]]
         different = systems.crystal[i, ends[0]] != systems.crystal[i, ends[1]]
         added = systems.extra[i, ends[0]] | systems.extra[i, ends[1]]
-        assert result["different_first"][i] == different[0]
-        assert result["different_80"][i] == different.sum()
         assert result["extra_first"][i] == added[0]
         assert result["extra_80"][i] == added.sum()
+        if between:
+            assert different.all()
+        else:
+            assert result["different_first"][i] == different[0]
+            assert result["different_80"][i] == different.sum()
         rows.append((different[0], different.all(), added[0], added.any(), added.all()))
-    shares = np.mean(np.array(rows)[draws.complete], axis=0)
-    assert 0 < shares.min() < shares.max() < 1
     values = {name: row["value"] for name, row in script.summary(result).items()}
-    for name, share in zip(NAMES, shares, strict=True):
+    shares = dict(zip(NAMES, np.mean(np.array(rows)[draws.complete], axis=0), strict=True))
+    if between:
+        # said by the choice of the pairs, not by the samples
+        assert [values[name] for name in NAMES[:2]] == [None, None]
+        assert "different_first" not in result
+        shares = {name: shares[name] for name in NAMES[2:]}
+    else:
+        closest = [nearest(p[m]) for p, m in zip(systems.positions, systems.mask, strict=True)]
+        np.testing.assert_allclose(result["distance"], closest, rtol=1e-5)
+    assert 0 < min(shares.values()) < max(shares.values()) < 1
+    for name, share in shares.items():
         assert values[name] == pytest.approx(share)
 
 
-@pytest.mark.parametrize(("column", "spacing"), [(1, 0.26), (2, 0.0)])
-def test_the_table_shows_both_rules(script, written, column, spacing):
-    result = script.run(CRYSTALS, SAMPLES, SEED, extra_spacing=spacing)
+@pytest.mark.parametrize(
+    ("column", "spacing", "between"), [(1, 0.26, False), (2, 0.0, False), (3, 0.0, True)]
+)
+def test_the_table_shows_the_cases(script, written, column, spacing, between):
+    model = NanocrystalPacking(CRYSTALS, extra_spacing=spacing)
+    result = script.run_model(model, SAMPLES, SEED, between_crystals=between)
     lines = (written / "dominant_pairs.csv").read_text(encoding="utf-8").splitlines()
     printed = {row[0]: row[column] for row in csv.reader(lines)}
     for name, row in script.summary(result).items():
-        assert printed[name] == f"{row['value']:.4g}"
-    # the rule keeps dipoles of one crystal apart, without it some are closer
-    same = ~result["different_first"]
-    assert (result["distance"][same].min() < 0.2599) == (spacing == 0)
+        assert printed[name] == ("" if row["value"] is None else f"{row['value']:.4g}")
+    if not between:
+        # the rule keeps dipoles of one crystal apart, without it some are closer
+        same = ~result["different_first"]
+        assert (result["distance"][same].min() < 0.2599) == (spacing == 0)
 
 
 def counted(**changes):
@@ -181,20 +198,3 @@ def test_summary_without_crystals(script):
     none = [name for name, row in rows.items() if row["value"] is None]
     assert len(none) == 7
     assert all("crystals" in name or "extra" in name for name in none)
-
-
-@pytest.mark.parametrize("option", [("--samples", "0"), ("--crystals", "1")])
-def test_what_cannot_be_counted_is_refused(script, option, capsys, tmp_path):
-    with pytest.raises(SystemExit):
-        script.main([*option, "--out", str(tmp_path / "none")])
-    assert option[0] in capsys.readouterr().err
-    assert not (tmp_path / "none").exists()
-
-
-def test_help_teaches(script, capsys):
-    with pytest.raises(SystemExit) as stop:
-        script.main(["--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    for word in ("--out", "--samples", "--crystals", "--seed", "projection", "Example"):
-        assert word in text

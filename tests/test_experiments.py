@@ -1,4 +1,4 @@
-"""The scripts of Figs. 4 and 5, finite size, claims and all together, run small in one process."""
+"""The scripts, and `reproduce` that runs all of them, small and in one process."""
 
 import csv
 import io
@@ -24,26 +24,28 @@ def scripts():
         patch.syspath_prepend(str(EXPERIMENTS))
         import reproduce
 
+        patch.setattr(reproduce.figure3, "QUICK_DIPOLES", 30)
         patch.setattr(reproduce.figure5, "SIZES", (2, 3))
         patch.setattr(reproduce.figure5, "QUICK_SAMPLES", 40)
         patch.setattr(reproduce.figure4, "CRYSTALS", 3)
         patch.setattr(reproduce.figure4, "SAMPLES", 40)
         patch.setattr(reproduce.finite_size, "QUICK_SIZES", (2,))
-        patch.setattr(reproduce.finite_size, "QUICK_SAMPLES", 40)
         patch.setattr(reproduce.finite_size, "QUICK_SECONDS", 0.01)
-        # has tests of its own, and takes long to compile
+        # have tests of their own, and take long to compile
         patch.setattr(reproduce.dominant_pairs, "run_model", counted)
+        patch.delitem(reproduce.ALL_PARTS, "first look")
         yield reproduce
 
 
-def counted(model, samples, seed):
+def counted(model, samples, seed, between_crystals=False):
     """Made-up results of `dominant_pairs.run_model`: 3 pairs dominate, always the same."""
     ones = np.ones(samples)
     result = {f"pairs_{part}": 3 * ones.astype(int) for part in (50, 80, 90)}
     result |= {"distance": 0.3 * ones, "share": 0.6 * ones, "complete": ones > 0}
     if hasattr(model, "n_crystals"):
-        between = ones > 0 if model.extra_spacing > 0 else ones < 0
-        result |= {"different_first": between, "different_80": 3 * between}
+        if not between_crystals:
+            between = ones > 0 if model.extra_spacing > 0 else ones < 0
+            result |= {"different_first": between, "different_80": 3 * between}
         result |= {"extra_first": ones > 0, "extra_80": ones, "extra_dipoles": 0.1 * ones}
     return result
 
@@ -52,7 +54,8 @@ def counted(model, samples, seed):
 def everything(scripts, tmp_path_factory):
     """The folder that `reproduce --quick` writes."""
     out = tmp_path_factory.mktemp("all") / "out"
-    scripts.main(["--quick", "--seed", "1", "--out", str(out)])
+    written = scripts.reproduce(out, quick=True, seed=1)
+    assert set(written) == set(out.iterdir())
     return out
 
 
@@ -90,31 +93,13 @@ def test_pictures_say_what_made_them(everything, name):
         pixels = np.asarray(image.convert("L"))
     assert made_by.startswith("diffdip ")
     assert "convention paper" in made_by
-    assert "seed " in made_by
+    assert f"experiments/{name}.py" in made_by
+    assert ("--seed " in made_by) == (name != "figure1")
     assert 0.5 < np.mean(pixels > 250) < 1  # neither empty nor covered
     # nothing is cut off at the edges
     rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     assert rim.min() == 255
     assert (everything / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-
-
-def test_only_the_figure_asked_for(scripts, tmp_path, capsys):
-    scripts.main(["--figure", "1", "--out", str(tmp_path / "out")])
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["figure1.pdf", "figure1.png"]
-    printed = capsys.readouterr()
-    assert "399.575" in printed.out
-    assert printed.err.startswith("[1/1] Fig. 1")
-    with pytest.raises(SystemExit):
-        scripts.main(["--figure", "2", "--out", str(tmp_path / "none")])
-    assert not (tmp_path / "none").exists()
-
-
-def test_an_unwritable_folder_is_one_line(scripts, tmp_path, capsys):
-    (tmp_path / "out").write_text("mine")
-    with pytest.raises(SystemExit) as stop:
-        scripts.main(["--figure", "1", "--out", str(tmp_path / "out")])
-    assert stop.value.code == 2
-    assert "cannot be written" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -136,19 +121,60 @@ def test_each_script_by_itself(scripts, everything, name, arguments, files, tmp_
     assert "wrote" in capsys.readouterr().out
     for file in files:  # the same seed gives the same numbers again
         assert (tmp_path / file).read_bytes() == (everything / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("first_look", ["goniometer"]),
+        ("figure1", ["Fig. 1"]),
+        ("figure3", ["Fig. 3", "convention `paper`", "--seed", "--dipoles"]),
+        ("figure4", ["Fig. 4", "--seed", "--crystals", "--samples"]),
+        ("figure5", ["Fig. 5", "--seed", "--sizes", "--samples", "--quick"]),
+        ("dominant_pairs", ["projection", "--seed", "--crystals", "--samples"]),
+        ("finite_size", ["--seed", "--sizes", "--samples", "--seconds", "--quick"]),
+        ("claims", ["Verdicts", "--seed", "--samples", "--quick"]),
+    ],
+)
+def test_help_teaches(scripts, name, words, capsys):
     with pytest.raises(SystemExit) as stop:
-        script.main(["--help"])
+        getattr(scripts, name).main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert "python experiments/" in text
-    assert "--seed" in text
+    for word in (*words, "--out", "Example", f"python experiments/{name}.py"):
+        assert word in text
 
 
-def test_a_packing_of_one_is_refused(scripts, capsys):
-    for script, arguments in (("figure4", ["--crystals", "1"]), ("figure5", ["--sizes", "1"])):
-        with pytest.raises(SystemExit):
-            getattr(scripts, script).main(arguments)
-        assert "1" in capsys.readouterr().err.splitlines()[-1]
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("figure3", "--dipoles", "1"),
+        ("figure3", "--dipoles", "0"),
+        ("figure3", "--dipoles", "-3"),
+        ("figure3", "--dipoles", "many"),
+        ("figure4", "--crystals", "1"),
+        ("figure5", "--sizes", "1"),
+        ("dominant_pairs", "--samples", "0"),
+        ("dominant_pairs", "--crystals", "1"),
+    ],
+)
+def test_what_has_no_pairs_is_refused(scripts, name, option, value, capsys, tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        getattr(scripts, name).main([option, value, "--out", str(tmp_path / "none")])
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert option in line
+    assert value in line
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_unwritable_folder_is_one_line(scripts, tmp_path, capsys):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        scripts.figure1.main(["--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"figure1: {tmp_path / 'out'}: cannot be written")
 
 
 def test_packings_are_what_the_rules_say(scripts, packings):
@@ -293,8 +319,15 @@ def test_claims_are_judged_and_strict(scripts, everything):
     assert found["tr D = 0"]["verdict"] == "agrees"
     pairs = found["F_dip is dominated by only 2–4 pairs"]
     assert pairs["verdict"] == "agrees"
-    assert pairs["numbers"] == {"pairs_80_0.26_nm": 3, "pairs_80_0_nm": 3}
-    assert found["the dominant pairs are of different crystals"]["verdict"] == "depends"
+    cases = ("0.26_nm", "0_nm", "between_crystals")
+    assert pairs["numbers"] == {f"pairs_80_{case}": 3 for case in cases}
+    different = found["the dominant pairs are of different crystals"]
+    assert different["verdict"] == "depends"
+    # it is so by construction where only such pairs count, which says nothing
+    assert different["numbers"] == {
+        f"share_between_crystals_{case}": x for case, x in (("0.26_nm", 1), ("0_nm", 0))
+    }
+    assert "3 pairs carry half of D, the strongest at 0.30 nm" in different["why"]
     assert found["their dipoles are a few Å apart"]["verdict"] == "agrees"
     assert "53.0 and 399.6 mT" in str([row["number"] for row in rows])
 

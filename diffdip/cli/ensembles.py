@@ -8,7 +8,15 @@ import typer
 from rich.table import Table
 
 from ..progress import progress_bar
-from .common import ConventionName, ConventionOption, app, check_numbers, console, fail
+from .common import (
+    INTERRUPTED,
+    ConventionName,
+    ConventionOption,
+    app,
+    check_numbers,
+    console,
+    fail,
+)
 
 
 if TYPE_CHECKING:
@@ -17,9 +25,6 @@ if TYPE_CHECKING:
     from ..crystals import AbstractModel
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 class ModelName(StrEnum):

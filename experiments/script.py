@@ -1,0 +1,110 @@
+"""What the scripts share: their arguments, pictures that say what made them, tables, writing."""
+
+import argparse
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+import diffdip
+from diffdip import PAPER
+from diffdip.io import OutputError, write_files
+from diffdip.plot import STYLE
+
+
+def parser_of(
+    name: str, description: str, epilog: str, seed: int | None = 0
+) -> argparse.ArgumentParser:
+    """A parser with --out and, where something is random, --seed with this default."""
+    parser = argparse.ArgumentParser(
+        prog=f"{name}.py",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder, made if missing: out"
+    )
+    if seed is not None:
+        parser.add_argument(
+            "--seed",
+            type=int,
+            default=seed,
+            help="one seed always gives the same samples: %(default)s",
+        )
+    return parser
+
+
+def at_least(least: int, reason: str) -> Callable[[str], int]:
+    """Argument type: a whole number of at least so many, refused with the reason."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value}: {reason}, give {least} or more")
+        return value
+
+    return number
+
+
+positive = at_least(1, "that is none at all")
+crystals = at_least(2, "pairs between crystals need two of them")
+
+
+def made_by(command: str, convention: str = PAPER.name) -> str:
+    """The line in a picture that says how to make it again."""
+    return f"diffdip {diffdip.__version__}, experiments/{command}; convention {convention}"
+
+
+def picture_files(name: str, figure: Figure, made_by: str) -> dict[str, bytes]:
+    """PNG and PDF of a figure by file name, which say what made them; always the same bytes."""
+    files = {}
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None, "Description": made_by},
+        "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Subject": made_by},
+    }
+    for kind, described in metadata.items():
+        stream = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            figure.savefig(stream, format=kind, dpi=300, metadata=described)
+        files[f"{name}.{kind}"] = stream.getvalue()
+    return files
+
+
+def csv_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
+    """A table as a file."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue().encode()
+
+
+def json_bytes(document: Any) -> bytes:
+    """Strict JSON of plain data and numpy numbers; NaN and infinity become null."""
+    text = json.dumps(_plain(document), indent=2, allow_nan=False, ensure_ascii=False)
+    return (text + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def finish(parser: argparse.ArgumentParser, out: Path, made: dict[str, bytes], text: str) -> None:
+    """Write files, then print the text and what was written."""
+    try:
+        written = write_files(out, made)
+    except OutputError as error:
+        parser.exit(2, f"{parser.prog.removesuffix('.py')}: {error}\n")
+    print(text)
+    print("wrote", *written)
