@@ -282,10 +282,16 @@ def fisher(
 
     cos θ = 1 + ln(v + (1 − v) e^{−2κ})/κ for v uniform in [0, 1).
     """
-    v, angle = uniform[..., 0], 2 * jnp.pi * uniform[..., 1]
     # −expm1 keeps 1 − cos θ exact for large κ
-    below = -jnp.log1p((1 - v) * jnp.expm1(-2 * kappa)) / kappa
-    across = jnp.sqrt(jnp.maximum(below * (2 - below), 0))
+    below = -jnp.log1p((1 - uniform[..., 0]) * jnp.expm1(-2 * kappa)) / kappa
+    return turned(axis, below, uniform[..., 1])
+
+
+def turned(
+    axis: Float[Array, "*#b 3"], below: Float[Array, "*#b"], share: Float[Array, "*#b"]
+) -> Float[Array, "*#b 3"]:
+    """Unit vectors at the angle θ from `axis`, 1 − cos θ = `below`, `share` of a turn about it."""
+    across, angle = jnp.sqrt(jnp.maximum(below * (2 - below), 0)), 2 * jnp.pi * share
     x, y, z = axis[..., 0], axis[..., 1], axis[..., 2]
     # a frame about the axis without a singular direction but −0 (Duff et al., JCGT 6, 1, 2017)
     sign = jnp.where(z < 0, -1.0, 1.0).astype(z.dtype)
@@ -293,8 +299,8 @@ def fisher(
     b = x * y * a
     one = jnp.stack([1 + sign * x * x * a, sign * b, -sign * x], axis=-1)
     two = jnp.stack([b, sign + y * y * a, -y], axis=-1)
-    turned = jnp.cos(angle)[..., None] * one + jnp.sin(angle)[..., None] * two
-    return (1 - below)[..., None] * axis + across[..., None] * turned
+    round_it = jnp.cos(angle)[..., None] * one + jnp.sin(angle)[..., None] * two
+    return (1 - below)[..., None] * axis + across[..., None] * round_it
 
 
 def add_extra(

@@ -35,6 +35,9 @@ _LANES = 8
 _PART, _MAX_PARTS = 256, 16
 """Columns are split in parts of about this length, up to so many, which share the cores."""
 
+_SAME = 1e-4
+"""Distance (nm) below which a dipole is taken to be the one that a point belongs to."""
+
 
 def pair_differences(
     position: Float[Array, "3"],
@@ -132,8 +135,31 @@ def pair_quadrupole(
     >>> print(pair_quadrupole(pair, jnp.array([1.0, 2.0]), jnp.ones(2, bool))[0, :3])
     [ 16.  16. -32.]
     """
-    second = _at_each(_SECOND_AT_EACH, _sites(positions, moments, mask))
+    sites = _sites(positions, moments, mask)
+    second = _at_each(_SECOND_AT_EACH, sites, sites)
     return jnp.where(mask[:, None], _traceless(jnp.stack(second)).T, 0)
+
+
+def quadrupole_at(
+    points: Float[Array, "k 3"],
+    positions: Float[Array, "n 3"],
+    moments: Float[Array, " n"],
+    mask: Bool[Array, " n"],
+) -> Float[Array, "k 6"]:
+    """Σ_j mⱼ (I − 3 r̂ r̂ᵀ)/r³ in µB/nm³ at any points (nm): what a dipole there would see.
+
+    A dipole within 10⁻⁴ nm of a point does not count, so that at the dipoles it is
+    `pair_quadrupole`, however their positions were rounded. Elements xx, yy, zz, xy, xz, yz;
+    without a derivative rule.
+
+    >>> import jax.numpy as jnp
+    >>> one = jnp.zeros((1, 3)), jnp.ones(1), jnp.ones(1, bool)
+    >>> print(quadrupole_at(jnp.array([[0.0, 0.0, 0.5]]), *one)[0, :3])
+    [  8.   8. -16.]
+    """
+    columns = (*points.T, jnp.zeros_like(points[:, 0]))
+    second = _at_each(_SECOND_AT_POINTS, _sites(positions, moments, mask), columns)
+    return _traceless(jnp.stack(second)).T
 
 
 @jax.custom_jvp
@@ -153,7 +179,8 @@ def pair_octupole(
     >>> print(pair_octupole(pair, jnp.ones(2), jnp.ones(2, bool))[0, 2, 2])  # of −2/z³: 6/z⁴
     96.0
     """
-    third = _at_each(_THIRD_AT_EACH, _sites(positions, moments, mask))
+    sites = _sites(positions, moments, mask)
+    third = _at_each(_THIRD_AT_EACH, sites, sites)
     xxx, xxy, xxz, xyy, xyz, yyy, yyz = third
     xzz, yzz, zzz = -xxx - xyy, -xxy - yyy, -xxz - yyz
     elements = [xxx, xxy, xxz, xyy, yyy, yyz, xzz, yzz, zzz]
@@ -284,6 +311,12 @@ def _second_at_each(rows: Sites, columns: Sites) -> list[Array]:
     return _second_moments(x, y, z, _apart(squared), rows[3])
 
 
+def _second_at_points(rows: Sites, columns: Sites) -> list[Array]:
+    x, y, z, squared = _difference(rows, columns)
+    apart = jnp.where(squared > _SAME**2, squared, jnp.inf)
+    return _second_moments(x, y, z, apart, rows[3])
+
+
 def _third_at_each(rows: Sites, columns: Sites) -> list[Array]:
     """xxx, xxy, xxz, xyy, xyz, yyy, yyz of a third of ∂/∂r of m (I − 3 r̂ r̂ᵀ)/r³."""
     x, y, z, squared = _difference(rows, columns)
@@ -334,6 +367,7 @@ class _Kernel(NamedTuple):
 _SECOND = _Kernel(_second, (jnp.add,) * 6, rows=6)
 _CLOSEST = _Kernel(_second_and_distance, (jnp.add,) * 6 + (_smaller,), rows=5)
 _SECOND_AT_EACH = _Kernel(_second_at_each, (jnp.add,) * 6, rows=4)
+_SECOND_AT_POINTS = _Kernel(_second_at_points, (jnp.add,) * 6, rows=4)
 _THIRD_AT_EACH = _Kernel(_third_at_each, (jnp.add,) * 7, rows=4)
 
 
@@ -342,21 +376,21 @@ def _over_pairs(kernel: _Kernel, sites: Sites) -> tuple[Array, ...]:
     return _by_platform(_ring, kernel, sites)
 
 
-def _at_each(kernel: _Kernel, sites: Sites) -> tuple[Array, ...]:
-    """Gather, for each site as a column, the terms of all sites as rows, itself included."""
-    return _by_platform(_square, kernel, sites)
+def _at_each(kernel: _Kernel, sites: Sites, columns: Sites) -> tuple[Array, ...]:
+    """Gather, for each column, the terms of all sites as rows, itself included."""
+    return _by_platform(_rectangle, kernel, sites, columns)
 
 
-def _by_platform(function: Callable[..., Any], kernel: _Kernel, sites: Sites) -> Any:
+def _by_platform(function: Callable[..., Any], kernel: _Kernel, *operands: Sites) -> Any:
     """The same sum in the tiles that suit the CPU or an accelerator."""
     return jax.lax.platform_dependent(
-        *sites,
-        cpu=lambda *sites: function(kernel, sites, kernel.rows),
-        default=lambda *sites: function(kernel, sites, _WIDE_ROWS),
+        *operands,
+        cpu=lambda *operands: function(kernel, kernel.rows, *operands),
+        default=lambda *operands: function(kernel, _WIDE_ROWS, *operands),
     )
 
 
-def _ring(kernel: _Kernel, sites: Sites, rows: int) -> tuple[Array, ...]:
+def _ring(kernel: _Kernel, rows: int, sites: Sites) -> tuple[Array, ...]:
     tiles = -(-len(sites[0]) // rows)
     tiles += 1 - tiles % 2
     sites = _padded(sites, tiles * rows)
@@ -392,11 +426,11 @@ def _ring(kernel: _Kernel, sites: Sites, rows: int) -> tuple[Array, ...]:
     )
 
 
-def _square(kernel: _Kernel, sites: Sites, rows: int) -> tuple[Array, ...]:
-    count = len(sites[0])
-    tiles = -(-count // rows)
+def _rectangle(kernel: _Kernel, rows: int, sites: Sites, columns: Sites) -> tuple[Array, ...]:
+    count = len(columns[0])
+    tiles = -(-len(sites[0]) // rows)
     parts, length = _split(count)
-    columns = [site.reshape(parts, 1, length) for site in _padded(sites, parts * length)]
+    columns = [site.reshape(parts, 1, length) for site in _padded(columns, parts * length)]
     tiled = [site.reshape(tiles, rows) for site in _padded(sites, tiles * rows)]
 
     def tile(index: Any, totals: tuple[Array, ...]) -> tuple[Array, ...]:
