@@ -37,9 +37,15 @@ class AbstractObservable(eqx.Module):
 
 
 class Component(AbstractObservable):
-    """One anisotropy field, signed: `name` is A, B or C. In tesla."""
+    """One anisotropy field, signed: `name` is A, B or C. In tesla.
+
+    Raises `ValueError` for another name.
+    """
 
     name: str
+
+    def __check_init__(self) -> None:
+        _check_name(self.name)
 
     def __call__(self, fields: Float[Array, "3"], convention: Convention) -> Float[Array, ""]:
         return fields["ABC".index(self.name)]
@@ -50,9 +56,12 @@ class Component(AbstractObservable):
 
 
 class Magnitude(AbstractObservable):
-    """|A|, |B| or |C| in tesla."""
+    """|A|, |B| or |C| in tesla. Raises `ValueError` for another name."""
 
     name: str
+
+    def __check_init__(self) -> None:
+        _check_name(self.name)
 
     def __call__(self, fields: Float[Array, "3"], convention: Convention) -> Float[Array, ""]:
         return jnp.abs(fields["ABC".index(self.name)])
@@ -60,6 +69,11 @@ class Magnitude(AbstractObservable):
     @property
     def label(self) -> str:
         return f"|{self.name}|"
+
+
+def _check_name(name: str) -> None:
+    if name not in ("A", "B", "C"):
+        raise ValueError(f"unknown anisotropy field {name!r}: expected A, B or C")
 
 
 class Amplitude(AbstractObservable):
@@ -173,6 +187,11 @@ def _at(distance: np.ndarray, values: np.ndarray) -> float:
     return float(np.mean(values) - trend * centre)
 
 
+def _check_positive(observable: AbstractObservable) -> None:
+    if isinstance(observable, Component):
+        raise ValueError(f"{observable.label} has a sign: expected a positive observable")
+
+
 class GeometricMean(AbstractStatistic):
     """exp⟨ln max(x, `floor`)⟩ of a positive observable.
 
@@ -185,6 +204,9 @@ class GeometricMean(AbstractStatistic):
 
     observable: AbstractObservable
     floor: float = 1e-4
+
+    def __check_init__(self) -> None:
+        _check_positive(self.observable)
 
     def value(self, x: np.ndarray) -> float:
         return float(np.exp(np.mean(self._log(x))))
@@ -213,6 +235,7 @@ class TailFraction(AbstractStatistic):
     above: float
 
     def __check_init__(self) -> None:
+        _check_positive(self.observable)
         if not self.above > 0:
             raise ValueError(f"a tail begins above 0, not at {self.above:g}")
 
