@@ -27,8 +27,8 @@ from diffdip.progress import progress_bar
 FRACTIONS = (50, 80, 90)
 """Parts of |D| in % whose pairs are counted."""
 
-LINES = ("-", "--", ":")
-"""How the figure draws each of them."""
+LINES = {50: "-", 80: "--"}
+"""Those that the figure draws, and how."""
 
 KEPT = 256
 """Pairs that are kept of each ensemble."""
@@ -235,15 +235,9 @@ def figure(results: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
         models = [(line(color=COLORS[name]), LABELS[name]) for name in results]
         styles = [
             (line(color="k", linestyle=style, linewidth=1.0), f"{part} % of $D$")
-            for part, style in zip(FRACTIONS, LINES, strict=True)
+            for part, style in LINES.items()
         ]
-        # columns of three: models, then styles
-        nothing = [(line(linestyle="none"), "")]
-        columns = [models[i : i + 2] + nothing for i in range(0, len(models), 2)]
-        entries = [entry for column in (*columns, styles) for entry in column]
-        drawn.legend(
-            *zip(*entries, strict=True), loc="outside upper center", ncols=len(columns) + 1
-        )
+        drawn.legend(*zip(*models, *styles, strict=True), loc="outside upper center", ncols=3)
     return drawn
 
 
@@ -251,7 +245,7 @@ def _draw_counts(axes: Any, kept: Mapping[str, Any]) -> None:
     number = np.arange(1, KEPT + 1)
     axes.axvspan(2, 4, color="0.9", linewidth=0)
     for name, result in kept.items():
-        for part, dashes in zip(FRACTIONS, LINES, strict=True):
+        for part, dashes in LINES.items():
             reached = np.mean(result[f"pairs_{part}"][:, None] <= number, axis=0)
             axes.step(number, reached, where="post", linestyle=dashes, color=COLORS[name], lw=1.0)
     axes.set_xscale("log", base=2)
@@ -273,8 +267,8 @@ def _draw_distances(axes: Any, kept: Mapping[str, Any]) -> None:
         axes.step(np.append(0, distance), np.append(0, share), where="post", color=COLORS[name])
     axes.set_xlim(0, 1.05 * longest)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("distance of the strongest pair (nm)")
-    axes.set_title("(b)  how close", loc="left")
+    axes.set_xlabel("its distance (nm)")
+    axes.set_title("(b)  the strongest pair", loc="left")
 
 
 def _draw_places(axes: Any, kept: Mapping[str, Any]) -> None:
@@ -293,9 +287,13 @@ def _draw_places(axes: Any, kept: Mapping[str, Any]) -> None:
         result = kept[name]
         shown = [i for i, (key, _) in enumerate(bars.values()) if key in result]
         values = [np.mean(of(result, result[key])) for key, of in bars.values() if key in result]
-        place = np.array(shown) + (index - (len(packed) - 1) / 2) * height
+        offset = (index - (len(packed) - 1) / 2) * height
+        place = np.array(shown) + offset
         drawn = axes.barh(place, values, 0.9 * height, color=COLORS[name])
         axes.bar_label(drawn, [f"{100 * v:.0f} %" for v in values], padding=2, fontsize=6)
+        for at in set(range(len(bars))) - set(shown):
+            look = {"fontsize": 6, "va": "center", "color": COLORS[name]}
+            axes.text(0.02, at + offset, "by choice", **look)
     axes.set_yticks(range(len(bars)), list(bars))
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()

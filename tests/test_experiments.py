@@ -11,6 +11,7 @@ import pytest
 import scipy.constants
 from PIL import Image
 from scipy.integrate import quad
+from scipy.stats import ks_2samp
 
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
@@ -25,11 +26,11 @@ def scripts():
         import reproduce
 
         patch.setattr(reproduce.figure3, "QUICK_DIPOLES", 30)
-        patch.setattr(reproduce.figure5, "SIZES", (2, 3))
+        patch.setattr(reproduce.figure5, "SIZES", (3,))
         patch.setattr(reproduce.figure5, "QUICK_SAMPLES", 40)
         patch.setattr(reproduce.figure4, "CRYSTALS", 3)
         patch.setattr(reproduce.figure4, "SAMPLES", 40)
-        patch.setattr(reproduce.finite_size, "QUICK_SIZES", (2,))
+        patch.setattr(reproduce.finite_size, "QUICK_SIZES", (3,))
         patch.setattr(reproduce.finite_size, "QUICK_SECONDS", 0.01)
         # have tests of their own, and take long to compile
         patch.setattr(reproduce.dominant_pairs, "run_model", counted)
@@ -61,7 +62,18 @@ def everything(scripts, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ensembles(scripts):
-    return scripts.figure5.run((2, 3), 40, 1)
+    return scripts.figure5.run((3,), 40, 1)
+
+
+@pytest.fixture(scope="module")
+def two_sizes(scripts, ensembles):
+    """Those of another seed in the place of a second size, which would have to be compiled."""
+    others = scripts.figure5.run((3,), 40, 2)
+    return {
+        (spacing, size): drawn[spacing, 3]
+        for spacing in scripts.figure5.SPACINGS
+        for size, drawn in ((2, others), (3, ensembles))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +118,10 @@ def test_pictures_say_what_made_them(everything, name):
     ("name", "arguments", "files"),
     [
         ("figure4", ["--crystals", "3", *SMALL], {"figure4.json"}),
-        ("figure5", ["--sizes", "2", "3", *SMALL], {"figure5.csv", "figure5.json"}),
+        ("figure5", ["--sizes", "3", *SMALL], {"figure5.csv", "figure5.json"}),
         (
             "finite_size",
-            ["--sizes", "2", "--seconds", "0.01", *SMALL],
+            ["--sizes", "3", "--seconds", "0.01", *SMALL],
             {"finite_size.csv", "finite_size.json"},
         ),
     ],
@@ -240,10 +252,24 @@ def test_table_of_figure5(scripts, ensembles):
         text = scripts.figure5.table(ensembles)
         assert f"{np.median(values):6.2f} (" in text
     # without the rule only dipoles of one crystal can come closer, never fewer ones
-    for size in (2, 3):
-        far, near = ensembles[0.26, size], ensembles[0.0, size]
-        np.testing.assert_array_equal(far.n_dipoles, near.n_dipoles)
-        assert np.median(near.closest) < np.median(far.closest)
+    far, near = ensembles[0.26, 3], ensembles[0.0, 3]
+    np.testing.assert_array_equal(far.n_dipoles, near.n_dipoles)
+    assert np.median(near.closest) < np.median(far.closest)
+
+
+def test_sizes_are_compared(scripts, two_sizes):
+    rows = scripts.figure5.comparisons(two_sizes, "B")
+    assert [(r["extra_spacing_nm"], r["n_crystals"]) for r in rows] == [
+        (0.26, [2, 3]),
+        (0.0, [2, 3]),
+    ]
+    table = scripts.figure5.table(two_sizes)
+    for row in rows:
+        spacing = row["extra_spacing_nm"]
+        test = ks_2samp(*(np.abs(two_sizes[spacing, size].B) for size in (2, 3)))
+        assert row["statistic"] == pytest.approx(test.statistic)
+        assert row["p_value"] == pytest.approx(test.pvalue, rel=0.05)
+        assert f"largest difference {test.statistic:.3f}, p = {row['p_value']:.2g}" in table
 
 
 def test_histograms_in_the_csv(everything, ensembles):
@@ -272,8 +298,8 @@ def test_the_cauchy_law_per_decade(scripts, ensembles):
     assert quad(share, -6, width)[0] == pytest.approx(0.5, abs=1e-4)  # median of |B|
 
 
-def test_every_text_of_the_figures_can_be_read(scripts, ensembles, packings):
-    for figure in (scripts.figure4.figure(packings), scripts.figure5.figure(ensembles)):
+def test_every_text_of_the_figures_can_be_read(scripts, two_sizes, packings):
+    for figure in (scripts.figure4.figure(packings), scripts.figure5.figure(two_sizes)):
         figure.draw_without_rendering()
         texts = figure.findobj(matplotlib.text.Text)
         assert min(t.get_fontsize() for t in texts if t.get_text() and t.get_visible()) >= 7
@@ -293,12 +319,12 @@ def test_finite_size_scales_by_the_magnetization(everything, ensembles):
     document = strict_json(everything / "finite_size.json")
     rows = {(r["kind"], r["n_crystals"]): r for r in document["rows"]}
     assert len(rows) == 3
-    ensemble = ensembles[0.26, 2]
-    row = rows["bond length", 2]
+    ensemble = ensembles[0.26, 3]
+    row = rows["bond length", 3]
     ratio = np.abs(ensemble.B) / (scipy.constants.mu_0 * ensemble.M)
     assert row["B"][0] == pytest.approx(np.median(ratio), rel=1e-6)
     # as many uniform dipoles, at the same magnetization
-    uniform = rows["uniform", 2]
+    uniform = rows["uniform", 3]
     assert uniform["dipoles"] == round(row["dipoles"])
     assert uniform["mu0_M"] == pytest.approx(row["mu0_M"], rel=1e-6)
 
@@ -337,10 +363,16 @@ def test_claims_are_judged_and_strict(scripts, everything):
     assert {line.count("|") for line in table} == {6}
 
 
-def test_claims_without_dominant_pairs_say_so(scripts, ensembles):
-    rows = [r for r in scripts.claims.claims(ensembles) if r.source == "text after Fig. 5"]
+def test_claims_without_dominant_pairs_say_so(scripts, two_sizes):
+    claims = scripts.claims.claims(two_sizes)
+    rows = [row for row in claims if row.source == "text after Fig. 5"]
     assert len(rows) == 4
     assert {row.verdict for row in rows} == {"not checkable"}
+    [little] = [row for row in claims if row.claim == "the distributions depend little on n_NC"]
+    for spacing in scripts.figure5.SPACINGS:
+        medians = [np.median(np.abs(two_sizes[spacing, size].B)) for size in (2, 3)]
+        ratio = max(medians) / min(medians)
+        assert little.numbers[f"ratio_of_medians_{spacing:g}_nm"] == pytest.approx(ratio)
 
 
 def test_dipoles_of_a_crystal_by_hand(scripts):
