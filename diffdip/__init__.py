@@ -36,6 +36,17 @@ from .fit import (
 )
 from .lattice import lattice as lattice
 from .loss import LossFit as LossFit, fit_loss as fit_loss
+from .observable import (
+    AbstractObservable as AbstractObservable,
+    AbstractStatistic as AbstractStatistic,
+    Amplitude as Amplitude,
+    CauchyWidth as CauchyWidth,
+    Component as Component,
+    GeometricMean as GeometricMean,
+    Magnitude as Magnitude,
+    Quantile as Quantile,
+    TailFraction as TailFraction,
+)
 from .parameters import Free as Free
 from .problem import (
     FullTensorModel as FullTensorModel,
@@ -50,6 +61,11 @@ from .resonance import (
     resonance_branches_along as resonance_branches_along,
     resonance_field as resonance_field,
     resonance_field_along as resonance_field_along,
+)
+from .sensitivity import (
+    Sensitivity as Sensitivity,
+    SensitivityTable as SensitivityTable,
+    sensitivity as sensitivity,
 )
 from .smit_suhl import (
     equilibrium_condition as equilibrium_condition,

@@ -67,13 +67,17 @@ class Variation(eqx.Module):
 def vary(model: AbstractModel, key: Key[Array, ""], parameters: Sequence[str]) -> Variation:
     """Sample a model, with what `parameters` change about it.
 
-    Raises `ValueError` for a model or parameter that it has no rule for.
+    Raises `ValueError` for parameters of a model that it has no rules for.
     """
     if isinstance(model, NanocrystalPacking):
         return _vary_packing(model, key, tuple(parameters))
     if isinstance(model, AbstractUniform):
         return _vary_uniform(model, key, tuple(parameters))
-    raise ValueError(f"no derivatives for a {type(model).__name__}")
+    if parameters:
+        raise ValueError(f"no derivatives for a {type(model).__name__}")
+    draw = model.draw(key)
+    fields = draw.system.anisotropy_fields()
+    return Variation(jnp.stack([fields.A, fields.B, fields.C]), {}, (), draw.complete)
 
 
 def _vary_uniform(
@@ -156,7 +160,7 @@ class _Shells(NamedTuple):
         self,
         candidates: Float[Array, "k c 3"],
         on: Int[Array, " k"],
-        most: Float[Array, " places"],
+        most: Float[Array, " places"] | Float[Array, ""],
         ignored: Bool[Array, "k places"],
     ) -> Bool[Array, "k c"]:
         """Whether places on shells keep their distance to all dipoles there but the ignored."""
@@ -210,7 +214,8 @@ def _flip_extra(
     # of a pair that is too close the later dipole is refused
     before = jnp.where(present, shells.slot, model.dipoles_per_crystal)
     share = jax.random.uniform(pick_key, (count,), axis.dtype)
-    pick = jnp.minimum((share * before).astype(jnp.int32), before - 1)
+    number = before.astype(axis.dtype)
+    pick = jnp.minimum((share * number).astype(jnp.int32), before - 1)
     neighbour = shells.directions[on, pick]
     turn = jax.random.uniform(ring_key, (count,), axis.dtype)
     ring = turned(neighbour, 1 - most, turn)
@@ -236,7 +241,7 @@ def _flip_extra(
     if "extra_spacing" in parameters:
         kappa, above = model.kappa, jnp.sum(ring * axis, axis=-1) - 1
         law = kappa * jnp.exp(kappa * above) / (-2 * jnp.pi * jnp.expm1(-2 * kappa))
-        rate = before * 2 * jnp.pi * model.extra_spacing / radius**2 * law * trials
+        rate = number * 2 * jnp.pi * model.extra_spacing / radius**2 * law * trials
         fields = change.moved(here, seen_here, near, seen_near)
         rate = jnp.where(present & ring_free & (rate > 0), -rate, 0)
         flips += (Flips(fields, {"extra_spacing": rate}),)
