@@ -220,7 +220,9 @@ def sample(state, crystals, sums):
         return 0
     if not dress(state, parent, axis, shells, dipoles, numbers):
         return 0
-    x, y, z = np.empty((3, np.sum(numbers)), np.float32)
+    total = np.sum(numbers)
+    # not rows of one array, which numba would not know to be contiguous, and not vectorize
+    x, y, z = np.empty(total, np.float32), np.empty(total, np.float32), np.empty(total, np.float32)
     at = 0
     for crystal in range(crystals):
         for k in range(numbers[crystal]):
