@@ -13,7 +13,6 @@ from diffdip.pairsum import pair_sum, pair_sum_and_closest
 
 
 CASES = ((1104, 64), (100, 256), (100, 5000), (10_000, 1))
-QUICK_CASES = ((300, 4), (2000, 1))
 LARGE_CASES = ((1100, 2000), (200_000, 1))
 QUICK_LARGE_CASES = ((1100, 20), (5000, 1))
 """Number of dipoles, number of systems."""
@@ -123,11 +122,9 @@ QUANTITIES = (
 )
 
 
-def measure(quantity: Quantity, systems: Systems) -> tuple[Any, float, float]:
-    """Result for all systems, seconds for it, and seconds to compile it."""
-    call, compile_s = compiled(jax.vmap(quantity.function), *systems)
-    seconds = timed(lambda: call(*systems))
-    return call(*systems), seconds, compile_s
+def measure(call: Callable[..., Any], systems: Systems) -> tuple[Any, float]:
+    """Result of a compiled function for all systems, and the seconds for it."""
+    return call(*systems), timed(lambda: call(*systems))
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -148,7 +145,9 @@ def check(quantity: Quantity, found: Any, systems: Systems, expected: np.ndarray
         assert worst < tolerance, f"{quantity.name}: differs from C by {worst:.1e}"
 
 
-def against_c(kernel: PairSum, cases: Sequence[tuple[int, int]]) -> None:
+def against_c(
+    kernel: PairSum, cases: Sequence[tuple[int, int]], quantities: Sequence[Quantity] = QUANTITIES
+) -> None:
     """Print a table for each case. Raises `AssertionError` where a result is not that of C."""
     for n, count in cases:
         systems = Systems.equal(n, count)
@@ -157,18 +156,23 @@ def against_c(kernel: PairSum, cases: Sequence[tuple[int, int]]) -> None:
         per_c = timed(lambda sites=sites: kernel(sites))
         header(f"Pair sum in float32, {n} dipoles × {count}")
         reference = f"C, {systems.rate(per_c)}"
-        times = {}
-        for quantity in QUANTITIES:
-            found, seconds, compile_s = measure(quantity, systems)
+        for quantity in quantities:
+            call, compile_s = compiled(jax.vmap(quantity.function), *systems)
+            found, seconds = measure(call, systems)
             check(quantity, found, systems, expected)
             row(quantity.name, systems.rate(seconds), reference, per_c / seconds, compile_s)
-            times[quantity.name] = seconds
-        uneven = systems.uneven()
-        found, seconds, compile_s = measure(VALUE, uneven)
-        check(VALUE, found, uneven, np.asarray(kernel(uneven.for_c()), float))
-        cost = seconds / times["value"]
-        name = f"value, moments differ, {100 * PADDING:.0f} % masked"
-        row(name, systems.rate(seconds), "cost of value", cost, compile_s)
+            if quantity is VALUE:
+                uneven = systems.uneven()
+                found, uneven_s = measure(call, uneven)
+                check(VALUE, found, uneven, np.asarray(kernel(uneven.for_c()), float))
+                name = f"value, moments differ, {100 * PADDING:.0f} % masked"
+                row(name, systems.rate(uneven_s), "cost of value", uneven_s / seconds)
+
+
+def quick_against_c(kernel: PairSum) -> None:
+    """The same for small cases: everything of a batch, the value of one system."""
+    against_c(kernel, [(300, 4)])
+    against_c(kernel, [(2000, 1)], [VALUE])
 
 
 def on_accelerator(cases: Sequence[tuple[int, int]], peak_tflops: float) -> None:
@@ -176,7 +180,8 @@ def on_accelerator(cases: Sequence[tuple[int, int]], peak_tflops: float) -> None
     header("Pair sum in float32 on the accelerator (ratio: share of its peak)")
     for n, count in cases:
         systems = Systems.equal(n, count)
-        _, seconds, compile_s = measure(VALUE, systems)
+        call, compile_s = compiled(jax.vmap(pair_sum), *systems)
+        _, seconds = measure(call, systems)
         share = FLOPS_PER_PAIR * systems.pairs / seconds / (1e12 * peak_tflops)
         reference = f"{peak_tflops:g} TFLOP/s, {FLOPS_PER_PAIR} a pair"
         row(f"{n} dipoles × {count}", systems.rate(seconds), reference, share, compile_s)
