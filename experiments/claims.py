@@ -566,8 +566,9 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     quick = figure5.QUICK_SAMPLES if options.quick else figure5.SAMPLES
     samples = options.samples or quick
-    ensembles = figure5.run(samples=samples, seed=options.seed)
-    dominant = dominant_pairs.run(figure5.SIZES[-1], samples, options.seed)
+    sizes = figure5.QUICK_SIZES if options.quick else figure5.SIZES
+    ensembles = figure5.run(sizes, samples, options.seed)
+    dominant = dominant_pairs.run(sizes[-1], samples, options.seed)
     rows = claims(ensembles, dominant)
     finish(parser, options.out, files(rows, ensembles), table(rows))
 

@@ -46,7 +46,7 @@ from diffdip.units import MU_0
 
 
 SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
-QUICK_SIZES = (2, 10, 20, 100)  # those of Fig. 5, which are compiled then
+QUICK_SIZES = (2, 20, 100)  # those of Fig. 5, which are drawn then
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
 SECONDS, QUICK_SECONDS = 8.0, 0.5
 FEWEST = 48

@@ -27,6 +27,7 @@ class Work:
     def __init__(self, out: Path, quick: bool, seed: int):
         self.out, self.quick, self.seed = out, quick, seed
         self.samples = figure5.QUICK_SAMPLES if quick else figure5.SAMPLES
+        self.sizes = figure5.QUICK_SIZES if quick else figure5.SIZES
         self.ensembles: dict[tuple[float, int], Any] = {}
         self.dominant: dict[str, dominant_pairs.Counted] = {}
         self.written: list[Path] = []
@@ -58,12 +59,12 @@ def make_figure4(work: Work) -> None:
 
 
 def make_figure5(work: Work) -> None:
-    work.ensembles = figure5.run(figure5.SIZES, work.samples, work.seed)
+    work.ensembles = figure5.run(work.sizes, work.samples, work.seed)
     work.write(figure5.files(work.ensembles), figure5.table(work.ensembles))
 
 
 def make_dominant(work: Work) -> None:
-    size = (figure5.SIZES[-1], work.samples, work.seed)
+    size = (work.sizes[-1], work.samples, work.seed)
     work.dominant = dominant_pairs.run(*size)
     work.write(dominant_pairs.files(work.dominant, *size), dominant_pairs.text(work.dominant))
 

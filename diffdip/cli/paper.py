@@ -24,7 +24,7 @@ def reproduce(
         typer.Option(metavar="N", help="Only this figure, 1, 3, 4 or 5; may be given again."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer samples: all in less than two minutes.")
+        bool, typer.Option("--quick", help="Fewer samples and sizes: all in less than two minutes.")
     ] = False,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="One seed always gives the same samples.")
