@@ -25,6 +25,7 @@ from .containers import (
 from .convention import PAPER, Convention, as_convention
 from .dipoles import DipoleSystem
 from .packing import Growth, Rules, add_extra, fisher, grow, scatter
+from .random import uniform_numbers
 from .units import MOMENT_SPIN_HALF, as_float
 
 
@@ -89,7 +90,7 @@ class AbstractUniform(AbstractModel):
 
     def draw(self, key: Key[Array, ""]) -> Draw:
         volume = self.n / self.density
-        uniform = jax.random.uniform(key, (self.n, 3), self.density.dtype)
+        uniform = uniform_numbers(key, (self.n, 3), self.density.dtype)
         place = lambda u: self.container.point(u, volume, 0.0)
         system = DipoleSystem(
             jax.vmap(place)(uniform), volume, self.moment, convention=self.convention

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from .containers import AbstractContainer, unit_vector
+from .random import uniform_numbers
 
 
 STEPS, JUDGED, MOST_JUDGED = 8, 1024, 128
@@ -192,7 +193,7 @@ def _proceed(
     first = jnp.where(again, _first_place(first_key, rules), state.first)
     origin = rules.first_centre(first)
     centers = jnp.where(again, jnp.inf, state.centers).at[:, 0].set(origin)
-    table = jax.random.uniform(table_key, (STEPS, at_once, 5), dtype)
+    table = uniform_numbers(table_key, (STEPS, at_once, 5), dtype)
     if n_crystals == 2:
         # a second crystal beyond reach of the first would only be refused: none is proposed
         share = rules.share_below(rules.reach(origin) - rules.diameter)
@@ -233,7 +234,7 @@ def _proceed(
 
 def _first_place(key: Key[Array, ""], rules: Rules) -> Array:
     """Uniform numbers of a first centre; one out of reach of any other would be given up later."""
-    uniform = jax.random.uniform(key, (FIRST_CANDIDATES, 3), rules.diameter.dtype)
+    uniform = uniform_numbers(key, (FIRST_CANDIDATES, 3), rules.diameter.dtype)
     centre = jax.vmap(rules.first_centre)(uniform)
     return uniform[jnp.argmax(rules.reach(centre) >= rules.diameter)]
 
@@ -252,7 +253,7 @@ def scatter(
 
     def offer(state: tuple[Array, ...]) -> tuple[Array, ...]:
         number, taken, count = state
-        uniform = jax.random.uniform(
+        uniform = uniform_numbers(
             jax.random.fold_in(key, number), (offered, spheres, 2), max_cosine.dtype
         )
         candidates = jnp.moveaxis(unit_vector(uniform), -1, 1)[:, :, None]
@@ -321,7 +322,7 @@ def add_extra(
     places = len(crystal)
     if places == 0:
         return jnp.zeros((0, 2), taken.dtype), jnp.ones((), bool)
-    uniform = jax.random.uniform(key, (places, EXTRA_CANDIDATES, 2), taken.dtype)
+    uniform = uniform_numbers(key, (places, EXTRA_CANDIDATES, 2), taken.dtype)
     candidates = fisher(uniform, axis[:, None], kappa)
     room = jnp.full((spheres, MOST_EXTRA, 3), jnp.nan, taken.dtype)
     slots = jnp.moveaxis(jnp.concatenate([taken, room], axis=1), -1, 1)

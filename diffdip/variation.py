@@ -38,6 +38,7 @@ from .crystals import AbstractModel, AbstractUniform, Choices, NanocrystalPackin
 from .dipoles import DipoleSystem
 from .packing import MOST_EXTRA, Rules, fisher, turned
 from .pairsum import pair_octupole, pair_sum, quadrupole_at
+from .random import uniform_numbers
 from .units import FIELD_UNIT
 
 
@@ -206,18 +207,18 @@ def _flip_extra(
     place = jnp.arange(shells.directions.shape[1], dtype=jnp.int32)
     is_own = place == shells.slot[:, None]
 
-    uniform = jax.random.uniform(draw_key, (count, CANDIDATES, 2), axis.dtype)
+    uniform = uniform_numbers(draw_key, (count, CANDIDATES, 2), axis.dtype)
     other, trials = _first(
         candidates := fisher(uniform, axis[:, None], model.kappa),
         shells.free(candidates, on, most, is_own),
     )
     # of a pair that is too close the later dipole is refused
     before = jnp.where(present, shells.slot, model.dipoles_per_crystal)
-    share = jax.random.uniform(pick_key, (count,), axis.dtype)
+    share = uniform_numbers(pick_key, (count,), axis.dtype)
     number = before.astype(axis.dtype)
     pick = jnp.minimum((share * number).astype(jnp.int32), before - 1)
     neighbour = shells.directions[on, pick]
-    turn = jax.random.uniform(ring_key, (count,), axis.dtype)
+    turn = uniform_numbers(ring_key, (count,), axis.dtype)
     ring = turned(neighbour, 1 - most, turn)
     ring_free = shells.free(ring[:, None], on, most, is_own | (place == pick[:, None]))[:, 0]
 
@@ -266,12 +267,12 @@ def _flip_regular(
     mover, neighbour = later[pair], earlier[pair]
     is_mover = place == mover[:, None]
 
-    turn = jax.random.uniform(ring_key, (crystals,), radius.dtype)
+    turn = uniform_numbers(ring_key, (crystals,), radius.dtype)
     below = jnp.broadcast_to(1 - model._cosine(model.bond_length), turn.shape)
     ring = turned(shells.directions[on, neighbour], below, turn)
     ignored = is_mover | (place == neighbour[:, None])
     ring_free = shells.free(ring[:, None], on, shells.most, ignored)[:, 0]
-    candidates = unit_vector(jax.random.uniform(draw_key, (crystals, CANDIDATES, 2), radius.dtype))
+    candidates = unit_vector(uniform_numbers(draw_key, (crystals, CANDIDATES, 2), radius.dtype))
     _, trials = _first(candidates, shells.free(candidates, on, shells.most, is_mover))
 
     here = packing.centers + radius * shells.directions[on, mover]
