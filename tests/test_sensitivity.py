@@ -20,7 +20,8 @@ from diffdip.observable import (
     Quantile,
     TailFraction,
 )
-from diffdip.sensitivity import _design, sensitivity
+from diffdip.response import Runs
+from diffdip.sensitivity import sensitivity
 
 
 MEDIAN_B = Quantile(Magnitude("B"))
@@ -61,7 +62,7 @@ def test_derivative_by_the_shape_agrees_with_differences():
             ["aspect"],
             n_samples=4000,
             method=method,
-            step=0.02,
+            step=0.1,
             progress=False,
         )
         for method in ("auto", "differences")
@@ -158,13 +159,28 @@ def test_model_of_ones_own_by_differences():
     assert row.logarithmic_error < 1e-6
 
 
-def test_design_tells_parameters_apart():
-    for count in range(1, 8):
-        design = _design(count, shared=True)
-        np.testing.assert_array_equal(design.T @ design, len(design) * np.eye(count))
-        np.testing.assert_array_equal(np.sum(design, axis=0), 0)
-    assert len(_design(3, shared=True)) == 4
-    assert len(_design(3, shared=False)) == 6
+@pytest.mark.parametrize("count", range(1, 8))
+def test_runs_tell_parameters_apart(count):
+    names = [
+        "diameter",
+        "ligand_mean",
+        "ligand_sd",
+        "kappa",
+        "bond_length",
+        "moment",
+        "extra_below",
+    ]
+    names = names[:count]
+    power = np.arange(1.0, count + 1)
+    for shared in (True, False):
+        runs = Runs.of(packing(), names, 0.05, shared)
+        # ln of Π θ^p has the derivatives p
+        values = [
+            sum(p * np.log(float(getattr(m, n))) for p, n in zip(power, names, strict=True))
+            for m in runs.models
+        ]
+        np.testing.assert_allclose([runs.effect(values, i) for i in range(count)], power)
+    assert len(Runs.of(packing(), names, 0.05).models) == {1: 2, 2: 4, 3: 4}.get(count, 8)
 
 
 def test_errors_are_those_of_repeated_runs():

@@ -1,0 +1,241 @@
+"""Samples of a model with their answers to its parameters: what statistics and inference need."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+
+from .crystals import AbstractModel, AbstractUniform, NanocrystalPacking
+from .ensemble import lanes_on, simulate
+from .observable import AbstractObservable, Response, observe
+from .variation import vary
+
+
+DERIVATIVE, DIFFERENCES, SIMILARITY = "derivative", "differences", "similarity"
+"""How a number was found: see `sensitivity`."""
+
+FLIPPED: Final = ("moment", "kappa", "extra_below", "bond_length", "extra_spacing")
+LENGTHS: Final = (
+    "diameter",
+    "ligand_mean",
+    "ligand_sd",
+    "extra_below",
+    "bond_length",
+    "extra_spacing",
+)
+
+LENGTHS_TOGETHER: Final = "all lengths"
+"""Name of the slope under a scaling of all lengths."""
+
+
+def parameters_of(model: AbstractModel) -> list[str]:
+    """Names of a model's continuous parameters."""
+    names = []
+    for field in dataclasses.fields(model):
+        value = getattr(model, field.name)
+        if eqx.is_inexact_array(value) and value.ndim == 0:
+            names.append(field.name)
+    return names
+
+
+def methods_of(model: AbstractModel, names: Sequence[str], method: str = "auto") -> dict[str, str]:
+    """How the derivative by each parameter is found; see `sensitivity`.
+
+    Raises `ValueError` for what the model has no number of, and for numbers that are 0.
+    """
+    if method not in ("auto", DIFFERENCES):
+        raise ValueError(f"unknown method {method!r}: expected auto or {DIFFERENCES}")
+    known, methods = parameters_of(model), {}
+    for name in names:
+        integer = isinstance(getattr(model, name, None), int)
+        if name not in known and not integer:
+            raise ValueError(
+                f"{type(model).__name__} has no number {name!r}: it has {', '.join(known)}"
+            )
+        if not integer and float(getattr(model, name)) == 0:
+            raise ValueError(f"{name} is 0: no logarithmic derivative there")
+        derived = isinstance(model, AbstractUniform) or (
+            isinstance(model, NanocrystalPacking) and name in FLIPPED
+        )
+        methods[name] = DERIVATIVE if derived and not integer and method == "auto" else DIFFERENCES
+    if isinstance(model, NanocrystalPacking) and method == "auto" and set(LENGTHS) <= set(names):
+        methods["diameter"] = SIMILARITY
+    return methods
+
+
+class Runs(NamedTuple):
+    """Models that differ from one in several parameters, to difference what they give.
+
+    `signs` (run, parameter): up, down, or left alone, by `step` in the logarithm.
+    """
+
+    models: list[AbstractModel]
+    signs: np.ndarray
+    step: float
+
+    @staticmethod
+    def of(model: AbstractModel, names: Sequence[str], step: float, shared: bool = True) -> "Runs":
+        """All parameters change in each run, or one at a time."""
+        signs = _factorial(len(names)) if shared else np.kron(np.eye(len(names)), [[1], [-1]])
+        models = []
+        for run in signs:
+            changed = model
+            for name, sign in zip(names, run, strict=True):
+                changed = scaled(changed, name, float(np.exp(step * sign)))
+            models.append(changed)
+        return Runs(models, signs, step)
+
+    def effect(self, values: Any, column: int) -> Any:
+        """Derivative of the values of all runs by the logarithm of a parameter."""
+        signs = self.signs[:, column]
+        return signs @ np.asarray(values) / np.sum(np.abs(signs)) / self.step
+
+
+def _factorial(parameters: int) -> np.ndarray:
+    """Signs (run, parameter): every parameter up in half of the runs, none along with another."""
+    if parameters == 0:
+        return np.zeros((0, 0))
+    runs = 2 ** int(np.ceil(np.log2(parameters + 1)))
+    return scipy.linalg.hadamard(runs)[:, 1 : parameters + 1].astype(float)
+
+
+def scaled(model: AbstractModel, name: str, factor: float) -> AbstractModel:
+    return eqx.tree_at(lambda m: getattr(m, name), model, getattr(model, name) * factor)
+
+
+def observed(
+    model: AbstractModel,
+    observables: Sequence[AbstractObservable],
+    n_samples: int,
+    seed: int,
+    tick: Callable[[int], None] = lambda steps: None,
+) -> list[np.ndarray]:
+    ensemble = simulate(model, n_samples, seed, progress=False)
+    fields = np.stack([ensemble.A, ensemble.B, ensemble.C], axis=-1)
+    tick(n_samples)
+    return [_observe(observable, fields, model) for observable in observables]
+
+
+def _observe(observable: AbstractObservable, fields: Any, model: AbstractModel) -> np.ndarray:
+    return np.asarray(_observe_jit(observable, jnp.asarray(fields), model.convention), float)
+
+
+_observe_jit = eqx.filter_jit(observe)
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Samples of observables with their slopes and flips, those at rate zero left out.
+
+    `x` and `slopes` by parameter hold an array for each observable;
+    `flips` for each kind of them the sample, the observables after it, and the rates.
+    """
+
+    x: list[np.ndarray]
+    slopes: dict[str, list[np.ndarray]]
+    flips: list[tuple[np.ndarray, list[np.ndarray], dict[str, np.ndarray]]]
+
+    @staticmethod
+    def draw(
+        model: AbstractModel,
+        observables: Sequence[AbstractObservable],
+        parameters: Sequence[str],
+        n_samples: int,
+        seed: int,
+        tick: Callable[[int], None] = lambda steps: None,
+    ) -> "Samples":
+        lanes = lanes_on(model)
+        key = jax.random.key(seed)
+        parts = []
+        for start in range(0, n_samples, lanes):
+            index = np.arange(start, start + lanes, dtype=np.uint32)
+            part = jax.device_get(
+                _vary(model, tuple(observables), key, jnp.asarray(index), tuple(parameters))
+            )
+            count = min(lanes, n_samples - start)
+            parts.append(_sparse(jax.tree.map(lambda a, count=count: a[:count], part), start))
+            tick(count)
+        x = [np.concatenate(a) for a in zip(*(p.x for p in parts), strict=True)]
+        slopes = {
+            name: [np.concatenate(a) for a in zip(*(p.slopes[name] for p in parts), strict=True)]
+            for name in parts[0].slopes
+        }
+        flips = []
+        for kind in zip(*(p.flips for p in parts), strict=True):
+            owner = np.concatenate([one[0] for one in kind])
+            after = [np.concatenate(a) for a in zip(*(one[1] for one in kind), strict=True)]
+            rates = {n: np.concatenate([one[2][n] for one in kind]) for n in kind[0][2]}
+            flips.append((owner, after, rates))
+        return Samples(x, slopes, flips)
+
+    def response(self, which: int, name: str, kept: np.ndarray) -> Response:
+        """How an observable answers to a parameter, among the samples kept."""
+        x = self.x[which]
+        good = kept & ~np.isnan(x)
+        slope = self.slopes[name][which] if name in self.slopes else np.zeros_like(x)
+        before, after, rates = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
+        for owner, observed, by_name in self.flips:
+            if name in by_name:
+                use = good[owner]
+                before.append(x[owner[use]])
+                after.append(observed[which][use])
+                rates.append(by_name[name][use])
+        return Response(
+            x[good], slope[good], *(np.concatenate(part) for part in (before, after, rates))
+        )
+
+
+@eqx.filter_jit
+def _vary(
+    model: AbstractModel,
+    observables: tuple[AbstractObservable, ...],
+    key: Any,
+    samples: Any,
+    parameters: tuple[str, ...],
+) -> Any:
+    """Observables, slopes and flips of a batch of samples."""
+
+    def one(sample: Any) -> Any:
+        change = vary(model, jax.random.fold_in(key, sample), parameters)
+        fields = jnp.where(change.complete, change.fields, jnp.nan)
+        slopes = dict(change.slopes)
+        if isinstance(model, NanocrystalPacking):
+            slopes[LENGTHS_TOGETHER] = -3 * fields
+        x, moved = [], {name: [] for name in slopes}
+        for observable in observables:
+            function = lambda f, observable=observable: observable(f, model.convention)
+            value, push = jax.linearize(function, fields)
+            x.append(value)
+            for name, slope in slopes.items():
+                moved[name].append(push(slope))
+        flips = [
+            ([observe(o, kind.fields, model.convention) for o in observables], kind.rates)
+            for kind in change.flips
+        ]
+        return x, moved, flips
+
+    return jax.vmap(one)(samples)
+
+
+def _sparse(part: Any, start: int) -> Samples:
+    x, slopes, flips = part
+    double = lambda arrays: [np.asarray(a, float) for a in arrays]
+    kinds = []
+    for after, rates in flips:
+        used = np.zeros(after[0].shape, bool)
+        for rate in rates.values():
+            used |= rate != 0
+        owner = np.nonzero(used)[0] + start
+        kinds.append(
+            (
+                owner,
+                [a[used].astype(float) for a in after],
+                {n: r[used].astype(float) for n, r in rates.items()},
+            )
+        )
+    return Samples(double(x), {n: double(s) for n, s in slopes.items()}, kinds)
