@@ -110,8 +110,12 @@ def simulate(
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in ARRAYS}
     ensemble = Ensemble(**arrays, settings=plan.settings())
     if ensemble.unplaced == n_samples:
-        raise ValueError(nothing_placed(model))
+        raise NothingPlacedError(nothing_placed(model))
     return ensemble
+
+
+class NothingPlacedError(ValueError):
+    """No sample of a model could be placed."""
 
 
 def nothing_placed(model: AbstractModel) -> str:

@@ -4,17 +4,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from scipy.stats import chi2
 
 from .crystals import AbstractModel
-from .ensemble import describe
+from .ensemble import NothingPlacedError, describe
 from .observable import Magnitude
 from .progress import progress_bar
 from .response import DERIVATIVE, Runs, Samples, methods_of, observed, scaled
-from .units import Numbers
+from .units import Numbers, as_float
 
 
 OBSERVABLES: Final = (Magnitude("A"), Magnitude("B"))
@@ -31,13 +31,21 @@ FLOOR: Final = 1e-4
 WARM, STEPS = 10, 30
 """Steps of full length, and of all; later ones shrink, so that the noise of samples averages."""
 
-LONGEST: Final = 0.7
-"""Longest step in the logarithms of the parameters."""
+LONGEST, FARTHEST = 0.7, 5.0
+"""Longest step, and greatest way from the start, in the logarithms of the parameters."""
+
+REPEATS: Final = 8
+"""Independent sets of samples at the end, which tell the derivatives from their noise."""
 
 DIFFERENCE: Final = 0.2
 """Step in ln θ for what only differences can tell."""
 
 BOOTSTRAPS: Final = 400
+
+MOST_HALVINGS: Final = 6
+
+UNKNOWN: Final = 0.1
+"""Information on a combination of ln θ (1/variance) below which the search leaves it alone."""
 
 KNOWN: Final = 1.0
 """Error of ln θ beyond which a parameter is called not identifiable: a factor of e."""
@@ -63,9 +71,10 @@ class Inferred:
 class Inference:
     """Result of `infer`.
 
-    `parameters` in the order asked for; `covariance` of their logarithms (inf where not
-    identifiable) and `information`, its inverse, for the number of measured samples: an
-    eigenvector with a small eigenvalue is a combination that cannot be told. `chi2` with `dof`
+    `parameters` in the order asked for; `information` (Fisher's, on the logarithms of the
+    parameters) in the measured samples: an eigenvector with an eigenvalue below 1 is a combination
+    that cannot be told to a factor of e. `covariance` is its inverse, after the information
+    that each parameter is within a factor of e⁵ or so. `chi2` with `dof`
     and `p_value` judge whether the model can explain the samples at all; `model` is the model
     with the values found; `notes` say in words what is doubtful.
     """
@@ -134,25 +143,38 @@ def infer(
 
     optimizer = optax.chain(
         optax.clip_by_global_norm(LONGEST),
-        optax.sgd(lambda count: jax.numpy.minimum(1.0, WARM / (count + 1.0))),
+        optax.sgd(lambda count: WARM / jnp.maximum(jnp.asarray(count, float) + 1, WARM)),
     )
     theta = np.log([float(getattr(model, name)) for name in names])
-    start, state = theta, optimizer.init(theta)
+    bounds, start, state = (
+        (theta - FARTHEST, theta + FARTHEST),
+        theta,
+        optimizer.init(as_float(theta.tolist())),
+    )
+    begin = theta
     compare = _Comparison(features, methods, n_samples)
-    with progress_bar("inference", steps + 1) as advance:
+    smooth = np.zeros((features.count, len(names)))
+    with progress_bar("inference", steps + REPEATS) as advance:
+        tick = advance if progress else lambda: None
         for step in range(steps):
-            now = _moved(model, names, theta)
-            found = compare.at(now, seed + step)
+            theta, found = _placed(compare, model, names, theta, start, seed + step)
+            # derivatives hardly change from step to step, and their noise averages
+            smooth = smooth + (found.slope - smooth) / min(step + 1, WARM)
+            found = dataclasses.replace(
+                found, slope=smooth, information=smooth.T @ found.weight @ smooth
+            )
             residual = found.mean - np.mean(target, axis=0)
-            direction = _solve(found.information, found.slope.T @ found.weight @ residual)
-            update, state = optimizer.update(direction, state)
-            theta = np.clip(theta + np.asarray(update, float), start - 5, start + 5)
-            if progress:
-                advance()
+            gradient = found.slope.T @ found.weight @ residual
+            direction = _solve(found.information, gradient, len(target))
+            update, state = optimizer.update(as_float(direction.tolist()), state)
+            start, theta = theta, np.clip(theta + np.asarray(update, float), *bounds)
+            tick()
+        theta, _ = _placed(compare, model, names, theta, start, seed + steps)
         best = _moved(model, names, theta)
-        last = compare.at(best, seed + steps, repeats=4)
-        if progress:
-            advance()
+        last = []
+        for repeat in range(REPEATS):
+            last.append(compare.at(best, seed + steps + 1 + repeat))
+            tick()
     settings = {
         "model": describe(best),
         "measured": len(target),
@@ -163,7 +185,7 @@ def infer(
     }
     # the model's own samples add their share of noise: those of the steps that are averaged over
     drawn = n_samples * max(1, steps - WARM)
-    return _judged(best, names, last, target, theta - start, drawn, settings)
+    return _judged(best, names, _Found.together(last), target, theta - begin, drawn, settings)
 
 
 class _Features:
@@ -197,16 +219,40 @@ class _Features:
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """A model's features: mean of `count` samples, derivative by ln θ, inverse covariance."""
+    """A model's features: mean of `count` samples, derivative by ln θ, inverse covariance.
+
+    `information` is that of one measured sample on ln θ.
+    """
 
     count: int
     mean: np.ndarray
     slope: np.ndarray
     weight: np.ndarray
+    information: np.ndarray
 
-    @property
-    def information(self) -> np.ndarray:
-        return self.slope.T @ self.weight @ self.slope
+    @staticmethod
+    def of(values: np.ndarray, slope: np.ndarray) -> "_Found":
+        covariance = np.cov(values, rowvar=False)
+        ridge = 1e-3 * np.trace(covariance) / len(covariance)
+        weight = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+        information = slope.T @ weight @ slope
+        return _Found(len(values), np.mean(values, axis=0), slope, weight, information)
+
+    @staticmethod
+    def together(parts: Sequence["_Found"]) -> "_Found":
+        """Of independent sets of samples.
+
+        The square of a noisy derivative would pass for information; products of those of
+        different sets do not.
+        """
+        mean, slope, weight = (
+            np.mean([getattr(part, name) for part in parts], axis=0)
+            for name in ("mean", "slope", "weight")
+        )
+        own = np.mean([p.slope.T @ weight @ p.slope for p in parts], axis=0)
+        information = (len(parts) * slope.T @ weight @ slope - own) / (len(parts) - 1)
+        count = sum(part.count for part in parts)
+        return _Found(count, mean, slope, weight, information)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,14 +263,8 @@ class _Comparison:
     methods: Mapping[str, str]
     n_samples: int
 
-    def at(self, model: AbstractModel, seed: int, repeats: int = 1) -> _Found:
-        parts = [self._once(model, 1000 * seed + i) for i in range(repeats)]
-        values = np.concatenate([part[0] for part in parts])
-        slope = np.mean([part[1] for part in parts], axis=0)
-        covariance = np.cov(values, rowvar=False)
-        ridge = 1e-3 * np.trace(covariance) / len(covariance)
-        weight = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
-        return _Found(len(values), np.mean(values, axis=0), slope, weight)
+    def at(self, model: AbstractModel, seed: int) -> _Found:
+        return _Found.of(*self._once(model, seed))
 
     def _once(self, model: AbstractModel, seed: int) -> tuple[np.ndarray, np.ndarray]:
         inside = [name for name, method in self.methods.items() if method == DERIVATIVE]
@@ -273,10 +313,27 @@ def _moved(model: AbstractModel, names: Sequence[str], theta: np.ndarray) -> Abs
     return model
 
 
-def _solve(information: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """The Gauss–Newton step, none along what the information cannot tell."""
+def _placed(
+    compare: _Comparison,
+    model: AbstractModel,
+    names: Sequence[str],
+    theta: np.ndarray,
+    before: np.ndarray,
+    seed: int,
+) -> tuple[np.ndarray, _Found]:
+    """Features at theta, or nearer to where the search came from if nothing can be placed there."""
+    for _ in range(MOST_HALVINGS):
+        try:
+            return theta, compare.at(_moved(model, names, theta), seed)
+        except NothingPlacedError:
+            theta = (theta + before) / 2
+    return before, compare.at(_moved(model, names, before), seed)
+
+
+def _solve(information: np.ndarray, gradient: np.ndarray, count: int) -> np.ndarray:
+    """The Gauss–Newton step, none along what so many measured samples cannot tell."""
     value, vector = np.linalg.eigh(information)
-    known = value > 1e-3 * np.max(value)
+    known = (value > 1e-6 * np.max(value)) & (value * count > UNKNOWN)
     inverse = np.where(known, 1 / np.where(known, value, 1), 0)
     return vector @ (inverse * (vector.T @ gradient))
 
@@ -296,11 +353,13 @@ def _judged(
     information = found.information / (1 / count + 1 / drawn)
     value, vector = np.linalg.eigh(information)
     weak = value < 1 / KNOWN**2
-    covariance = vector @ np.diag(1 / np.maximum(value, 1e-12)) @ vector.T
+    # what nothing is known of lies somewhere within the range of the search
+    covariance = vector @ np.diag(1 / (np.maximum(value, 0) + FARTHEST**-2)) @ vector.T
     errors = np.sqrt(np.diag(covariance))
 
     rng = np.random.default_rng(settings["seed"])
-    inverse = np.linalg.pinv(found.information, hermitian=True)
+    inverse = vector[:, ~weak] @ np.diag(1 / value[~weak]) @ vector[:, ~weak].T
+    inverse = inverse / (1 / count + 1 / drawn)
     resampled = rng.integers(0, count, (BOOTSTRAPS, count))
     shift = np.mean(target[resampled], axis=1) - mean
     noise = rng.multivariate_normal(np.zeros(len(theta)), inverse / drawn, BOOTSTRAPS)
@@ -312,8 +371,8 @@ def _judged(
             name=name,
             value=float(np.exp(theta[i])),
             log_error=float(errors[i]),
-            interval_68=(float(inner[0, i]), float(inner[1, i])),
-            interval_95=(float(outer[0, i]), float(outer[1, i])),
+            interval_68=_interval(inner[:, i], errors[i]),
+            interval_95=_interval(outer[:, i], errors[i]),
             identifiable=bool(errors[i] < KNOWN),
         )
         for i, name in enumerate(names)
@@ -324,6 +383,10 @@ def _judged(
     p_value = float(chi2.sf(left, dof))
     notes = _notes(rows, vector[:, weak], p_value, moved)
     return Inference(rows, covariance, information, left, dof, p_value, model, notes, settings)
+
+
+def _interval(ends: np.ndarray, error: float) -> tuple[float, float]:
+    return (float(ends[0]), float(ends[1])) if error < KNOWN else (0.0, np.inf)
 
 
 def _notes(
@@ -346,6 +409,6 @@ def _notes(
             notes.append(f"{' · '.join(parts)} cannot be told: one makes up for the other")
     if p_value < 0.01:
         notes.append(f"no values of these parameters explain the samples (p = {p_value:.1g})")
-    if np.any(np.abs(moved) >= 5):
+    if np.any(np.abs(moved) >= FARTHEST):
         notes.append("the search left the range of a factor of 150 about its start")
     return tuple(notes)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 
 from .crystals import AbstractModel, AbstractUniform, NanocrystalPacking
-from .ensemble import lanes_on, simulate
+from .ensemble import NothingPlacedError, lanes_on, nothing_placed, simulate
 from .observable import AbstractObservable, Response, observe
 from .variation import vary
 
@@ -161,6 +161,8 @@ class Samples:
             parts.append(_sparse(jax.tree.map(lambda a, count=count: a[:count], part), start))
             tick(count)
         x = [np.concatenate(a) for a in zip(*(p.x for p in parts), strict=True)]
+        if np.all(np.isnan(x[0])):
+            raise NothingPlacedError(nothing_placed(model))
         slopes = {
             name: [np.concatenate(a) for a in zip(*(p.slopes[name] for p in parts), strict=True)]
             for name in parts[0].slopes
