@@ -42,7 +42,7 @@ class Component(AbstractObservable):
     Raises `ValueError` for another name.
     """
 
-    name: str
+    name: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
         _check_name(self.name)
@@ -58,7 +58,7 @@ class Component(AbstractObservable):
 class Magnitude(AbstractObservable):
     """|A|, |B| or |C| in tesla. Raises `ValueError` for another name."""
 
-    name: str
+    name: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
         _check_name(self.name)

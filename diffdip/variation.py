@@ -86,7 +86,7 @@ def _vary_uniform(
 ) -> Variation:
     system = model.sample(key)
     sums = pair_sum(system.positions, system.moments, system.mask)
-    fields = _fields(system, sums, system.total_moment)
+    fields = fields_of(system, sums, system.total_moment)
     octupole = pair_octupole(system.positions, system.moments, system.mask)
     slopes = {}
     for name in parameters:
@@ -97,7 +97,7 @@ def _vary_uniform(
         place = lambda value, name=name: _with(model, name, value).sample(key).positions
         _, moved = jax.jvp(place, (value,), (jnp.ones_like(value),))
         change = jnp.einsum("n,nec,nc->e", system.moments, octupole, moved)
-        slopes[name] = _fields(system, change, system.total_moment)
+        slopes[name] = fields_of(system, change, system.total_moment)
     return Variation(fields, slopes, (), jnp.ones((), bool))
 
 
@@ -105,7 +105,7 @@ def _with(model: Any, name: str, value: Any) -> Any:
     return eqx.tree_at(lambda m: getattr(m, name), model, value)
 
 
-def _fields(system: DipoleSystem, sums: Array, total_moment: Array) -> Array:
+def fields_of(system: DipoleSystem, sums: Array, total_moment: Array) -> Array:
     """A, B, C (…, 3) of pair sums (…, 6): the volume cancels."""
     unit = system.convention.pair_weight * FIELD_UNIT / (2 * jnp.pi)
     xx, yy, xy = sums[..., 0], sums[..., 1], sums[..., 3]
@@ -178,7 +178,7 @@ class _Change(NamedTuple):
 
     def fields(self, sums: Any = 0.0, moment: Any = 0.0) -> Array:
         """A, B, C with pair sums and total moment changed by so much."""
-        return _fields(self.system, self.sums + sums, self.system.total_moment + moment)
+        return fields_of(self.system, self.sums + sums, self.system.total_moment + moment)
 
     def seen(self, points: Float[Array, "k 3"]) -> Float[Array, "k 6"]:
         """The pair sums that one more dipole at each point would add."""
