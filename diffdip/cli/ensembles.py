@@ -1,8 +1,7 @@
 """`diffdip ensemble` and `diffdip export`: durable runs over thousands of samples."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -10,63 +9,28 @@ from rich.table import Table
 from ..progress import progress_bar
 from .common import (
     INTERRUPTED,
-    ConventionName,
-    ConventionOption,
+    ModelOptions,
     app,
-    check_numbers,
     console,
     fail,
+    with_model,
 )
 
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..crystals import AbstractModel
-
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 
 
-class ModelName(StrEnum):
-    """Arrangements of dipoles."""
-
-    PACKING = "packing"
-    CYLINDER = "cylinder"
-    SPHERE = "sphere"
-    BOX = "box"
-
-
 @app.command()
+@with_model
 def ensemble(
+    *,
     out: Annotated[Path, typer.Option(help="Store to write (zarr), or to go on with: run.zarr.")],
     samples: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed; sample i depends on it and i only.")] = 0,
-    model: Annotated[
-        ModelName, typer.Option(help="Crystals packed into a cylinder, or uniform dipoles.")
-    ] = ModelName.PACKING,
-    crystals: Annotated[int, typer.Option(help="packing: number of crystals.")] = 100,
-    diameter_nm: Annotated[float, typer.Option(help="packing: diameter of a core.")] = 2.7,
-    volume_fraction: Annotated[float, typer.Option(help="packing: of the cores.")] = 0.2,
-    ligand_mean_nm: Annotated[float, typer.Option(help="packing: ligand thickness.")] = 0.3,
-    ligand_sd_nm: Annotated[float, typer.Option(help="packing: its spread.")] = 0.3,
-    extra_below_nm: Annotated[
-        float, typer.Option(help="packing: an extra dipole where the shell is thinner.")
-    ] = 0.3,
-    kappa: Annotated[float, typer.Option(help="packing: concentration of extra dipoles.")] = 3.0,
-    dipoles_per_crystal: Annotated[int, typer.Option(help="packing: without extra ones.")] = 10,
-    bond_length_nm: Annotated[
-        float, typer.Option(help="packing: least distance on a crystal.")
-    ] = 0.26,
-    extra_spacing_nm: Annotated[
-        float, typer.Option(help="packing: least distance of an extra dipole there.")
-    ] = 0.26,
-    dipoles: Annotated[int, typer.Option(help="cylinder, sphere, box: number of dipoles.")] = 1000,
-    density_per_nm3: Annotated[
-        float, typer.Option(help="cylinder, sphere, box: dipoles per nm³.")
-    ] = 2.0,
-    aspect: Annotated[float, typer.Option(help="cylinder, box: height over width.")] = 1.0,
-    moment_mub: Annotated[float, typer.Option(help="Moment of a dipole (µB).")] = 1.73,
-    convention: ConventionOption = ConventionName.PAPER,
+    chosen: ModelOptions,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples written at a time; all that a kill loses.")
     ] = None,
@@ -113,44 +77,9 @@ def ensemble(
     from ..io import OutputError
     from ..io.run import RunError, default_batch, read_run, simulate_to
 
-    numbers = {
-        "--diameter-nm": diameter_nm,
-        "--volume-fraction": volume_fraction,
-        "--ligand-mean-nm": ligand_mean_nm,
-        "--ligand-sd-nm": ligand_sd_nm,
-        "--extra-below-nm": extra_below_nm,
-        "--kappa": kappa,
-        "--bond-length-nm": bond_length_nm,
-        "--extra-spacing-nm": extra_spacing_nm,
-        "--density-per-nm3": density_per_nm3,
-        "--aspect": aspect,
-        "--moment-mub": moment_mub,
-    }
-    positive = {"--density-per-nm3", "--aspect", "--moment-mub", "--diameter-nm", "--kappa"}
-    check_numbers(numbers, positive)
-    if dipoles < 2:
-        fail(f"--dipoles {dipoles}: expected 2 or more")
-    common = {"moment": moment_mub, "convention": str(convention)}
     with jax.enable_x64(double):
         try:
-            arrangement = _arrangement(
-                model,
-                dict(
-                    n_crystals=crystals,
-                    diameter=diameter_nm,
-                    volume_fraction=volume_fraction,
-                    ligand_mean=ligand_mean_nm,
-                    ligand_sd=ligand_sd_nm,
-                    extra_below=extra_below_nm,
-                    kappa=kappa,
-                    dipoles_per_crystal=dipoles_per_crystal,
-                    bond_length=bond_length_nm,
-                    extra_spacing=extra_spacing_nm,
-                    **common,
-                ),
-                dict(n=dipoles, density=density_per_nm3, **common),
-                aspect,
-            )
+            arrangement = chosen.build()
             size = default_batch(arrangement, out) if batch is None else batch
             plan = BatchPlan.make(arrangement, samples, seed, size, None)
             with progress_bar("sampling", samples) as advance:
@@ -214,20 +143,6 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
         jax.distributed.initialize(coordinator, processes, process_id)
     except (RuntimeError, ValueError) as error:
         fail(f"the processes could not be joined: {str(error).splitlines()[0]}")
-
-
-def _arrangement(
-    name: ModelName, packing: dict[str, Any], uniform: dict[str, Any], aspect: float
-) -> "AbstractModel":
-    from .. import crystals
-
-    if name is ModelName.PACKING:
-        return crystals.NanocrystalPacking(**packing)
-    if name is ModelName.CYLINDER:
-        return crystals.UniformCylinder(**uniform, aspect=aspect)
-    if name is ModelName.BOX:
-        return crystals.UniformBox(**uniform, edges=(1.0, 1.0, aspect))
-    return crystals.UniformSphere(**uniform)
 
 
 def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
