@@ -1,0 +1,121 @@
+"""Do derivatives of ensemble statistics agree with finite differences?
+
+python experiments/sensitivity.py --quick --out out
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+from script import csv_bytes, finish, parser_of
+
+from diffdip import (
+    AbstractModel,
+    CauchyWidth,
+    Component,
+    GeometricMean,
+    Magnitude,
+    NanocrystalPacking,
+    Quantile,
+    SensitivityTable,
+    UniformCylinder,
+    sensitivity,
+    simulate,
+)
+
+
+STATISTICS = (Quantile(Magnitude("B")), GeometricMean(Magnitude("A")), CauchyWidth(Component("B")))
+PARAMETERS = ("bond_length", "extra_spacing", "extra_below", "kappa", "moment", "diameter")
+STEPS = (0.05, 0.1)
+SAMPLES, QUICK_SAMPLES = 20_000, 400
+CRYSTALS, QUICK_CRYSTALS = 10, 2
+
+DESCRIPTION = """\
+Compare the derivatives that `sensitivity` takes from the samples themselves with central
+differences of independent samples (common random numbers within a difference), for six
+parameters, three statistics and two steps; and what all of them cost.
+"""
+
+EPILOG = """\
+Takes five minutes on two cores; --quick half a minute. Example:
+  python experiments/sensitivity.py --quick --out out
+"""
+
+
+def compare(
+    model: AbstractModel, names: tuple[str, ...], samples: int, seed: int
+) -> list[list[Any]]:
+    """Rows: statistic, parameter, method, derivative and error, and for each step the same by
+    differences with the distance in combined standard errors."""
+    whole = sensitivity(model, STATISTICS, n_samples=samples, seed=seed)
+    steps = [
+        sensitivity(
+            model, STATISTICS, names, samples, seed + 1 + i, method="differences", step=step
+        )
+        for i, step in enumerate(STEPS)
+    ]
+    return [_row(whole, steps, statistic.label, name) for statistic in STATISTICS for name in names]
+
+
+def _row(
+    whole: SensitivityTable, steps: list[SensitivityTable], statistic: str, name: str
+) -> list[Any]:
+    one = whole.row(statistic, name)
+    row = [statistic, name, one.method, one.logarithmic, one.logarithmic_error]
+    for table, step in zip(steps, STEPS, strict=True):
+        other = table.row(statistic, name)
+        # what a central difference is off by where T is a power of the parameter
+        curvature = abs(one.logarithmic) ** 3 * step**2 / 6
+        combined = np.linalg.norm([one.logarithmic_error, other.logarithmic_error, curvature])
+        distance = (one.logarithmic - other.logarithmic) / combined
+        row += [other.logarithmic, other.logarithmic_error, distance]
+    return row
+
+
+def cost(model: AbstractModel, samples: int) -> tuple[float, float, int]:
+    """Seconds of the samples alone and of all derivatives, warm; number of parameters."""
+    times = []
+    count = 0
+    for _ in range(2):
+        start = time.perf_counter()
+        simulate(model, samples, progress=False)
+        middle = time.perf_counter()
+        count = len(sensitivity(model, STATISTICS[0], n_samples=samples, progress=False).rows)
+        times.append((middle - start, time.perf_counter() - middle))
+    return *times[-1], count
+
+
+HEADER = (
+    *("statistic", "parameter", "method", "dlnT_dlntheta", "error"),
+    *(f"{name}_{step}" for step in STEPS for name in ("difference", "its_error", "distance")),
+)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = parser_of("sensitivity", DESCRIPTION, EPILOG)
+    parser.add_argument("--quick", action="store_true", help="few samples of two crystals")
+    options = parser.parse_args(argv)
+    samples = QUICK_SAMPLES if options.quick else SAMPLES
+    packing = NanocrystalPacking(n_crystals=QUICK_CRYSTALS if options.quick else CRYSTALS)
+    uniform = UniformCylinder(n=50, density=2.0)
+    rows = compare(packing, PARAMETERS, samples, options.seed)
+    rows += compare(uniform, ("density",), samples, options.seed)
+    lines = [_line(row) for row in rows]
+    far = max(abs(z) for row in rows for z in row[7::3])
+    lines.append(f"largest distance: {far:.1f} combined standard errors, of {2 * len(rows)}")
+    alone, together, count = cost(packing, samples)
+    lines.append(
+        f"{samples} samples alone {alone:.2f} s; derivatives by {count} parameters "
+        f"{together:.2f} s, {together / alone:.1f} × (differences would take {2 * count} ×)"
+    )
+    finish(parser, options.out, {"sensitivity.csv": csv_bytes([HEADER, *rows])}, "\n".join(lines))
+
+
+def _line(row: list[Any]) -> str:
+    others = zip(row[5::3], row[6::3], row[7::3], strict=True)
+    numbers = "".join(f"  {d:+.3f} ± {e:.3f} ({z:+.1f})" for d, e, z in others)
+    return f"{row[0]:28}{row[1]:15}{row[2]:12}{row[3]:+.3f} ± {row[4]:.3f}{numbers}"
+
+
+if __name__ == "__main__":
+    main()
