@@ -48,6 +48,7 @@ from .observable import (
     TailFraction as TailFraction,
 )
 from .parameters import Free as Free
+from .posterior import Posterior as Posterior, sample_posterior as sample_posterior
 from .problem import (
     FullTensorModel as FullTensorModel,
     InPlaneModel as InPlaneModel,

@@ -1,0 +1,135 @@
+"""How often do the intervals of `sample_posterior` hold the truth? As often as they say.
+
+Series are made from A, B, C drawn uniformly and Gaussian noise, with σ given or not; 68 and 95 %
+intervals should hold the truth in 68 and 95 % of them, within what so many series can tell.
+
+    python experiments/posterior_coverage.py --out out
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from script import finish, json_bytes, parser_of, positive
+
+import diffdip
+from diffdip import AnisotropyFields, resonance_field, sample_posterior
+
+
+SERIES, QUICK_SERIES = 50, 8
+FREQUENCY = 9.45e9  # Hz
+NOISE = 2e-3  # tesla
+WIDTH = (0.15, 0.15, 0.06)  # A, B, C lie between ± these, tesla
+LEVELS = {"68": 0.6827, "95": 0.9545}
+
+DESCRIPTION = __doc__.split("\n\n")[0]
+EPILOG = """\
+Writes posterior_coverage.json. Example:
+  python experiments/posterior_coverage.py --quick     8 series of each kind
+"""
+
+
+class Row(NamedTuple):
+    """One kind of series; `inside` counts, for each level, the truths of A, B, C within."""
+
+    angles: int
+    sigma_known: bool
+    series: int
+    inside: dict[str, list[int]]
+    r_hat: float
+    ess: float
+    divergences: int
+    flagged: int
+    seconds: float
+
+
+def run(series: int = SERIES, seed: int = 0) -> list[Row]:
+    """19 angles, and 6, with σ known and unknown."""
+    return [row(n, known, series, seed) for n in (19, 6) for known in (True, False)]
+
+
+def row(angles: int, known: bool, series: int, seed: int) -> Row:
+    """Sample the posterior of each of so many series."""
+    rng = np.random.default_rng([seed, angles, known])
+    angle = np.linspace(0, np.pi, angles, endpoint=False)
+    inside = {label: np.zeros(3, int) for label in LEVELS}
+    worst, least, divergences, flagged, times = 0.0, np.inf, 0, 0, []
+    for i in range(series):
+        truth = rng.uniform(-1, 1, 3) * WIDTH
+        with jax.enable_x64(True):
+            energy = AnisotropyFields(*truth)
+            clean = np.asarray(resonance_field(energy, jnp.asarray(angle), FREQUENCY))
+        field = clean + NOISE * rng.normal(size=angles)
+        start = time.perf_counter()
+        sigma = NOISE if known else None
+        found = sample_posterior(
+            angle, field, sigma, frequency=FREQUENCY, seed=seed + i, progress=False
+        )
+        times.append(time.perf_counter() - start)
+        for label, count in inside.items():
+            low, high = np.array([found.intervals[name][label] for name in "ABC"]).T
+            count += (low < truth) & (truth < high)
+        worst = max(worst, *found.r_hat.values())
+        least = min(least, *found.ess_bulk.values(), *found.ess_tail.values())
+        divergences += found.divergences
+        flagged += any("R-hat" in flag or "effective" in flag for flag in found.flags)
+    counts = {label: count.tolist() for label, count in inside.items()}
+    median = float(np.median(times))
+    return Row(angles, known, series, counts, worst, least, divergences, flagged, median)
+
+
+def allowed(level: float, series: int) -> tuple[float, float]:
+    """Counts within three standard deviations of the binomial law."""
+    spread = 3 * np.sqrt(level * (1 - level) * series)
+    return level * series - spread, level * series + spread
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Counts of A, B, C within their intervals, and how the chains did."""
+    lines = []
+    for one in rows:
+        sigma = "known" if one.sigma_known else "unknown"
+        lines.append(f"{one.angles} angles, sigma {sigma}, {one.series} series")
+        for label, count in one.inside.items():
+            low, high = allowed(LEVELS[label], one.series)
+            verdict = "as stated" if low <= min(count) and max(count) <= high else "DIFFERS"
+            shown = ", ".join(map(str, count))
+            lines.append(
+                f"  {label} %: A, B, C inside {shown} times; {low:.0f} to {high:.0f}: {verdict}"
+            )
+        lines.append(
+            f"  R-hat up to {one.r_hat:.4f}, effective samples from {one.ess:.0f}, "
+            f"{one.divergences} divergences, {one.flagged} chains called doubtful; "
+            f"{one.seconds:.2f} s each"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def files(rows: Sequence[Row], seed: int) -> dict[str, bytes]:
+    """What the script writes, by file name."""
+    document: dict[str, Any] = {
+        "diffdip": diffdip.__version__,
+        "convention": "paper",
+        "seed": seed,
+        "frequency_Hz": FREQUENCY,
+        "noise_T": NOISE,
+        "truth_within_T": list(WIDTH),
+        "rows": [one._asdict() for one in rows],
+    }
+    return {"posterior_coverage.json": json_bytes(document)}
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = parser_of("posterior_coverage", DESCRIPTION, EPILOG)
+    parser.add_argument("--series", type=positive, metavar="N", help=f"of each kind: {SERIES}")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SERIES} of each kind")
+    options = parser.parse_args(argv)
+    rows = run(options.series or (QUICK_SERIES if options.quick else SERIES), options.seed)
+    finish(parser, options.out, files(rows, options.seed), table(rows))
+
+
+if __name__ == "__main__":
+    main()
