@@ -35,6 +35,12 @@ from .fit import (
     fit_series as fit_series,
 )
 from .lattice import lattice as lattice
+from .levy import (
+    LevyLaw as LevyLaw,
+    PairDensity as PairDensity,
+    levy_law as levy_law,
+    pair_density as pair_density,
+)
 from .loss import LossFit as LossFit, fit_loss as fit_loss
 from .observable import (
     AbstractObservable as AbstractObservable,
