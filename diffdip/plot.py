@@ -5,6 +5,7 @@ and pyplot's state alone. Widths are those of one (85 mm) or two (170 mm) column
 """
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -18,6 +19,7 @@ from .io.results import curve_grid, magnetization_angles, model_fields
 if TYPE_CHECKING:
     from .fit import FitResult
     from .resonance import Branches
+    from .sensitivity import SensitivityTable
 
 ONE_COLUMN = 85.0
 TWO_COLUMNS = 170.0
@@ -158,6 +160,99 @@ def figure_curve(
         angle_axis(below, degrees)
         figure.align_ylabels((main, below))
     return figure
+
+
+def figure_sensitivity(table: "SensitivityTable") -> Figure:
+    """A tornado chart for each statistic of a table: d ln T/d ln θ of each parameter.
+
+    Panels stand in one row of one or two, or in several rows of two.
+    """
+    statistics = list(dict.fromkeys(row.statistic for row in table))
+    most = max(sum(row.statistic == statistic for row in table) for statistic in statistics)
+    columns = min(2, len(statistics))
+    lines = -(-len(statistics) // columns)
+    with mpl.rc_context(STYLE):
+        size = _inches((ONE_COLUMN, TWO_COLUMNS)[columns - 1], lines * (20 + 5 * max(most, 2)))
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(lines, columns, squeeze=False).flat
+        for axes, statistic in zip(panels, statistics, strict=False):
+            draw_sensitivity(axes, table, statistic)
+        for axes in list(panels)[len(statistics) :]:
+            axes.remove()
+    return figure
+
+
+def draw_sensitivity(axes: Any, table: "SensitivityTable", statistic: str) -> None:
+    """Draw a tornado chart of one statistic, by its label: the largest |d ln T/d ln θ| on top.
+
+    Bars to the right are parameters with which the statistic grows. Lines are standard errors,
+    where there are any. What has no logarithmic derivative (T is 0) has a name and no bar.
+    """
+    rows = [row for row in table if row.statistic == statistic]
+    rows.sort(key=lambda row: np.nan_to_num(abs(row.logarithmic), nan=-1.0))
+    value = np.array([row.logarithmic for row in rows])
+    error = np.array([row.logarithmic_error for row in rows])
+    place = np.arange(len(rows))
+    known = np.isfinite(value)
+    color = [VERMILLION if v > 0 else BLUE for v in value[known]]
+    axes.axvline(0, color="black", linewidth=0.6, zorder=3)
+    axes.barh(place[known], value[known], height=0.66, color=color, zorder=2)
+    axes.errorbar(
+        value[known],
+        place[known],
+        xerr=error[known],
+        fmt="none",
+        ecolor="black",
+        elinewidth=0.8,
+        capsize=1.5,
+        zorder=4,
+    )
+    axes.set_yticks(place, [row.parameter.replace("_", " ") for row in rows])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.tick_params(axis="y", length=0)
+    axes.margins(x=0.06)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.set_xlabel(r"$\mathrm{d}\ln T/\mathrm{d}\ln\theta$")
+    axes.set_title(statistic, loc="left")
+
+
+def figure_inference(
+    measured: Sequence[np.ndarray], model: Sequence[np.ndarray], title: str = ""
+) -> Figure:
+    """Distribution functions of |A| and |B|, measured and of the fitted model.
+
+    `measured` and `model` are A and B (tesla) each; NaN in them are left out.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=_inches(TWO_COLUMNS, 70), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, name, ours, theirs in zip(panels, "AB", measured, model, strict=True):
+            draw_distributions(axes, ours, theirs)
+            axes.set_xlabel(f"$|{name}|$ (mT)")
+        panels[0].set_ylabel("share of the samples below")
+        panels[0].legend(loc="upper left")
+        panels[0].set_title(title, loc="left")
+    return figure
+
+
+def draw_distributions(axes: Any, measured: np.ndarray, model: np.ndarray) -> None:
+    """Draw the distribution functions of |x| over ln |x|, `measured` and `model` in tesla.
+
+    The axis spans the measured values and 98 % of those of the model: a heavy tail has no end.
+    """
+    ours, theirs = (np.sort(1e3 * np.abs(x[np.isfinite(x)])) for x in (measured, model))
+    for x, style in (
+        (theirs, {"color": VERMILLION, "label": "model"}),
+        (ours, {"color": BLUE, "label": f"measured ({len(ours)} samples)"}),
+    ):
+        axes.ecdf(x, **style)
+    positive = ours[ours > 0]
+    ends = [*np.quantile(theirs[theirs > 0], [0.01, 0.99]), positive.min(), positive.max()]
+    axes.set_xscale("log")
+    axes.set_xlim(min(ends) / 1.2, max(ends) * 1.2)
+    axes.set_ylim(0, 1.02)
+    axes.grid(axis="x")
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:

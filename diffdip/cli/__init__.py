@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import ensembles as ensembles, fits as fits, paper as paper
+from . import answers as answers, ensembles as ensembles, fits as fits, paper as paper
 from .common import app as app
 
 

@@ -1,10 +1,14 @@
-"""Files: tables of measured resonance fields, and results of fits.
+"""Files: tables of measured resonance fields or anisotropies, and results.
 
 >>> from diffdip.io import example_path, read_table
 >>> read_table(example_path())[0].name
 'goniometer'
 """
 
+from .answers import (
+    inference_files as inference_files,
+    sensitivity_files as sensitivity_files,
+)
 from .results import (
     OutputError as OutputError,
     curve_files as curve_files,
@@ -14,8 +18,10 @@ from .results import (
     write_files as write_files,
 )
 from .table import (
+    Anisotropies as Anisotropies,
     Sample as Sample,
     TableError as TableError,
     example_path as example_path,
+    read_anisotropies as read_anisotropies,
     read_table as read_table,
 )

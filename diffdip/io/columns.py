@@ -1,6 +1,7 @@
 """What the columns of a table mean: quantity and unit from the name in the header."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,8 @@ _UNITS = {
     "sigma": {**TESLA_PER, "uT": 1e-6},
     "frequency": HERTZ_PER,
     "sample": {},
+    "anisotropy field A": {**TESLA_PER, "uT": 1e-6},
+    "anisotropy field B": {**TESLA_PER, "uT": 1e-6},
 }
 
 _SPELLINGS = {
@@ -45,7 +48,15 @@ _NAMES = {
     "sample": "sample samplename sampleid samplenumber",
 }
 
-_QUANTITY = {name: quantity for quantity, names in _NAMES.items() for name in names.split()}
+SERIES_NAMES = {name: quantity for quantity, names in _NAMES.items() for name in names.split()}
+"""What the columns of angular series are called, where `b` is the resonance field."""
+
+ANISOTROPY_NAMES = {
+    "a": "anisotropy field A",
+    "b": "anisotropy field B",
+    **dict.fromkeys(_NAMES["sample"].split(), "sample"),
+}
+"""What the columns of measured anisotropies are called."""
 
 _UNIT_BY_SPELLING = {
     **{unit.casefold(): unit for units in _UNITS.values() for unit in units},
@@ -58,6 +69,8 @@ EXAMPLES = {
     "sigma": "sigma_mT",
     "frequency": "frequency_GHz",
     "sample": "sample",
+    "anisotropy field A": "A_mT",
+    "anisotropy field B": "B_mT",
 }
 
 _HEADER_UNIT = re.compile(r"(?P<name>.*?)\s*(?:[(\[{<](?P<inside>[^)\]}>]*)[)\]}>]\s*)?", re.DOTALL)
@@ -78,12 +91,14 @@ class Column:
     scale: float
 
 
-def find_columns(where: str, cells: list[str]) -> tuple[list[Column], list[str]]:
+def find_columns(
+    where: str, cells: list[str], names: Mapping[str, str] = SERIES_NAMES
+) -> tuple[list[Column], list[str]]:
     """The columns in use, and a warning for each other one; `where` names file and row."""
     columns: list[Column] = []
     warnings = []
     for index, header in enumerate(cells):
-        quantity, unit = _meaning(header[:200])
+        quantity, unit = _meaning(header[:200], names)
         if quantity is None:
             if header:
                 warnings.append(f"column {shown(header)} is not used")
@@ -100,7 +115,7 @@ def find_columns(where: str, cells: list[str]) -> tuple[list[Column], list[str]]
     return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], warnings
 
 
-def _meaning(header: str) -> tuple[str | None, str | None]:
+def _meaning(header: str, names: Mapping[str, str]) -> tuple[str | None, str | None]:
     """The quantity that a column name stands for, and the unit written with it."""
     match = _HEADER_UNIT.fullmatch(header)
     assert match is not None  # every part of the pattern is optional
@@ -108,9 +123,9 @@ def _meaning(header: str) -> tuple[str | None, str | None]:
     if unit is None:
         parts = list(_SEPARATOR.finditer(name))
         last = name[parts[-1].end() :] if parts else ""
-        if _unit(last) and _plain(name[: parts[-1].start()]) in _QUANTITY:
+        if _unit(last) and _plain(name[: parts[-1].start()]) in names:
             name, unit = name[: parts[-1].start()], last
-    return _QUANTITY.get(_plain(name)), unit
+    return names.get(_plain(name)), unit
 
 
 def _plain(name: str) -> str:

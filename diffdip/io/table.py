@@ -1,13 +1,14 @@
 """Angular series from a CSV or TSV table: angles, resonance fields, errors, frequencies.
 
 Columns are found by their names and carry their units there (`angle_deg`, `Hres (mT)`,
-`nu [GHz]`); what a table must look like is said in `read_table`.
+`nu [GHz]`); what a table must look like is said in `read_table`, and in `read_anisotropies` for
+a table of A and B of many samples.
 """
 
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from ..units import MU_B, PLANCK
-from .columns import EXAMPLES, Column, TableError as TableError, find_columns, shown
+from .columns import (
+    ANISOTROPY_NAMES,
+    EXAMPLES,
+    SERIES_NAMES,
+    Column,
+    TableError as TableError,
+    find_columns,
+    shown,
+)
 
 
 MAX_BYTES = 50_000_000
@@ -24,12 +33,15 @@ MAX_BYTES = 50_000_000
 STALLED = 3
 """So many equal fields in consecutive rows look like a line fit that no longer moved."""
 
+_ANISOTROPIES = ("anisotropy field A", "anisotropy field B")
+
 # what is accepted, by quantity, in SI units; beyond it the value or its unit is a mistake
 _ACCEPTED: dict[str, tuple[Callable[[float], bool], str]] = {
     "angle": (lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
     "field": (lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
     "sigma": (lambda x: 1e-12 <= x <= 100, "an error above 0"),
     "frequency": (lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
+    **{name: (lambda x: not abs(x) > 100, "a field within ±100 T") for name in _ANISOTROPIES},
 }
 
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -51,6 +63,19 @@ class Sample:
     frequency: np.ndarray
     source: Path
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Anisotropies:
+    """A and B of many samples as read: tesla, float64 arrays of shape (n,).
+
+    Pairs are complete; `left_out` counts the rows in which a cell was empty.
+    """
+
+    A: np.ndarray
+    B: np.ndarray
+    source: Path
+    left_out: int
 
 
 @dataclass
@@ -86,20 +111,30 @@ def read_table(path: str | PathLike[str], frequency: float | None = None) -> lis
     (19, '338.463 mT')
     """
     path = Path(path)
-    lines = [(number, line) for number, line in _lines(path) if not _is_comment(line)]
-    if not lines:
-        raise TableError(f"{path}: the file is empty; expected a header row and rows of numbers")
-    (number, header), *body = lines
-    delimiter = next((mark for mark in "\t;" if mark in header), ",")
-    cells = _split(path, number, header, delimiter)
-    columns, warnings = find_columns(f"{path}, row {number}", cells)
-    _check_columns(path, number, columns, cells, frequency)
-    rows = _read_rows(path, body, delimiter, columns, len(cells))
-    if not rows:
-        raise TableError(f"{path}: no rows of numbers after the header in row {number}")
+    check = lambda where, columns: _check_frequency(path, where, columns, frequency)
+    warnings, rows = _read(path, SERIES_NAMES, ("angle", "field"), check)
     return [
         _sample(path, name or path.stem, data, frequency, warnings) for name, data in rows.items()
     ]
+
+
+def read_anisotropies(path: str | PathLike[str]) -> Anisotropies:
+    """Read A and B of many samples from a CSV or TSV file, one row a sample.
+
+    The columns `A_mT`, `B_mT` (or `A (G)` and so on: the unit is required) are found as in
+    `read_table`; others are left alone, so that what `diffdip export` writes can be read. A row in
+    which A or B is empty is left out and counted.
+
+    Raises `TableError`, whose message names file, row (line of the file), column and value.
+    """
+    path = Path(path)
+    _, rows = _read(path, ANISOTROPY_NAMES, _ANISOTROPIES, lambda where, columns: None)
+    a, b = (
+        np.concatenate([np.array(data.values[name]) for data in rows.values()])
+        for name in _ANISOTROPIES
+    )
+    known = ~np.isnan(a) & ~np.isnan(b)
+    return Anisotropies(a[known], b[known], path, int(np.sum(~known)))
 
 
 def example_path() -> Path:
@@ -109,6 +144,30 @@ def example_path() -> Path:
     'goniometer.csv'
     """
     return Path(__file__).parent.parent / "data" / "goniometer.csv"
+
+
+def _read(
+    path: Path,
+    names: Mapping[str, str],
+    required: tuple[str, ...],
+    check: Callable[[str, dict[str, Column]], None],
+) -> tuple[list[str], dict[str, _Rows]]:
+    """Warnings on columns, and the rows of each sample; `check` may refuse the header."""
+    lines = [(number, line) for number, line in _lines(path) if not _is_comment(line)]
+    if not lines:
+        raise TableError(f"{path}: the file is empty; expected a header row and rows of numbers")
+    (number, header), *body = lines
+    delimiter = next((mark for mark in "\t;" if mark in header), ",")
+    cells = _split(path, number, header, delimiter)
+    where = f"{path}, row {number}"
+    columns, warnings = find_columns(where, cells, names)
+    found = {column.quantity: column for column in columns}
+    _check_required(where, found, cells, required)
+    check(where, found)
+    rows = _read_rows(path, body, delimiter, columns, len(cells))
+    if not rows:
+        raise TableError(f"{path}: no rows of numbers after the header in row {number}")
+    return warnings, rows
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -158,18 +217,21 @@ def _split(path: Path, number: int, line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _check_columns(
-    path: Path, number: int, columns: list[Column], cells: list[str], frequency: float | None
+def _check_required(
+    where: str, found: dict[str, Column], cells: list[str], required: tuple[str, ...]
 ) -> None:
-    found = {column.quantity: column for column in columns}
-    where = f"{path}, row {number}"
-    for quantity in ("angle", "field"):
+    for quantity in required:
         if quantity not in found:
             names = ", ".join(shown(cell) for cell in cells[:8])
             raise TableError(
                 f"{where}: no column for the {quantity} among {names}; "
                 f"expected a name such as {EXAMPLES[quantity]}"
             )
+
+
+def _check_frequency(
+    path: Path, where: str, found: dict[str, Column], frequency: float | None
+) -> None:
     if "frequency" in found and frequency is not None:
         raise TableError(
             f"{where}, column {shown(found['frequency'].header)}: the frequency is in the table "
@@ -212,6 +274,9 @@ def _read_rows(
                         f"{where}: {shown(cell)} has another decimal mark than the rows above; "
                         "expected one of comma and point throughout"
                     )
+            if not cell and column.quantity in _ANISOTROPIES:
+                values[column.quantity] = np.nan
+                continue
             value = _number(where, cell, delimiter) * column.scale
             accepts, expected = _ACCEPTED[column.quantity]
             if not accepts(value):
