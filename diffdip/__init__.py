@@ -34,6 +34,8 @@ from .fit import (
     fit_many as fit_many,
     fit_series as fit_series,
 )
+from .infer import Inference as Inference, Inferred as Inferred, infer as infer
+from .influence import Influence as Influence, influence as influence
 from .lattice import lattice as lattice
 from .levy import (
     LevyLaw as LevyLaw,
