@@ -174,10 +174,10 @@ def figure_sensitivity(table: "SensitivityTable") -> Figure:
     with mpl.rc_context(STYLE):
         size = _inches((ONE_COLUMN, TWO_COLUMNS)[columns - 1], lines * (20 + 5 * max(most, 2)))
         figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(lines, columns, squeeze=False).flat
+        panels = list(figure.subplots(lines, columns, squeeze=False).flat)
         for axes, statistic in zip(panels, statistics, strict=False):
             draw_sensitivity(axes, table, statistic)
-        for axes in list(panels)[len(statistics) :]:
+        for axes in panels[len(statistics) :]:
             axes.remove()
     return figure
 
@@ -248,9 +248,10 @@ def draw_distributions(axes: Any, measured: np.ndarray, model: np.ndarray) -> No
     ):
         axes.ecdf(x, **style)
     positive = ours[ours > 0]
-    ends = [*np.quantile(theirs[theirs > 0], [0.01, 0.99]), positive.min(), positive.max()]
+    ends = np.append(np.quantile(theirs[theirs > 0], [0.01, 0.99]), positive)
     axes.set_xscale("log")
-    axes.set_xlim(min(ends) / 1.2, max(ends) * 1.2)
+    axes.set_xlim(ends.min() / 1.2, ends.max() * 1.2)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, 1.02)
     axes.grid(axis="x")
 

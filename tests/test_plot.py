@@ -21,7 +21,14 @@ from diffdip import (
     resonance_branches,
     resonance_field,
 )
-from diffdip.plot import figure_bytes, figure_curve, figure_fit
+from diffdip.plot import (
+    figure_bytes,
+    figure_curve,
+    figure_fit,
+    figure_inference,
+    figure_sensitivity,
+)
+from diffdip.sensitivity import Sensitivity, SensitivityTable
 
 
 DRIFT = 1e9 * np.linspace(9.45, 9.55, 12)
@@ -194,6 +201,57 @@ def test_no_resonance_at_all(folded):
     figure = figure_curve(angle, empty)
     assert [text.get_text() for text in figure.axes[0].texts] == ["no resonance at any angle"]
     figure_bytes(figure, "png")
+
+
+def answers(statistic, values, errors):
+    return [
+        Sensitivity(statistic, 1.0, 0.1, name, 1.0, value, error, value, error, "derivative")
+        for name, value, error in zip(
+            ("kappa", "bond_length", "moment"), values, errors, strict=True
+        )
+    ]
+
+
+def test_a_tornado_chart_is_sorted_by_size():
+    rows = answers("median |B|", (0.5, -3.0, 1.0), (0.1, 0.4, np.nan))
+    rows += answers("share", (np.nan, np.nan, 2.0), (np.nan, np.nan, 0.2))
+    figure = figure_sensitivity(SensitivityTable(tuple(rows), {}))
+    first, second = figure.axes
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert names == ["kappa", "moment", "bond length"]  # from below
+    np.testing.assert_allclose([bar.get_width() for bar in first.patches], [0.5, 1.0, -3.0])
+    assert len({bar.get_facecolor() for bar in first.patches}) == 2
+    bars = first.collections[0].get_segments()
+    np.testing.assert_allclose([bars[i][:, 0] for i in (0, 2)], [[0.4, 0.6], [-3.4, -2.6]])
+    assert [text.get_title(loc="left") for text in figure.axes] == ["median |B|", "share"]
+    [bar] = second.patches
+    assert bar.get_y() + bar.get_height() / 2 == pytest.approx(2)  # on top
+    assert bar.get_width() == 2.0
+    assert "theta" in first.get_xlabel()
+    check_fonts(figure)
+    assert figure_bytes(figure, "pdf") == figure_bytes(figure, "pdf")
+
+
+def test_three_tornado_charts_leave_no_empty_axes():
+    rows = [row for name in "abc" for row in answers(name, (1.0, 2.0, 3.0), (1.0, 1.0, 1.0))]
+    assert len(figure_sensitivity(SensitivityTable(tuple(rows), {})).axes) == 3
+
+
+def test_distribution_functions_in_mT():
+    measured = (np.array([1e-3, -2e-3, 4e-3, np.nan]), np.array([0.0, 3e-3, 5e-3]))
+    model = (np.array([1e-3, 2e-3]), np.array([1e-4, -1e-2]))
+    figure = figure_inference(measured, model, title="mine")
+    first, second = figure.axes
+    of_model, of_measured = first.lines
+    np.testing.assert_allclose(of_measured.get_xdata()[1:], [1, 2, 4])
+    np.testing.assert_allclose(of_measured.get_ydata()[1:], [1 / 3, 2 / 3, 1])
+    np.testing.assert_allclose(of_model.get_xdata()[1:], [1, 2])
+    assert {axes.get_xscale() for axes in figure.axes} == {"log"}
+    assert second.get_xlabel() == "$|B|$ (mT)"
+    assert first.get_xlim()[1] > 4
+    assert legend(first) == ["model", "measured (3 samples)"]
+    assert first.get_title(loc="left") == "mine"
+    check_fonts(figure)
 
 
 def png_size(data):
