@@ -9,7 +9,7 @@ reproduce: $(VENV)/installed
 	$(BIN)/diffdip reproduce --quick --out out
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check

@@ -193,7 +193,10 @@ class NanocrystalPacking(AbstractModel):
     times; `draw` tells how often, and a sample that was never completed is NaN throughout.
     That selects: crystals that leave no room for others are rarer than a uniform first one.
 
-    Positions are differentiable functions of all the continuous parameters at fixed choices.
+    Positions are differentiable functions of all the continuous parameters at fixed choices; of
+    two crystals the thicknesses that were chosen move with the parameters as well. A sample whose
+    extra dipoles found no place among six candidates each is redrawn whole, up to five times, which
+    favours fewer of them where they crowd.
 
     Raises `ValueError` for values that no packing can have.
 

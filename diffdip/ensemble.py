@@ -87,8 +87,8 @@ def simulate(
 
     Sample i has the key `fold_in(key(seed), i)`, so that it is the same, bit for bit on the same
     kind of device, in every batch and on any number of devices. `batch_size` samples are
-    computed at a time (by default as many as fit in memory), shared among `devices` (by default all
-    of this process). A progress bar appears on a terminal.
+    computed at a time (by default as many as fit in memory; smaller batches cost as much each),
+    shared among `devices` (by default all of this process). A progress bar appears on a terminal.
 
     A sample that could not be placed is NaN throughout; see `Ensemble.unplaced`. Raises
     `ValueError` for no samples, and where none could be placed.
@@ -102,11 +102,10 @@ def simulate(
         raise ValueError(f"{n_samples} samples: expected 1 or more")
     plan = BatchPlan.make(model, n_samples, seed, batch_size, devices)
     parts = []
-    with progress_bar("sampling", n_samples) as advance:
+    with progress_bar("sampling", n_samples, shown=progress) as advance:
         for _, part in plan.run(range(plan.count)):
             parts.append(part)
-            if progress:
-                advance(len(part["A"]))
+            advance(len(part["A"]))
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in ARRAYS}
     ensemble = Ensemble(**arrays, settings=plan.settings())
     if ensemble.unplaced == n_samples:
@@ -145,7 +144,12 @@ class BatchPlan:
         batch_size: int | None,
         devices: Sequence[Any] | None,
     ) -> "BatchPlan":
-        """The plan with what is left open filled in. Raises `ValueError` for a batch of none."""
+        """The plan with what is left open filled in.
+
+        Raises `ValueError` for a batch of none, and for seeds that would repeat others.
+        """
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"seed {seed}: expected 0 to {2**32 - 1}")
         devices = tuple(jax.local_devices() if devices is None else devices)
         lanes = lanes_on(model, devices[0])
         size = lanes * len(devices) if batch_size is None else batch_size

@@ -47,6 +47,9 @@ MOST_HALVINGS: Final = 6
 UNKNOWN: Final = 0.1
 """Information on a combination of ln θ (1/variance) below which the search leaves it alone."""
 
+ALIKE: Final = 0.9
+"""Correlation beyond which two parameters are said to make up for each other."""
+
 KNOWN: Final = 1.0
 """Error of ln θ beyond which a parameter is called not identifiable: a factor of e."""
 
@@ -117,7 +120,8 @@ def infer(
     averages over their noise.
 
     Errors are those of the measured samples and of the model's together; intervals are from
-    resampling the measured pairs (A, B), to first order in their change.
+    resampling the measured pairs (A, B), to first order in their change. Where two parameters
+    nearly make up for each other that is too narrow, and a note says so.
 
     Raises `ValueError` for fewer than 10 finite pairs, unknown or zero parameters, and as
     many parameters as there are numbers to compare.
@@ -154,8 +158,7 @@ def infer(
     begin = theta
     compare = _Comparison(features, methods, n_samples)
     smooth = np.zeros((features.count, len(names)))
-    with progress_bar("inference", steps + REPEATS) as advance:
-        tick = advance if progress else lambda: None
+    with progress_bar("inference", steps + REPEATS, shown=progress) as tick:
         for step in range(steps):
             theta, found = _placed(compare, model, names, theta, start, seed + step)
             # derivatives hardly change from step to step, and their noise averages
@@ -381,7 +384,7 @@ def _judged(
     left = float(residual @ found.weight @ residual) / (1 / count + 1 / found.count)
     dof = len(residual) - int(np.sum(~weak))
     p_value = float(chi2.sf(left, dof))
-    notes = _notes(rows, vector[:, weak], p_value, moved)
+    notes = _notes(rows, vector[:, weak], covariance, p_value, moved)
     return Inference(rows, covariance, information, left, dof, p_value, model, notes, settings)
 
 
@@ -392,6 +395,7 @@ def _interval(ends: np.ndarray, error: float) -> tuple[float, float]:
 def _notes(
     rows: Sequence[Inferred],
     weak: np.ndarray,
+    covariance: np.ndarray,
     p_value: float,
     moved: np.ndarray,
 ) -> tuple[str, ...]:
@@ -407,6 +411,13 @@ def _notes(
         ]
         if len(parts) > 1:
             notes.append(f"{' · '.join(parts)} cannot be told: one makes up for the other")
+    spread = np.sqrt(np.diag(covariance))
+    together = np.abs(covariance / np.outer(spread, spread))
+    for i, j in zip(*np.nonzero(np.triu(together > ALIKE, 1)), strict=True):
+        notes.append(
+            f"{rows[i].name} and {rows[j].name} nearly make up for each other: "
+            "their intervals, to first order, are too narrow"
+        )
     if p_value < 0.01:
         notes.append(f"no values of these parameters explain the samples (p = {p_value:.1g})")
     if np.any(np.abs(moved) >= FARTHEST):

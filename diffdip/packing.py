@@ -75,11 +75,16 @@ class Rules(NamedTuple):
         return jnp.maximum(self.ligand_mean - self.ligand_sd * score, 0)
 
     def share_below(self, thickness: Float[Array, ""]) -> Float[Array, ""]:
-        """Probability of a thinner shell: the inverse of `thickness`, 1 for NaN and inf."""
+        """Probability of a thinner shell: the inverse of `thickness`, 1 for NaN and inf.
+
+        NaN where it is too small to be told from 0 in this precision.
+        """
         ndtr = jax.scipy.special.ndtr
         above = ndtr((self.ligand_mean - thickness) / self.ligand_sd)
         share = 1 - above / ndtr(self.ligand_mean / self.ligand_sd)
-        return jnp.where(share >= 0, share, 1)
+        # a share that rounding makes up would give shells of thickness 0
+        share = jnp.where(share > 1000 * jnp.finfo(share.dtype).eps, share, jnp.nan)
+        return jnp.where(jnp.isfinite(thickness), share, 1)
 
     def reach(self, centre: Float[Array, "*b 3"]) -> Float[Array, "*b"]:
         """Distance from a centre to the farthest place for another one."""
@@ -285,6 +290,7 @@ def fisher(
     """
     # −expm1 keeps 1 − cos θ exact for large κ
     below = -jnp.log1p((1 - uniform[..., 0]) * jnp.expm1(-2 * kappa)) / kappa
+    below = jnp.minimum(below, 2)  # rounding makes it infinite at a large κ
     return turned(axis, below, uniform[..., 1])
 
 

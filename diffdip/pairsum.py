@@ -132,7 +132,8 @@ def pair_quadrupole(
 ) -> Float[Array, "n 6"]:
     """∂(pair_sum)/∂mᵢ = Σ_j mⱼ (I − 3 r̂ r̂ᵀ)/r³ in µB/nm³: what dipole i sees of the others.
 
-    Elements xx, yy, zz, xy, xz, yz; zero at masked sites.
+    Elements xx, yy, zz, xy, xz, yz; zero at masked sites. Dipoles at the same place do not see
+    each other.
 
     >>> import jax.numpy as jnp
     >>> pair = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5]])
@@ -176,7 +177,8 @@ def pair_octupole(
 
     Axes: dipole i; element xx, yy, zz, xy, xz, yz; component of rᵢ. Since (I − 3 r̂ r̂ᵀ)/r³ is
     −∇∇(1/r), this is the third derivative of −Σ_j mⱼ/r: symmetric and traceless, with seven
-    independent elements of 18. Zero at masked sites.
+    independent elements of 18. Zero at masked sites. Dipoles at the same place do not see each
+    other.
 
     >>> import jax.numpy as jnp
     >>> pair = jnp.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
@@ -355,7 +357,7 @@ class _Kernel(NamedTuple):
 
     def reduce(self, rows: Sites, columns: Sites, totals: Sequence[Array]) -> tuple[Array, ...]:
         """Gather the terms of all rows (axis −2) on top of the totals, which lack that axis."""
-        if _UNROLLED:
+        if _UNROLLED and rows[0].shape[-2] < _WIDE_ROWS:
             for index in range(rows[0].shape[-2]):
                 row, column = (
                     [site[..., index % site.shape[-2], :] for site in sites]

@@ -7,7 +7,9 @@ from rich.console import Console
 
 
 @contextlib.contextmanager
-def progress_bar(task: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
+def progress_bar(
+    task: str, total: int, done: int = 0, shown: bool = True
+) -> Iterator[Callable[..., None]]:
     """A bar for the time of the work; call what it yields with the steps that were completed."""
     from rich.progress import (
         BarColumn,
@@ -25,7 +27,7 @@ def progress_bar(task: str, total: int, done: int = 0) -> Iterator[Callable[...,
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not (shown and console.is_terminal),
     ) as bar:
         name = bar.add_task(task, total=total, completed=done)
         yield lambda steps=1: bar.advance(name, steps)

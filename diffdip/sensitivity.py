@@ -119,10 +119,9 @@ def sensitivity(
     observables = list(dict.fromkeys(s.observable for s in statistics))
     inside = [n for n in names if methods[n] == DERIVATIVE]
     total = n_samples * (len(models) + 1)
-    with progress_bar("sensitivity", total) as advance:
-        tick = advance if progress else lambda steps=1: None
-        base = Samples.draw(model, observables, inside, n_samples, seed, tick)
-        different = [observed(run, observables, n_samples, seed, tick) for run in models]
+    with progress_bar("sensitivity", total, shown=progress) as advance:
+        base = Samples.draw(model, observables, inside, n_samples, seed, advance)
+        different = [observed(run, observables, n_samples, seed, advance) for run in models]
 
     def estimate(kept: np.ndarray) -> np.ndarray:
         """For each statistic: its value, and dT/d ln θ (dT/dθ of integers) of each parameter."""

@@ -1,6 +1,7 @@
 """The claims of the paper, one by one, with the number found here and a verdict.
 
-Every number is computed when this runs; the verdict follows from it by the rule in the code.
+Every number is computed when this runs. Most verdicts follow from it by a rule in the code;
+those on the shape of Hres(angle) are judgements, whose reason stands beside them.
 `reproduce.py` calls it with what the other experiments found; alone it computes what it needs.
 
     python experiments/claims.py --quick --out out
@@ -515,8 +516,8 @@ def _magnetization() -> list[Claim]:
             "experimental section",
             f"one atom in 2500 crystals is {ppb:.0f} ppb by mass",
             _judged(0.3 < ppb < 6),
-            f"it is about a thousand times more, which would give {at_that:.2f} memu/g: one of the "
-            "two numbers is misprinted",
+            f"it is {ppb / 2:.0f} to {ppb:.0f} times more, which would give {at_that:.2f} memu/g: "
+            "one of the two numbers is misprinted",
             {"ppb_by_mass": ppb, "memu_per_g": at_that},
         ),
     ]

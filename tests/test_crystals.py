@@ -583,3 +583,25 @@ def test_choices_do_not_depend_on_the_unit_of_length(eight):
     np.testing.assert_allclose(
         batch.system.positions, 2 * eight.system.positions, rtol=0, atol=1e-9
     )
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.6, 0.1), (4.0, 0.3)])
+def test_shells_too_thick_for_two_crystals_are_reported(mean, sd):
+    """The share of thin enough ones is lost in rounding: no sample, and no shell of 0 nm."""
+    with jax.enable_x64(False):
+        model = dd.NanocrystalPacking(n_crystals=2, ligand_mean=mean, ligand_sd=sd, max_starts=2)
+
+        def gap(key):
+            choices = model.choose(key)
+            centers = model.pack(choices.growth).centers
+            return jnp.linalg.norm(centers[1] - centers[0]) - 2.7, choices.complete
+
+        gaps, complete = jax.vmap(gap)(jax.random.split(jax.random.key(0), 20))
+    assert np.all(np.asarray(gaps)[np.asarray(complete)] > 1e-3)
+    assert not np.all(complete)
+
+
+def test_fisher_directions_at_a_large_concentration():
+    with jax.enable_x64(False):
+        found = fisher(jnp.array([0.0, 0.3]), jnp.array([0.0, 0.0, 1.0]), jnp.array(30.0))
+    np.testing.assert_allclose(jnp.linalg.norm(found), 1, rtol=1e-6)

@@ -230,3 +230,9 @@ def test_law_of_many_dipoles():
     paper = simulate(dd.UniformCylinder(n=1000, density=2.0), 200, seed=0)
     for name in "ABC":
         np.testing.assert_array_equal(getattr(paper, name), 2 * getattr(ensemble, name)[:200])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_that_would_repeat_others(seed):
+    with pytest.raises(ValueError, match=f"seed {seed}: expected 0 to 4294967295"):
+        dd.simulate(dd.UniformCylinder(n=5, density=1.0), 2, seed, progress=False)

@@ -29,7 +29,9 @@ def ensemble(
     *,
     out: Annotated[Path, typer.Option(help="Store to write (zarr), or to go on with: run.zarr.")],
     samples: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed; sample i depends on it and i only.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed; sample i depends on it and i only.")
+    ] = 0,
     chosen: ModelOptions,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples written at a time; all that a kill loses.")
@@ -67,6 +69,7 @@ def ensemble(
         diffdip export run.zarr run.csv
     """
     import jax
+    import numpy as np
 
     if distributed or coordinator is not None:
         _join(coordinator, processes, process_id)
@@ -94,6 +97,8 @@ def ensemble(
             dataset = read_run(out) if first else None
         except (ValueError, RunError, OutputError) as error:
             fail(str(error))
+        except jax.errors.JaxRuntimeError as error:
+            fail(f"the samples could not be computed: {str(error).splitlines()[0]}")
         except KeyboardInterrupt:
             typer.echo("diffdip: stopped; the same command goes on from here", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -103,7 +108,9 @@ def ensemble(
         return
     unplaced = int(dataset["M_A_per_m"].isnull().sum())
     if unplaced == samples:
-        fail(nothing_placed(arrangement))
+        fail(f"{nothing_placed(arrangement)} {out} holds empty samples")
+    if not np.isfinite(dataset["B_mT"].values).any():
+        fail(f"no sample has a finite B: are these sizes meant? {out} holds what was found")
     _print_run(dataset, out, unplaced)
 
 
@@ -137,6 +144,8 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 
     if coordinator is not None and (processes is None or process_id is None):
         fail("--coordinator needs --processes and --process-id")
+    if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
+        fail(f"--coordinator {coordinator}: expected host:port")
     # the others go on when one is killed, and it can join again
     jax.config.update("jax_enable_recoverability", True)
     try:
