@@ -37,7 +37,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
+from jaxtyping import Array, ArrayLike, Complex, Float, Int, Shaped
 
 from .containers import require, require_positive
 from .convention import PAPER, Convention, as_convention
@@ -76,9 +76,9 @@ class PairDensity(eqx.Module):
     sum Σ s/r³ over all others (nm⁻³, for A, B, C) has `mean` and `variance`. `moment` (µB) of a
     dipole, mean number `dipoles` of them, `volume` in nm³.
 
-    All but `per_decade`, `split` and the convention are leaves that laws are differentiable in.
-    Raises `ValueError` for moments, distances, volumes that are not positive, and negative numbers
-    of pairs.
+    Laws are differentiable in all but `per_decade`, `split` (None for all bins) and the convention.
+    Raises `ValueError` for moments, distances, volumes that are not positive, and for negative
+    numbers of pairs or variances.
     """
 
     smallest: Float[Array, ""] = eqx.field(converter=as_float)
@@ -89,7 +89,7 @@ class PairDensity(eqx.Module):
     dipoles: Float[Array, ""] = eqx.field(converter=as_float)
     volume: Float[Array, ""] = eqx.field(converter=as_float)
     per_decade: int = eqx.field(static=True, default=PER_DECADE)
-    split: int | None = eqx.field(static=True, default=None)
+    split: Int[Array, ""] | None = None
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
 
     def __check_init__(self) -> None:
@@ -197,20 +197,22 @@ def pair_density(
         dipoles.append(len(moments))
     if not counts:
         raise ValueError(nothing_placed(model))
-    bins = max(len(one) for one in counts)
+    # whole decades, so that densities have few shapes, each of which is compiled
+    bins = -(-max(len(one) for one in counts) // PER_DECADE) * PER_DECADE
     pairs = np.mean([np.pad(one, (0, bins - len(one))) for one in counts], axis=0)
     split = min(bins, int(np.searchsorted(np.cumsum(pairs), close)) + 1)
     ((moment, volume),) = same
     rest = np.array([np.sum(one[:, split:], axis=1) for one in sums])
+    number = lambda x: jnp.asarray(x, jnp.result_type(float))
     return PairDensity(
-        jnp.asarray(SMALLEST),
-        jnp.asarray(pairs),
-        jnp.asarray(np.mean(rest, axis=0)),
-        jnp.asarray(np.var(rest, axis=0)),
-        moment,
-        float(np.mean(dipoles)),
-        volume,
-        split=split,
+        number(SMALLEST),
+        number(pairs),
+        number(np.mean(rest, axis=0)),
+        number(np.var(rest, axis=0)),
+        number(moment),
+        number(np.mean(dipoles)),
+        number(volume),
+        split=jnp.asarray(split, jnp.int32),
         convention=model.convention,
     )
 
@@ -260,7 +262,6 @@ class LevyLaw(eqx.Module):
 
     pairs: PairDensity
     name: str = eqx.field(static=True)
-    independent: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         if self.name not in _NAMES or len(self.name) != 1:
@@ -344,13 +345,13 @@ class LevyLaw(eqx.Module):
     def _exponent(self, t: Array) -> tuple[Array, Array]:
         """ln φ(t) of y for one t > 0: real and imaginary part."""
         pairs = self.pairs
-        split = len(pairs.pairs) if self.independent else pairs.split
-        number = pairs.pairs[:split]
+        number = pairs.pairs
+        if pairs.split is not None:
+            # an array, as laws of other densities then need no compiling
+            number = jnp.where(jnp.arange(len(number), dtype=jnp.int32) < pairs.split, number, 0)
         steps = jnp.arange(len(number), dtype=t.dtype) / pairs.per_decade
         real, imaginary = _kernel(self.name, pairs.per_decade, t * 10 ** (-3 * steps))
-        rest = jnp.zeros_like(t)
-        if not self.independent:
-            rest = pairs.variance[_NAMES.index(self.name)] * pairs.smallest**6 * t * t / 2
+        rest = pairs.variance[_NAMES.index(self.name)] * pairs.smallest**6 * t * t / 2
         return number @ real - rest, number @ imaginary
 
     def _nodes(self) -> "_Nodes":
@@ -397,7 +398,12 @@ def levy_law(name: str, pairs: PairDensity, *, independent: bool = False) -> Lev
     >>> print(f"half of all |A| are below {1e3 * law.magnitude_quantile(0.5):.1f} mT")
     half of all |A| are below 32.8 mT
     """
-    return LevyLaw(pairs, name, independent)
+    if independent:
+        every = jnp.asarray(len(pairs.pairs), jnp.int32)
+        where = lambda d: (d.split, d.variance)
+        none = jnp.zeros_like(pairs.variance)
+        pairs = eqx.tree_at(where, pairs, (every, none), is_leaf=lambda leaf: leaf is None)
+    return LevyLaw(pairs, name)
 
 
 class _Nodes(eqx.Module):

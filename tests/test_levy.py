@@ -1,5 +1,9 @@
 """Laws of A, B, C from a density of pairs: Cauchy's, moments, quadrature, sampling, derivatives."""
 
+import csv
+import json
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -23,6 +27,7 @@ from diffdip.pairsum import pair_sum
 from diffdip.units import FIELD_UNIT
 
 
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 LEVELS = np.array([0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99])
 
 
@@ -130,7 +135,8 @@ def test_density_of_uniform_pairs():
     expected = 60 * 59 / 2 * (ratio**3 - 9 / 16 * ratio**4 + ratio**6 / 32)
     within = np.cumsum(found.pairs)[: len(ratio)]
     np.testing.assert_allclose(within, expected, rtol=0.02, atol=0.1)
-    assert within[found.split - 1] >= 30 > within[found.split - 2]
+    last = int(found.split) - 1
+    assert within[last] >= 30 > within[last - 1]
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
@@ -222,3 +228,40 @@ def test_a_law_with_an_atom_is_nan():
     density = PairDensity.uniform(3, 1.0, closest=0.1)
     few = eqx.tree_at(lambda d: d.pairs, density, density.pairs[:20])
     assert np.isnan(levy_law("B", few).cumulative(0.1))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    out = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(EXPERIMENTS))
+        import levy
+
+        with jax.numpy_dtype_promotion("standard"):
+            levy.main(["--out", str(out), "--samples", "200", "--sizes", "2"])
+    return out
+
+
+def test_experiment_holds_laws_against_samples(written):
+    assert sorted(p.name for p in written.iterdir()) == [
+        f"levy.{k}" for k in ("csv", "json", "pdf", "png")
+    ]
+    rows = json.loads((written / "levy.json").read_text())["statistics"]
+    found = {(row["arrangement"], row["n_crystals"], row["field"]): row for row in rows}
+    sizes = {"uniform": 0, "bond length": 2, "anywhere": 2}
+    assert set(found) == {(rule, size, name) for rule, size in sizes.items() for name in "AB"}
+    for row in rows:
+        assert row["samples"] == 200
+        assert row["low_mT"] < row["median_mT"] < row["high_mT"]
+        # 1.63/√200 = 0.115 in one case of a hundred
+        for kind in ("law", "independent", "resized"):
+            assert row[f"{kind}_distance"] < 0.115
+            assert row[f"{kind}_median_mT"] == pytest.approx(row["median_mT"], rel=0.25)
+    with (written / "levy.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    for key in found:
+        own = [r for r in lines if (r["arrangement"], r["field"]) == (key[0], key[2])]
+        decades = [np.log10(float(r["to_mT"]) / float(r["from_mT"])) for r in own]
+        for column in ("share_per_decade", "law"):
+            inside = np.dot(decades, [float(r[column]) for r in own])
+            assert 0.95 < inside < 1.01
