@@ -239,16 +239,21 @@ def _samples(
 
 def _count(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of one sample, for each bin of distance: pairs, and Σ s/r³ for A, B, C."""
-    first, second = np.triu_indices(len(positions), 1)
-    x, y, z = (positions[first] - positions[second]).T
+    first, second = _places(len(positions))
+    x, y, z = (column[first] - column[second] for column in positions.T)
     x2, y2, z2 = x * x, y * y, z * z
     squared = x2 + y2 + z2
     with np.errstate(divide="ignore", invalid="ignore"):
         place = (np.log10(squared) / 2 - math.log10(SMALLEST)) * PER_DECADE
-        fifth = squared**-2.5
+        fifth = 1 / (squared * squared * np.sqrt(squared))  # much faster than a power
         terms = [(2 * z2 - x2 - y2) * fifth, -3 * (x2 - y2) * fifth, -3 * x * y * fifth]
     place = np.maximum(place, 0).astype(int)
     return np.bincount(place), np.array([np.bincount(place, term) for term in terms])
+
+
+@functools.lru_cache(maxsize=8)
+def _places(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(count, 1)
 
 
 class LevyLaw(eqx.Module):
