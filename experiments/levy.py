@@ -6,9 +6,9 @@ counted in other samples than those that the law is compared with. KS is Kolmogo
 largest difference of cumulative shares: that of as many values of the very law exceeds 1.36/√n,
 0.030 for 2000, once in twenty.
 
-Where it fails: pairs of one crystal share dipoles, and without the rest's measured variance
-("independent") they come out too narrow. In few crystals pairs exclude each other (two
-dipoles have but one distance), so that their number varies less than it would by chance alone.
+Where it fails: pairs of one crystal share dipoles that lie nearly in a plane, so that they add up
+more often than by chance, and a law of all pairs as independent comes out a few per cent too
+narrow. Without the rule few pairs count, and the density itself is noisy, like the samples.
 
     python experiments/levy.py --out out
 """
@@ -54,7 +54,7 @@ from diffdip.plot import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 10)
 DRAWN = (10, 100)
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
-MOST_CRYSTALS = 30_000  # whose pairs are counted, for one density
+MOST_CRYSTALS = 100_000  # whose pairs are counted, for one density
 UNIFORM, UNIFORM_DENSITY = 250, 2.0
 PER_DECADE = 6
 RULES = {

@@ -22,7 +22,7 @@ from diffdip import (
     simulate,
 )
 from diffdip.cauchy import A_CENTER
-from diffdip.levy import SMALLEST, _count, _direction_mean
+from diffdip.levy import CLOSE, SMALLEST, _count, _direction_mean
 from diffdip.pairsum import pair_sum
 from diffdip.units import FIELD_UNIT
 
@@ -39,9 +39,7 @@ def floored():
     return eqx.tree_at(lambda d: d.pairs, density, density.pairs[:30])
 
 
-@pytest.mark.parametrize(
-    ("name", "convention"), [("A", "paper"), ("B", "physical"), ("C", "paper")]
-)
+@pytest.mark.parametrize(("name", "convention"), [("A", "paper"), ("B", "physical")])
 def test_uncorrelated_dipoles_have_the_cauchy_law(name, convention):
     density = PairDensity.uniform(300, 0.7, 2.5, convention=convention)
     assert float(density.mu0_M) == pytest.approx(FIELD_UNIT * 2.5 * 0.7, rel=1e-12)
@@ -77,9 +75,8 @@ def test_mean_over_directions_is_that_of_quadrature(name, z):
     np.testing.assert_allclose(_direction_mean(name, np.array([z]))[0], expected, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["A", "B"])
-def test_inversion_agrees_with_quadrature(name):
-    law = levy_law(name, floored())
+def test_inversion_agrees_with_quadrature():
+    law = levy_law("A", floored())
     unit = float(law.quantile(0.75) - law.quantile(0.25))
     t = np.linspace(0, 20 / unit, 2001)  # beyond that the rest has made φ vanish
     x = unit * np.array([-2.0, 0.0, 0.3, 5.0])
@@ -136,7 +133,7 @@ def test_density_of_uniform_pairs():
     within = np.cumsum(found.pairs)[: len(ratio)]
     np.testing.assert_allclose(within, expected, rtol=0.02, atol=0.1)
     last = int(found.split) - 1
-    assert within[last] >= 30 > within[last - 1]
+    assert within[last] >= CLOSE > within[last - 1]
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
