@@ -161,7 +161,9 @@ class PairDensity(eqx.Module):
         """The same matter, `factor` times as much of it: pairs and dipoles in proportion.
 
         What is beyond the close pairs keeps its mean field and has its variance in proportion.
-        Neither knows of walls, of which small samples have more. Differentiable in the factor.
+        Neither knows of walls, of which small samples have more. As the close pairs stay the same
+        ones, much smaller samples have too few of them: take the law of `independent` pairs then.
+        Differentiable in the factor.
         """
         factor = jnp.asarray(factor, self.pairs.dtype)
         grown = lambda d: (d.pairs, d.mean, d.variance, d.dipoles, d.volume)

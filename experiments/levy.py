@@ -100,7 +100,8 @@ class Case(NamedTuple):
     def law(self, name: str, kind: str = "law") -> LevyLaw:
         """The law of A or B: `law`, `independent` or `resized`."""
         pairs = self.resized if kind == "resized" else self.pairs
-        return levy_law(name, pairs, independent=kind == "independent")
+        # resized, all pairs: of the close ones few are left in a small packing
+        return levy_law(name, pairs, independent=kind != "law")
 
     def values(self, name: str) -> np.ndarray:
         """The samples of A or B in tesla."""
