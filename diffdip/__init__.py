@@ -37,12 +37,7 @@ from .fit import (
 from .infer import Inference as Inference, Inferred as Inferred, infer as infer
 from .influence import Influence as Influence, influence as influence
 from .lattice import lattice as lattice
-from .levy import (
-    LevyLaw as LevyLaw,
-    PairDensity as PairDensity,
-    levy_law as levy_law,
-    pair_density as pair_density,
-)
+from .levy import LevyLaw as LevyLaw, levy_law as levy_law
 from .loss import LossFit as LossFit, fit_loss as fit_loss
 from .observable import (
     AbstractObservable as AbstractObservable,
@@ -55,6 +50,7 @@ from .observable import (
     Quantile as Quantile,
     TailFraction as TailFraction,
 )
+from .pair_density import PairDensity as PairDensity, pair_density as pair_density
 from .parameters import Free as Free
 from .posterior import Posterior as Posterior, sample_posterior as sample_posterior
 from .problem import (

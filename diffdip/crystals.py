@@ -237,7 +237,7 @@ class NanocrystalPacking(AbstractModel):
         )
         require(
             # caps of half the bond length about each dipole must not overlap
-            self.dipoles_per_crystal * (1 - jnp.sqrt((1 + self._cosine(self.bond_length)) / 2)) / 2,
+            self.dipoles_per_crystal * (1 - jnp.sqrt((1 + self.cosine(self.bond_length)) / 2)) / 2,
             lambda covered: covered < SATURATED,
             f"{self.dipoles_per_crystal} dipoles at bond_length from each other fit on a crystal "
             "at random only where they cover less than half of it",
@@ -274,9 +274,9 @@ class NanocrystalPacking(AbstractModel):
 
     def _choose_once(self, key: Key[Array, ""]) -> Choices:
         grow_key, scatter_key, extra_key = jax.random.split(key, 3)
-        growth = grow(grow_key, self.n_crystals, self._rules(), self.max_proposals, self.max_starts)
+        growth = grow(grow_key, self.n_crystals, self.rules(), self.max_proposals, self.max_starts)
         directions, scattered = scatter(
-            scatter_key, self.dipoles_per_crystal, self.n_crystals, self._cosine(self.bond_length)
+            scatter_key, self.dipoles_per_crystal, self.n_crystals, self.cosine(self.bond_length)
         )
         packing = self.pack(growth)
         extra, added = add_extra(
@@ -286,13 +286,13 @@ class NanocrystalPacking(AbstractModel):
             packing.contact_axis,
             packing.extra,
             self.kappa,
-            self._cosine(self.extra_spacing),
+            self.cosine(self.extra_spacing),
         )
         return Choices(growth, directions, extra, growth.complete & scattered & added)
 
     def pack(self, growth: Growth) -> Packing:
         """The packing that the choices give."""
-        rules = self._rules()
+        rules = self.rules()
         centers = jnp.zeros((self.n_crystals, 3), self.diameter.dtype)
         centers = centers.at[0].set(rules.first_centre(growth.first))
         steps = rules.step(growth.uniform)
@@ -334,9 +334,10 @@ class NanocrystalPacking(AbstractModel):
             extra=jnp.arange(regular + len(packing.extra)) >= regular,
         )
 
-    def _rules(self) -> Rules:
+    def rules(self) -> Rules:
+        """The sizes that the growth of the packing obeys."""
         return Rules(self.container, self.volume, self.diameter, self.ligand_mean, self.ligand_sd)
 
-    def _cosine(self, distance: Array) -> Array:
+    def cosine(self, distance: Array) -> Array:
         """Cosine of the angle between points of a crystal's surface that far apart."""
         return 1 - 2 * (distance / self.diameter) ** 2

@@ -30,7 +30,7 @@ def diagnose(
         minimum = float(found.chi2)
         excess = (float(found.rival_chi2) - minimum) / float(found.variance)
         if excess < 4 and found.separation > 1e-6:
-            other = ", ".join(_shown(n, v) for n, v in zip(names, found.rival, strict=True))
+            other = ", ".join(shown(n, v) for n, v in zip(names, found.rival, strict=True))
             flags.append(f"two minima of like χ²: {other} is only {max(excess, 0):.1f} worse")
     undetermined = [n for n, s in zip(names, found.sensitivity, strict=True) if s == 0]
     flags += [f"{name} is undetermined: the data do not depend on it" for name in undetermined]
@@ -52,7 +52,7 @@ def diagnose(
         for bound in (low, high):
             if np.isfinite(bound) and abs(x - bound) < 1e-3 * width:
                 flags.append(
-                    f"{name} is at its bound {_shown(name, bound)}: its error is not meaningful"
+                    f"{name} is at its bound {shown(name, bound)}: its error is not meaningful"
                 )
     if dof == 0:
         flags.append("as many points as free parameters: the errors are not meaningful")
@@ -77,7 +77,8 @@ def _inseparable(
     return groups
 
 
-def _shown(name: str, value: float) -> str:
+def shown(name: str, value: float) -> str:
+    """A parameter and its value in the units of tables."""
     if name == "g":
         return f"g = {value:.4f}"
     if is_offset(name):

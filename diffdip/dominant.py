@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 from .dipoles import DipoleSystem
-from .pairsum import Sites, _finite_or_nan, _padded, _sites, _traceless, pair_sum
+from .pair_tiles import Sites, padded, sites_of
+from .pairsum import finite_or_nan, pair_sum, traceless
 from .tensor import symmetric
 
 
@@ -85,7 +86,7 @@ def dominant_pairs(
     positions, moments, mask = jax.lax.stop_gradient(
         (system.positions, system.moments, system.mask)
     )
-    ring = _Ring(_sites(positions, moments, mask), crystal)
+    ring = _Ring(sites_of(positions, moments, mask), crystal)
     first, second, strength = ring.strongest(count)
 
     real = strength > 0
@@ -128,7 +129,7 @@ class _Ring:
         # an odd number of sites, or each pair across the ring would be in two rows
         self.size = n + 1 - n % 2
         self.half = (self.size - 1) // 2
-        self.sites = _padded(sites, self.size)
+        self.sites = padded(sites, self.size)
         self.crystal = None if crystal is None else jnp.pad(crystal, (0, self.size - n))
 
     def strongest(self, count: int) -> tuple[Array, Array, Array]:
@@ -178,7 +179,7 @@ class _Ring:
 
         start = [jnp.zeros(self.size, x.dtype)] * 6
         sums = jnp.stack(self._over_shifts(add, start, self.sites))
-        return _finite_or_nan(_traceless(jnp.sum(sums, axis=1)))
+        return finite_or_nan(traceless(jnp.sum(sums, axis=1)))
 
     def _closest_in_row(self) -> Array:
         """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf where none has a moment."""

@@ -1,7 +1,7 @@
 """Thousands of samples of a model: batched to memory, sharded over devices, one key a sample."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -250,6 +250,22 @@ def describe(model: Any) -> dict[str, Any]:
             value = str(value)
         plain[field.name] = value
     return plain
+
+
+def lane_groups(
+    model: AbstractModel, n_samples: int, compute: Callable[[jax.Array], Any]
+) -> Iterator[tuple[int, Any]]:
+    """What `compute` makes of the samples 0 … n − 1, as many at a time as one device takes.
+
+    It is given always as many numbers of samples, so that it is compiled once. Yields the number of
+    the first of a group, and the results as numpy arrays, cut to the samples asked for.
+    """
+    lanes = lanes_on(model)
+    for start in range(0, n_samples, lanes):
+        index = jnp.arange(start, start + lanes, dtype=jnp.uint32)
+        found = jax.device_get(compute(index))
+        count = min(lanes, n_samples - start)
+        yield start, jax.tree.map(lambda array, count=count: array[:count], found)
 
 
 def lanes_on(model: AbstractModel, device: Any = None) -> int:

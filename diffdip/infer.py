@@ -13,8 +13,9 @@ from .crystals import AbstractModel
 from .ensemble import NothingPlacedError, describe
 from .observable import Magnitude
 from .progress import progress_bar
-from .response import DERIVATIVE, Runs, Samples, methods_of, observed, scaled
+from .response import DERIVATIVE, Runs, Samples, methods_of, observed
 from .units import Numbers, as_float
+from .variation import with_number
 
 
 OBSERVABLES: Final = (Magnitude("A"), Magnitude("B"))
@@ -149,18 +150,16 @@ def infer(
         optax.clip_by_global_norm(LONGEST),
         optax.sgd(lambda count: WARM / jnp.maximum(jnp.asarray(count, float) + 1, WARM)),
     )
-    theta = np.log([float(getattr(model, name)) for name in names])
-    bounds, start, state = (
-        (theta - FARTHEST, theta + FARTHEST),
-        theta,
-        optimizer.init(as_float(theta.tolist())),
-    )
-    begin = theta
+    begin = np.log([float(getattr(model, name)) for name in names])
+    theta = before = begin
+    state = optimizer.init(as_float(begin.tolist()))
+    # not small numbers, of which one may be the seed that the measured samples come from
+    seeds = np.random.SeedSequence(seed).generate_state(steps + 1 + REPEATS)
     compare = _Comparison(features, methods, n_samples)
     smooth = np.zeros((features.count, len(names)))
     with progress_bar("inference", steps + REPEATS, shown=progress) as tick:
         for step in range(steps):
-            theta, found = _placed(compare, model, names, theta, start, seed + step)
+            theta, found = _placed(compare, model, names, theta, before, int(seeds[step]))
             # derivatives hardly change from step to step, and their noise averages
             smooth = smooth + (found.slope - smooth) / min(step + 1, WARM)
             found = dataclasses.replace(
@@ -170,13 +169,14 @@ def infer(
             gradient = found.slope.T @ found.weight @ residual
             direction = _solve(found.information, gradient, len(target))
             update, state = optimizer.update(as_float(direction.tolist()), state)
-            start, theta = theta, np.clip(theta + np.asarray(update, float), *bounds)
+            before, theta = theta, theta + np.asarray(update, float)
+            theta = np.clip(theta, begin - FARTHEST, begin + FARTHEST)
             tick()
-        theta, _ = _placed(compare, model, names, theta, start, seed + steps)
+        theta, _ = _placed(compare, model, names, theta, before, int(seeds[steps]))
         best = _moved(model, names, theta)
         last = []
-        for repeat in range(REPEATS):
-            last.append(compare.at(best, seed + steps + 1 + repeat))
+        for other in seeds[steps + 1 :]:
+            last.append(compare.at(best, int(other)))
             tick()
     settings = {
         "model": describe(best),
@@ -267,34 +267,28 @@ class _Comparison:
     n_samples: int
 
     def at(self, model: AbstractModel, seed: int) -> _Found:
-        return _Found.of(*self._once(model, seed))
-
-    def _once(self, model: AbstractModel, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """`seed` is that of the run's samples, not of the user."""
         inside = [name for name, method in self.methods.items() if method == DERIVATIVE]
         samples = Samples.draw(model, OBSERVABLES, inside, self.n_samples, seed)
-        every = np.ones(self.n_samples, bool)
-        responses = {
-            name: [samples.response(which, name, every) for which in range(2)] for name in inside
-        }
-        values = [samples.response(which, "", every).x for which in range(2)]
-        slope = np.zeros((self.features.count, len(self.methods)))
-        for column, name in enumerate(self.methods):
-            if name in inside:
-                both = responses[name]
-                moved = self.features.slope(values, [r.slope for r in both])
-                change = self.features.of([r.after for r in both])
-                change = change - self.features.of([r.before for r in both])
-                flipped = both[0].rate @ change / len(values[0])
-                slope[:, column] = float(getattr(model, name)) * (moved + flipped)
+        placed = ~np.isnan(samples.x[0])
+        values = [x[placed] for x in samples.x]
+        slope = {}
+        for name in inside:
+            both = [samples.response(which, name, placed) for which in range(len(OBSERVABLES))]
+            moved = self.features.slope(values, [r.slope for r in both])
+            change = self.features.of([r.after for r in both])
+            change = change - self.features.of([r.before for r in both])
+            flipped = both[0].rate @ change / len(values[0])
+            slope[name] = float(getattr(model, name)) * (moved + flipped)
         outside = [name for name in self.methods if name not in inside]
         runs = Runs.of(model, outside, DIFFERENCE)
         means = [
-            np.mean(self.features.of(observed(run, OBSERVABLES, self.n_samples, seed)), axis=0)
+            np.nanmean(self.features.of(observed(run, OBSERVABLES, self.n_samples, seed)), axis=0)
             for run in runs.models
         ]
-        for column, name in enumerate(outside):
-            slope[:, list(self.methods).index(name)] = runs.effect(means, column)
-        return self.features.of(values), slope
+        slope |= {name: runs.effect(means, column) for column, name in enumerate(outside)}
+        columns = np.stack([slope[name] for name in self.methods], axis=1)
+        return _Found.of(self.features.of(values), columns)
 
 
 def _measured(A: Numbers, B: Numbers) -> tuple[list[np.ndarray], np.ndarray]:
@@ -312,7 +306,7 @@ def _measured(A: Numbers, B: Numbers) -> tuple[list[np.ndarray], np.ndarray]:
 
 def _moved(model: AbstractModel, names: Sequence[str], theta: np.ndarray) -> AbstractModel:
     for name, value in zip(names, theta, strict=True):
-        model = scaled(model, name, float(np.exp(value)) / float(getattr(model, name)))
+        model = with_number(model, name, float(np.exp(value)))
     return model
 
 

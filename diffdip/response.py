@@ -11,9 +11,9 @@ import numpy as np
 import scipy.linalg
 
 from .crystals import AbstractModel, AbstractUniform, NanocrystalPacking
-from .ensemble import NothingPlacedError, lanes_on, nothing_placed, simulate
+from .ensemble import NothingPlacedError, lane_groups, nothing_placed, simulate
 from .observable import AbstractObservable, Response, observe
-from .variation import vary
+from .variation import vary, with_number
 
 
 DERIVATIVE, DIFFERENCES, SIMILARITY = "derivative", "differences", "similarity"
@@ -86,7 +86,8 @@ class Runs(NamedTuple):
         for run in signs:
             changed = model
             for name, sign in zip(names, run, strict=True):
-                changed = scaled(changed, name, float(np.exp(step * sign)))
+                value = getattr(model, name) * float(np.exp(step * sign))
+                changed = with_number(changed, name, value)
             models.append(changed)
         return Runs(models, signs, step)
 
@@ -104,10 +105,6 @@ def _factorial(parameters: int) -> np.ndarray:
     return scipy.linalg.hadamard(runs)[:, 1 : parameters + 1].astype(float)
 
 
-def scaled(model: AbstractModel, name: str, factor: float) -> AbstractModel:
-    return eqx.tree_at(lambda m: getattr(m, name), model, getattr(model, name) * factor)
-
-
 def observed(
     model: AbstractModel,
     observables: Sequence[AbstractObservable],
@@ -115,6 +112,10 @@ def observed(
     seed: int,
     tick: Callable[[int], None] = lambda steps: None,
 ) -> list[np.ndarray]:
+    """Each observable of the samples that `simulate` draws; NaN where one could not be placed.
+
+    Raises `NothingPlacedError` where none could.
+    """
     ensemble = simulate(model, n_samples, seed, progress=False)
     fields = np.stack([ensemble.A, ensemble.B, ensemble.C], axis=-1)
     tick(n_samples)
@@ -132,8 +133,8 @@ _observe_jit = eqx.filter_jit(observe)
 class Samples:
     """Samples of observables with their slopes and flips, those at rate zero left out.
 
-    `x` and `slopes` by parameter hold an array for each observable;
-    `flips` for each kind of them the sample, the observables after it, and the rates.
+    `x` holds an array for each observable, `slopes` such a list by parameter; `flips` has for
+    each kind of them the number of the sample, the observables after it, and the rates.
     """
 
     x: list[np.ndarray]
@@ -149,17 +150,12 @@ class Samples:
         seed: int,
         tick: Callable[[int], None] = lambda steps: None,
     ) -> "Samples":
-        lanes = lanes_on(model)
-        key = jax.random.key(seed)
-        parts = []
-        for start in range(0, n_samples, lanes):
-            index = np.arange(start, start + lanes, dtype=np.uint32)
-            part = jax.device_get(
-                _vary(model, tuple(observables), key, jnp.asarray(index), tuple(parameters))
-            )
-            count = min(lanes, n_samples - start)
-            parts.append(_sparse(jax.tree.map(lambda a, count=count: a[:count], part), start))
-            tick(count)
+        """Those of the samples of `simulate`. Raises `NothingPlacedError` where none is placed."""
+        key, parts = jax.random.key(seed), []
+        compute = lambda index: _vary(model, tuple(observables), key, index, tuple(parameters))
+        for start, part in lane_groups(model, n_samples, compute):
+            parts.append(_sparse(part, start))
+            tick(len(parts[-1].x[0]))
         x = [np.concatenate(a) for a in zip(*(p.x for p in parts), strict=True)]
         if np.all(np.isnan(x[0])):
             raise NothingPlacedError(nothing_placed(model))
@@ -176,7 +172,7 @@ class Samples:
         return Samples(x, slopes, flips)
 
     def response(self, which: int, name: str, kept: np.ndarray) -> Response:
-        """How an observable answers to a parameter, among the samples kept."""
+        """How an observable answers to a parameter, among the samples `kept` that were placed."""
         x = self.x[which]
         good = kept & ~np.isnan(x)
         slope = self.slopes[name][which] if name in self.slopes else np.zeros_like(x)
@@ -225,6 +221,7 @@ def _vary(
 
 
 def _sparse(part: Any, start: int) -> Samples:
+    """A group of samples, the first of which has the number `start`, without flips at rate zero."""
     x, slopes, flips = part
     double = lambda arrays: [np.asarray(a, float) for a in arrays]
     kinds = []

@@ -142,7 +142,7 @@ def sensitivity(
                 if methods[name] == SIMILARITY:
                     whole = statistic.slope(base.response(which, LENGTHS_TOGETHER, kept))
                     found[name] = whole - sum(found[other] for other in LENGTHS if other in found)
-            value = statistic.value(base.response(which, LENGTHS_TOGETHER, kept).x)
+            value = statistic.value(_kept(base.x[which], kept))
             rows.append([value, *(found[name] for name in names)])
         table = np.array(rows)
         return np.stack([table, table / table[:, :1]])

@@ -37,7 +37,7 @@ from .containers import unit_vector
 from .crystals import AbstractModel, AbstractUniform, Choices, NanocrystalPacking, Packing
 from .dipoles import DipoleSystem
 from .packing import MOST_EXTRA, Rules, fisher, turned
-from .pairsum import pair_octupole, pair_sum, quadrupole_at
+from .pairsum import pair_octupole, pair_sum, pair_tensor, quadrupole_at
 from .random import uniform_numbers
 from .units import FIELD_UNIT
 
@@ -94,15 +94,17 @@ def _vary_uniform(
             slopes[name] = fields / model.moment
             continue
         value = getattr(model, name)
-        place = lambda value, name=name: _with(model, name, value).sample(key).positions
+        place = lambda value, name=name: with_number(model, name, value).sample(key).positions
         _, moved = jax.jvp(place, (value,), (jnp.ones_like(value),))
         change = jnp.einsum("n,nec,nc->e", system.moments, octupole, moved)
         slopes[name] = fields_of(system, change, system.total_moment)
     return Variation(fields, slopes, (), jnp.ones((), bool))
 
 
-def _with(model: Any, name: str, value: Any) -> Any:
-    return eqx.tree_at(lambda m: getattr(m, name), model, value)
+def with_number(model: Any, name: str, value: Any) -> Any:
+    """The model with another value, of the same dtype, of one of its continuous parameters."""
+    old = getattr(model, name)
+    return eqx.tree_at(lambda m: getattr(m, name), model, jnp.asarray(value, old.dtype))
 
 
 def fields_of(system: DipoleSystem, sums: Array, total_moment: Array) -> Array:
@@ -155,7 +157,7 @@ class _Shells(NamedTuple):
         directions = directions.at[on, at].set(extra, mode="drop")
         is_regular = jnp.arange(places, dtype=jnp.int32) < regular
         apart = jnp.where(is_regular, model.bond_length, model.extra_spacing)
-        return _Shells(directions, extra, slot, 1 - 2 * (apart / model.diameter) ** 2)
+        return _Shells(directions, extra, slot, model.cosine(apart))
 
     def free(
         self,
@@ -188,7 +190,7 @@ class _Change(NamedTuple):
     def moved(self, here: Array, seen_here: Array, there: Array, seen_there: Array) -> Array:
         """A, B, C after one dipole went from here to there."""
         # from where it goes to it is itself still seen
-        own = self.moment**2 * _pair(there - here)
+        own = self.moment**2 * pair_tensor(there - here)
         return self.fields(seen_there - seen_here - own, jnp.zeros_like(here[:, 0]))
 
 
@@ -202,7 +204,7 @@ def _flip_extra(
 ) -> tuple[Flips, ...]:
     """Extra dipoles that appear or vanish, go elsewhere, or come as near as is allowed."""
     on, present, axis = packing.contact_crystal, packing.extra, packing.contact_axis
-    count, most = len(on), model._cosine(model.extra_spacing)
+    count, most = len(on), model.cosine(model.extra_spacing)
     draw_key, pick_key, ring_key = jax.random.split(key, 3)
     place = jnp.arange(shells.directions.shape[1], dtype=jnp.int32)
     is_own = place == shells.slot[:, None]
@@ -229,7 +231,7 @@ def _flip_extra(
     m, flips = model.moment, ()
     if "extra_below" in parameters:
         sums = jnp.where(present[:, None], -seen_here, seen_there)
-        rate = _at_threshold(packing.thickness, model.extra_below, model._rules())
+        rate = _at_threshold(packing.thickness, model.extra_below, model.rules())
         rate = jnp.where(present, -rate, jnp.where(trials > 0, rate, 0))
         fields = change.fields(sums, jnp.where(present, -m, m))
         flips += (Flips(fields, {"extra_below": rate}),)
@@ -268,7 +270,7 @@ def _flip_regular(
     is_mover = place == mover[:, None]
 
     turn = uniform_numbers(ring_key, (crystals,), radius.dtype)
-    below = jnp.broadcast_to(1 - model._cosine(model.bond_length), turn.shape)
+    below = jnp.broadcast_to(1 - model.cosine(model.bond_length), turn.shape)
     ring = turned(shells.directions[on, neighbour], below, turn)
     ignored = is_mover | (place == neighbour[:, None])
     ring_free = shells.free(ring[:, None], on, shells.most, ignored)[:, 0]
@@ -294,16 +296,6 @@ def _first(
     chosen = jnp.take_along_axis(candidates, pick[:, None, None], axis=1)[:, 0]
     trials = jnp.where(jnp.any(free, axis=1), pick + 1, 0)
     return chosen, trials.astype(candidates.dtype)
-
-
-def _pair(difference: Float[Array, "k 3"]) -> Float[Array, "k 6"]:
-    """(I − 3 r̂ r̂ᵀ)/r³ for each difference, as xx, yy, zz, xy, xz, yz."""
-    x, y, z = difference.T
-    squared = x * x + y * y + z * z
-    squared = jnp.where(squared > 0, squared, jnp.inf)
-    second = [x * x, y * y, z * z, x * y, x * z, y * z]
-    trace = jnp.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0], x.dtype)
-    return (trace - 3 * jnp.stack(second, axis=-1) / squared[:, None]) / squared[:, None] ** 1.5
 
 
 def _at_threshold(thickness: Array, threshold: Array, rules: Rules) -> Array:

@@ -19,11 +19,12 @@ import figure5
 import jax
 import jax.numpy as jnp
 import numpy as np
-from script import finish, json_bytes, parser_of, positive
+from script import finish, parser_of, positive
 
 import diffdip
 from diffdip import AnisotropyFields, TensorAnisotropy, larmor_field, resonance_field
 from diffdip.convention import PAPER
+from diffdip.io.results import json_bytes
 from diffdip.units import MOMENT_SPIN_HALF, MU_0, MU_B
 
 

@@ -19,11 +19,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
 from scipy.stats import kstest, truncnorm
-from script import crystals, finish, json_bytes, made_by, parser_of, picture_files, positive
+from script import crystals, finish, made_by, parser_of, picture_files, positive
 
 import diffdip
 from diffdip import NanocrystalPacking
 from diffdip.ensemble import describe
+from diffdip.io.results import json_bytes
 from diffdip.plot import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
 
 

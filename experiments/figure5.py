@@ -23,14 +23,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from script import (
-    crystals,
+    Amount,
     csv_bytes,
     finish,
-    json_bytes,
     made_by,
+    parse_amount,
     parser_of,
     picture_files,
-    positive,
 )
 
 import diffdip
@@ -45,6 +44,7 @@ from diffdip import (
     simulate,
     tail_index,
 )
+from diffdip.io.results import json_bytes
 from diffdip.plot import BLUE, GRAY, GREEN, ORANGE, STYLE, TWO_COLUMNS, VERMILLION
 from diffdip.units import MU_0
 
@@ -357,23 +357,10 @@ def files(ensembles: Ensembles) -> dict[str, bytes]:
 
 def main(argv: list[str] | None = None) -> None:
     parser = parser_of("figure5", DESCRIPTION, EPILOG, SEED)
-    parser.add_argument(
-        "--samples", type=positive, metavar="N", help=f"ensembles of each kind: {SAMPLES}"
+    options, amount = parse_amount(
+        parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
-    parser.add_argument(
-        "--sizes",
-        type=crystals,
-        nargs="+",
-        metavar="N",
-        help="numbers of crystals: 2 10 20 100",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help=f"{QUICK_SAMPLES} ensembles of fewer sizes"
-    )
-    options = parser.parse_args(argv)
-    samples = options.samples or (QUICK_SAMPLES if options.quick else SAMPLES)
-    sizes = options.sizes or (QUICK_SIZES if options.quick else SIZES)
-    ensembles = run(tuple(dict.fromkeys(sizes)), samples, options.seed)
+    ensembles = run(*amount, options.seed)
     finish(parser, options.out, files(ensembles), table(ensembles))
 
 

@@ -28,19 +28,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from script import (
-    crystals,
+    Amount,
     csv_bytes,
     finish,
-    json_bytes,
     made_by,
+    parse_amount,
     parser_of,
     picture_files,
-    positive,
 )
 
 import diffdip
 from diffdip import Ensemble, NanocrystalPacking, UniformCylinder, cauchy_law, quantiles, simulate
 from diffdip.ensemble import BatchPlan
+from diffdip.io.results import json_bytes
 from diffdip.plot import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 from diffdip.units import MU_0
 
@@ -270,27 +270,15 @@ def files(rows: Sequence[Row]) -> dict[str, bytes]:
 def main(argv: list[str] | None = None) -> None:
     parser = parser_of("finite_size", DESCRIPTION, EPILOG, SEED)
     parser.add_argument(
-        "--samples", type=positive, metavar="N", help=f"of each arrangement at most: {SAMPLES}"
+        "--seconds",
+        type=float,
+        help=f"time for each arrangement and size, about: {SECONDS:g}, quick {QUICK_SECONDS:g}",
     )
-    parser.add_argument(
-        "--seconds", type=float, help=f"time for each arrangement and size, about: {SECONDS:g}"
+    options, amount = parse_amount(
+        parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
-    parser.add_argument(
-        "--sizes", type=crystals, nargs="+", metavar="N", help="numbers of crystals: 2 … 1000"
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"to 100 crystals only, {QUICK_SAMPLES} samples, {QUICK_SECONDS:g} s each",
-    )
-    options = parser.parse_args(argv)
-    quick = options.quick
-    rows = run(
-        tuple(dict.fromkeys(options.sizes or (QUICK_SIZES if quick else SIZES))),
-        options.samples or (QUICK_SAMPLES if quick else SAMPLES),
-        options.seconds or (QUICK_SECONDS if quick else SECONDS),
-        options.seed,
-    )
+    seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
+    rows = run(*amount, seconds, options.seed)
     finish(parser, options.out, files(rows), table(rows))
 
 

@@ -25,14 +25,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.stats import kstest
 from script import (
-    crystals,
+    Amount,
     csv_bytes,
     finish,
-    json_bytes,
     made_by,
+    parse_amount,
     parser_of,
     picture_files,
-    positive,
 )
 
 import diffdip
@@ -48,6 +47,7 @@ from diffdip import (
     quantiles,
     simulate,
 )
+from diffdip.io.results import json_bytes
 from diffdip.plot import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 
@@ -291,19 +291,10 @@ def files(cases: Sequence[Case]) -> dict[str, bytes]:
 
 def main(argv: list[str] | None = None) -> None:
     parser = parser_of("levy", DESCRIPTION, EPILOG, SEED)
-    parser.add_argument(
-        "--samples", type=positive, metavar="N", help=f"ensembles of each kind: {SAMPLES}"
+    options, amount = parse_amount(
+        parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
-    parser.add_argument(
-        "--sizes", type=crystals, nargs="+", metavar="N", help="numbers of crystals: 2 10 20 100"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help=f"{QUICK_SAMPLES} ensembles of fewer sizes"
-    )
-    options = parser.parse_args(argv)
-    samples = options.samples or (QUICK_SAMPLES if options.quick else SAMPLES)
-    sizes = options.sizes or (QUICK_SIZES if options.quick else SIZES)
-    cases = run(tuple(dict.fromkeys(sizes)), samples, options.seed)
+    cases = run(*amount, options.seed)
     finish(parser, options.out, files(cases), table(cases))
 
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from script import finish, json_bytes, parser_of, positive
+from script import finish, parser_of, positive
 
 import diffdip
 from diffdip import AnisotropyFields, resonance_field, sample_posterior
+from diffdip.io.results import json_bytes
 
 
 SERIES, QUICK_SERIES = 50, 8

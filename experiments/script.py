@@ -3,14 +3,11 @@
 import argparse
 import csv
 import io
-import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
 
 import diffdip
@@ -58,6 +55,34 @@ positive = at_least(1, "that is none at all")
 crystals = at_least(2, "pairs between crystals need two of them")
 
 
+class Amount(NamedTuple):
+    """How much a script computes: numbers of crystals, and samples of each."""
+
+    sizes: tuple[int, ...]
+    samples: int
+
+
+def parse_amount(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, full: Amount, quick: Amount
+) -> tuple[argparse.Namespace, Amount]:
+    """All arguments, with --samples, --sizes and --quick, and the amount that these ask for."""
+    parser.add_argument(
+        "--samples", type=positive, metavar="N", help=f"samples of each kind: {full.samples}"
+    )
+    listed = " ".join(map(str, full.sizes))
+    parser.add_argument(
+        "--sizes", type=crystals, nargs="+", metavar="N", help=f"numbers of crystals: {listed}"
+    )
+    listed = " ".join(map(str, quick.sizes))
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{quick.samples} samples of {listed} crystals"
+    )
+    options = parser.parse_args(argv)
+    sizes, samples = quick if options.quick else full
+    sizes = tuple(dict.fromkeys(options.sizes or sizes))
+    return options, Amount(sizes, options.samples or samples)
+
+
 def made_by(command: str, convention: str = PAPER.name) -> str:
     """The line in a picture that says how to make it again."""
     return f"diffdip {diffdip.__version__}, experiments/{command}; convention {convention}"
@@ -83,21 +108,6 @@ def csv_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue().encode()
-
-
-def json_bytes(document: Any) -> bytes:
-    """Strict JSON of plain data and numpy numbers; NaN and infinity become null."""
-    text = json.dumps(_plain(document), indent=2, allow_nan=False, ensure_ascii=False)
-    return (text + "\n").encode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def finish(parser: argparse.ArgumentParser, out: Path, made: dict[str, bytes], text: str) -> None:

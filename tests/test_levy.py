@@ -22,7 +22,8 @@ from diffdip import (
     simulate,
 )
 from diffdip.cauchy import A_CENTER
-from diffdip.levy import CLOSE, SMALLEST, _count, _direction_mean
+from diffdip.directions import direction_mean
+from diffdip.pair_density import CLOSE, SMALLEST, _count
 from diffdip.pairsum import pair_sum
 from diffdip.units import FIELD_UNIT
 
@@ -72,7 +73,7 @@ def test_mean_over_directions_is_that_of_quadrature(name, z):
         angle = 2 * np.pi * np.arange(800) / 800
         s = -3 * (1 - node[:, None] ** 2) * np.cos(2 * angle)
         expected = weight @ np.mean(np.expm1(1j * z * s), axis=1) / 2
-    np.testing.assert_allclose(_direction_mean(name, np.array([z]))[0], expected, atol=1e-13)
+    np.testing.assert_allclose(direction_mean(name, np.array([z]))[0], expected, atol=1e-13)
 
 
 def test_inversion_agrees_with_quadrature():

@@ -10,7 +10,7 @@ import scipy.signal
 import scipy.stats
 
 import diffdip as dd
-from diffdip.posterior import _quality
+from diffdip.posterior_result import _quality
 
 
 NU = 9.45e9

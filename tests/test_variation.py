@@ -11,8 +11,8 @@ import pytest
 
 import diffdip as dd
 from diffdip.packing import turned
-from diffdip.pairsum import pair_quadrupole, quadrupole_at
-from diffdip.variation import _at_threshold, _Change, _first, _pair, vary
+from diffdip.pairsum import pair_quadrupole, pair_tensor, quadrupole_at
+from diffdip.variation import _at_threshold, _Change, _first, vary
 
 
 @cache
@@ -83,8 +83,8 @@ def test_one_dipole_moved_is_the_system_put_together_anew():
 def test_pair_is_that_of_the_kernel():
     difference = jnp.array([[0.3, -0.2, 0.5], [0.0, 0.0, 0.0]])
     origin = jnp.zeros((1, 3)), jnp.ones(1), jnp.ones(1, bool)
-    np.testing.assert_allclose(_pair(difference)[:1], quadrupole_at(difference[:1], *origin))
-    np.testing.assert_array_equal(_pair(difference)[1], 0)
+    np.testing.assert_allclose(pair_tensor(difference)[:1], quadrupole_at(difference[:1], *origin))
+    np.testing.assert_array_equal(pair_tensor(difference)[1], 0)
 
 
 def test_turned_is_at_its_angle_from_the_axis():
@@ -137,7 +137,7 @@ def test_rates_of_presence_give_the_number_of_dipoles(many):
 
 
 def test_density_at_the_threshold_of_the_normal_law():
-    rules = model_of_four()._rules()
+    rules = model_of_four().rules()
     uniform = (jnp.arange(100_000.0) + 0.5) / 100_000
     found = jnp.mean(_at_threshold(rules.thickness(uniform), jnp.array(0.25), rules))
     density = jax.grad(rules.share_below)(0.25)

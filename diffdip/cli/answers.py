@@ -15,6 +15,7 @@ from rich.table import Table
 
 from .common import (
     ModelOptions,
+    SeedOption,
     app,
     check_numbers,
     console,
@@ -58,7 +59,6 @@ OutOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for the JSON, the CSV and the figures.")
 ]
 SamplesOption = Annotated[int, typer.Option(min=FEWEST, help="Number of samples at each step.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="One seed always gives the same numbers.")]
 DoubleOption = Annotated[bool, typer.Option("--float64", help="Compute in float64.")]
 
 

@@ -43,6 +43,16 @@ ConventionOption = Annotated[
 ]
 
 
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=2**32 - 1,
+        help="One seed always gives the same samples; sample i depends only on it and i.",
+    ),
+]
+
+
 def fail(message: str) -> NoReturn:
     """End with one line on stderr and exit code 2."""
     typer.echo(f"diffdip: {' '.join(message.split())}", err=True)

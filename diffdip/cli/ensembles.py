@@ -10,6 +10,7 @@ from ..progress import progress_bar
 from .common import (
     INTERRUPTED,
     ModelOptions,
+    SeedOption,
     app,
     console,
     fail,
@@ -29,9 +30,7 @@ def ensemble(
     *,
     out: Annotated[Path, typer.Option(help="Store to write (zarr), or to go on with: run.zarr.")],
     samples: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 2000,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Seed; sample i depends on it and i only.")
-    ] = 0,
+    seed: SeedOption = 0,
     chosen: ModelOptions,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples written at a time; all that a kill loses.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import INTERRUPTED, app, console, fail, print_paths
+from .common import INTERRUPTED, SeedOption, app, console, fail, print_paths
 
 
 FIGURES = (1, 3, 4, 5)
@@ -26,9 +26,7 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer samples and sizes: all in less than two minutes.")
     ] = False,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="One seed always gives the same samples.")
-    ] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """The paper again: Figs. 1, 3, 4 and 5, and each of its claims with a verdict.
 

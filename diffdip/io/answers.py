@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .results import _csv, _json, _made_by, _plain
+from .results import csv_bytes, json_bytes, made_by
 
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ def sensitivity_files(
             }
         )
     document = {
-        **_made_by({**settings, **table.settings}),
+        **made_by({**settings, **table.settings}),
         "convention": table.settings["model"]["convention"],
         "rows": rows,
     }
     cells = [list(row.values()) for row in rows]
     return {
-        "sensitivity.json": _json(_plain(document)),
-        "sensitivity.csv": _csv(" ".join(rows[0]) if rows else "", cells),
+        "sensitivity.json": json_bytes(document),
+        "sensitivity.csv": csv_bytes(" ".join(rows[0]) if rows else "", cells),
     }
 
 
@@ -123,7 +123,7 @@ def inference_files(
         for one in found.parameters
     ]
     document = {
-        **_made_by({**settings, **found.settings}),
+        **made_by({**settings, **found.settings}),
         "convention": found.settings["model"]["convention"],
         "input": source,
         "parameters": {
@@ -147,8 +147,8 @@ def inference_files(
     }
     cells = [list(row.values()) for row in rows]
     return {
-        "infer.json": _json(_plain(document)),
-        "infer.csv": _csv(" ".join(rows[0]), cells),
+        "infer.json": json_bytes(document),
+        "infer.csv": csv_bytes(" ".join(rows[0]), cells),
     }
 
 

@@ -67,7 +67,7 @@ def fit_document(
                 entry[f"interval_{level}"] = [factor * bound for bound in bounds]
         parameters[shown] = entry
     frequency = np.concatenate([_frequencies(series) for series in result.series]) / 1e9
-    return _plain(
+    return plain(
         {
             "sample": sample,
             "input": source,
@@ -125,13 +125,13 @@ def fit_files(
             mean = frequency.mean() / 1e9
             curves += [[name, *row, mean] for row in zip(grid, field, strict=True)]
             start = stop
-    documents = {**_made_by(settings), "fits": [document for _, document in fits]}
+    documents = {**made_by(settings), "fits": [document for _, document in fits]}
     return {
-        "fit.json": _json(documents),
-        "points.csv": _csv(
+        "fit.json": json_bytes(documents),
+        "points.csv": csv_bytes(
             "sample angle_deg field_mT predicted_mT residual_mT sigma_mT frequency_GHz", points
         ),
-        "curve.csv": _csv("sample angle_deg field_mT frequency_GHz", curves),
+        "curve.csv": csv_bytes("sample angle_deg field_mT frequency_GHz", curves),
     }
 
 
@@ -162,7 +162,7 @@ def curve_files(
             for slot in slots
         ] or [[alpha, np.nan, np.nan, np.nan, 0, 0]]
     header = "angle_deg field_mT lag_deg elevation_deg stable measured"
-    return {"curve.csv": _csv(header, rows), "curve.json": _json(_made_by(settings))}
+    return {"curve.csv": csv_bytes(header, rows), "curve.json": json_bytes(made_by(settings))}
 
 
 def magnetization_angles(
@@ -264,10 +264,11 @@ def _remove_empty(folder: Path) -> None:
         return
 
 
-def _made_by(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+def made_by(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The version and the settings, with which every document begins."""
     from .. import __version__
 
-    return {"diffdip": __version__, "settings": _plain(dict(settings or {}))}
+    return {"diffdip": __version__, "settings": plain(dict(settings or {}))}
 
 
 def _frequencies(series: Any) -> np.ndarray:
@@ -278,14 +279,14 @@ def _plane(plane: Any) -> Any:
     return plane if isinstance(plane, str) else np.asarray(plane)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value in the types of JSON, with None for numbers that JSON does not have."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -293,12 +294,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _json(document: Any) -> bytes:
-    text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+def json_bytes(document: Any) -> bytes:
+    """Strict JSON of plain data and numpy numbers; NaN and infinity become null.
+
+    >>> json_bytes({"n": np.int64(2), "found": [math.nan]}).split()
+    [b'{', b'"n":', b'2,', b'"found":', b'[', b'null', b']', b'}']
+    """
+    text = json.dumps(plain(document), indent=2, allow_nan=False, ensure_ascii=False)
     return (text + "\n").encode(errors="replace")
 
 
-def _csv(header: str, rows: Sequence[Sequence[Any]]) -> bytes:
+def csv_bytes(header: str, rows: Sequence[Sequence[Any]]) -> bytes:
+    """A table of these columns; numbers to ten digits, cells of NaN and infinity stay empty.
+
+    >>> csv_bytes("angle_deg field_mT", [[0.0, 337.5], [90.0, math.nan]])
+    b'angle_deg,field_mT\\n0,337.5\\n90,\\n'
+    """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header.split())

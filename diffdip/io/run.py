@@ -120,9 +120,9 @@ class Run:
                     f"{self.path}: a run with {name} = {_flat(found).get(name)}, not {value}: give "
                     "the same parameters to go on with it, or another --out"
                 )
-        group = _zarr().open_group(self.path, mode="r")
+        arrays = _open_arrays(self.path, found)
         for batch in sorted(set(range(self.plan.count)) - set(self.missing())):
-            _read_batch(group, self.path, self.plan.samples(batch), batch)
+            _read_batch(arrays, self.path, self.plan.samples(batch), batch)
 
 
 def simulate_to(
@@ -185,10 +185,16 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: no such run")
     try:
         settings = json.loads((path / "zarr.json").read_text())["attributes"]
-        if not {"diffdip", "model", "seed", "n_samples", "batch_size"} <= settings.keys():
+        if not {"diffdip", "model", "seed", "dtype", "n_samples", "batch_size"} <= settings.keys():
             raise KeyError
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: not a run of diffdip ensemble") from error
+    for name in ("n_samples", "batch_size"):
+        if type(settings[name]) is not int or settings[name] < 1:
+            where = path / "zarr.json"
+            raise RunError(f"{where}: {name} = {settings[name]}, expected a whole number above 0")
+    if settings["dtype"] not in ("float32", "float64"):
+        raise RunError(f"{path / 'zarr.json'}: dtype = {settings['dtype']}, expected float32 or 64")
     return settings
 
 
@@ -203,12 +209,12 @@ def read_run(path: Path, *, damaged: str = "raise") -> "xr.Dataset":
     settings = read_settings(path)
     n, size = settings["n_samples"], settings["batch_size"]
     parts, complete = [], 0
-    group = _zarr().open_group(path, mode="r")
+    arrays = _open_arrays(path, settings)
     for batch in range(-(-n // size)):
         samples = range(batch * size, min((batch + 1) * size, n))
         there = all(chunk_path(path, name, batch).exists() for name in COLUMNS)
         try:
-            parts.append(_read_batch(group, path, samples, batch))
+            parts.append(_read_batch(arrays, path, samples, batch))
             complete += len(samples) if there else 0
         except RunError:
             if damaged != "drop":
@@ -261,19 +267,40 @@ def wait_until(ready: Callable[[], bool], otherwise: str, seconds: float = 60.0)
         time.sleep(0.1)
 
 
-def _read_batch(group: Any, path: Path, samples: range, batch: int) -> dict[str, np.ndarray]:
-    part = slice(samples.start, samples.stop)
+def _open_arrays(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The arrays of a store by column, each of the shape and chunks that its settings give."""
+    group = _zarr().open_group(path, mode="r")
+    n, size = settings["n_samples"], min(settings["batch_size"], settings["n_samples"])
     arrays = {}
     for name, (column, _, _) in COLUMNS.items():
+        inner = (3, 3) if name == "D" else ()
         try:
-            arrays[column] = np.asarray(group[column][part])
+            array = arrays[column] = group[column]
+            if (array.shape, array.chunks) != ((n, *inner), (size, *inner)):
+                raise ValueError
+        except Exception as error:  # whatever a reader makes of damaged text
+            raise RunError(
+                f"{path / column / 'zarr.json'}: does not describe an array of {n} samples in "
+                f"batches of {size}: this run cannot be read"
+            ) from error
+    return arrays
+
+
+def _read_batch(
+    arrays: dict[str, Any], path: Path, samples: range, batch: int
+) -> dict[str, np.ndarray]:
+    part = slice(samples.start, samples.stop)
+    read = {}
+    for name, (column, _, _) in COLUMNS.items():
+        try:
+            read[column] = np.asarray(arrays[column][part])
         except Exception as error:  # whatever a codec makes of damaged bytes
             where = chunk_path(path, name, batch)
             raise RunError(
                 f"{where}: damaged, samples {part.start} to {part.stop - 1} cannot be read: delete "
                 "this file and start the run again to compute them anew"
             ) from error
-    return arrays
+    return read
 
 
 def _nothing(count: int, dtype: str) -> dict[str, np.ndarray]:
