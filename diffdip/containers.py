@@ -123,6 +123,14 @@ class Sphere(AbstractContainer):
         return jnp.linalg.norm(points, axis=-1) + room
 
 
+def as_edges(value: Any) -> Float[Array, "3"]:
+    """Return three proportions as an array; `ValueError` for any other number of them."""
+    edges = as_float(value)
+    if edges.shape != (3,):
+        raise ValueError(f"edges must be three numbers, not {edges.size} of them")
+    return edges
+
+
 class Box(AbstractContainer):
     """A box with edges in the proportions `edges` along x, y, z.
 
@@ -135,7 +143,7 @@ class Box(AbstractContainer):
     True
     """
 
-    edges: Float[Array, "3"] = eqx.field(converter=as_float, default=(1.0, 1.0, 1.0))
+    edges: Float[Array, "3"] = eqx.field(converter=as_edges, default=(1.0, 1.0, 1.0))
 
     def __check_init__(self) -> None:
         require_positive("edges", self.edges)

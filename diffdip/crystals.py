@@ -18,6 +18,7 @@ from .containers import (
     Box,
     Cylinder,
     Sphere,
+    as_edges,
     require,
     require_positive,
     unit_vector,
@@ -26,7 +27,7 @@ from .convention import PAPER, Convention, as_convention
 from .dipoles import DipoleSystem
 from .packing import Growth, Rules, add_extra, fisher, grow, scatter
 from .random import uniform_numbers
-from .units import MOMENT_SPIN_HALF, as_float
+from .units import MOMENT_SPIN_HALF, as_count, as_float
 
 
 RANDOM_CLOSE_PACKING = 0.64
@@ -109,7 +110,7 @@ class UniformCylinder(AbstractUniform):
     50.0
     """
 
-    n: int = eqx.field(static=True)
+    n: int = eqx.field(converter=as_count, static=True)
     density: Float[Array, ""] = eqx.field(converter=as_float)
     aspect: Float[Array, ""] = eqx.field(converter=as_float, default=1.0)
     moment: Float[Array, ""] = eqx.field(converter=as_float, default=MOMENT_SPIN_HALF)
@@ -123,7 +124,7 @@ class UniformCylinder(AbstractUniform):
 class UniformSphere(AbstractUniform):
     """`n` dipoles uniform in a sphere; `density` in nm⁻³, `moment` in µB."""
 
-    n: int = eqx.field(static=True)
+    n: int = eqx.field(converter=as_count, static=True)
     density: Float[Array, ""] = eqx.field(converter=as_float)
     moment: Float[Array, ""] = eqx.field(converter=as_float, default=MOMENT_SPIN_HALF)
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
@@ -139,9 +140,9 @@ class UniformBox(AbstractUniform):
     `density` in nm⁻³, `moment` in µB.
     """
 
-    n: int = eqx.field(static=True)
+    n: int = eqx.field(converter=as_count, static=True)
     density: Float[Array, ""] = eqx.field(converter=as_float)
-    edges: Float[Array, "3"] = eqx.field(converter=as_float, default=(1.0, 1.0, 1.0))
+    edges: Float[Array, "3"] = eqx.field(converter=as_edges, default=(1.0, 1.0, 1.0))
     moment: Float[Array, ""] = eqx.field(converter=as_float, default=MOMENT_SPIN_HALF)
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
 
@@ -206,14 +207,14 @@ class NanocrystalPacking(AbstractModel):
     ((34, 3), 2)
     """
 
-    n_crystals: int = eqx.field(static=True)
+    n_crystals: int = eqx.field(converter=as_count, static=True)
     diameter: Float[Array, ""] = eqx.field(converter=as_float, default=2.7)
     volume_fraction: Float[Array, ""] = eqx.field(converter=as_float, default=0.2)
     ligand_mean: Float[Array, ""] = eqx.field(converter=as_float, default=0.3)
     ligand_sd: Float[Array, ""] = eqx.field(converter=as_float, default=0.3)
     extra_below: Float[Array, ""] = eqx.field(converter=as_float, default=0.3)
     kappa: Float[Array, ""] = eqx.field(converter=as_float, default=3.0)
-    dipoles_per_crystal: int = eqx.field(static=True, default=10)
+    dipoles_per_crystal: int = eqx.field(converter=as_count, static=True, default=10)
     bond_length: Float[Array, ""] = eqx.field(converter=as_float, default=0.26)
     extra_spacing: Float[Array, ""] = eqx.field(converter=as_float, default=0.26)
     moment: Float[Array, ""] = eqx.field(converter=as_float, default=MOMENT_SPIN_HALF)

@@ -4,8 +4,9 @@ Inside, lengths are nm, moments µB, fields tesla, angles radians and frequencie
 Files, the command line and plots use mT, degrees and GHz.
 """
 
+import operator
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -53,3 +54,16 @@ def as_float(value: ArrayLike | Numbers) -> Float[Array, "..."]:
     if jnp.issubdtype(array.dtype, jnp.floating):
         return array
     return array.astype(jnp.result_type(float))
+
+
+def as_count(value: Any) -> int:
+    """Return a number of things as an `int`; `ValueError` where it is not a whole number.
+
+    >>> as_count(12)
+    12
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        message = f"a number of dipoles or crystals must be a whole number, not {value!r}"
+        raise ValueError(message) from None

@@ -73,15 +73,16 @@ Counted = dict[str, np.ndarray]
 
 
 def run(crystals: int = CRYSTALS, samples: int = SAMPLES, seed: int = SEED) -> dict[str, Counted]:
-    """What `run_model` counts in each of the cases, by their keys in LABELS."""
-    ruled = NanocrystalPacking(crystals, extra_spacing=SPACING)
-    free = NanocrystalPacking(crystals, extra_spacing=0.0)
-    return {
-        "0.26_nm": run_model(ruled, samples, seed),
-        "0_nm": run_model(free, samples, seed),
-        "between_crystals": run_model(free, samples, seed, between_crystals=True),
-        "uniform": run_model(UniformCylinder(1000, 2.0), samples, seed),
-    }
+    """What `run_model` counts in each of the cases, by their keys in LABELS, in float64."""
+    with jax.enable_x64(True):
+        ruled = NanocrystalPacking(crystals, extra_spacing=SPACING)
+        free = NanocrystalPacking(crystals, extra_spacing=0.0)
+        return {
+            "0.26_nm": run_model(ruled, samples, seed),
+            "0_nm": run_model(free, samples, seed),
+            "between_crystals": run_model(free, samples, seed, between_crystals=True),
+            "uniform": run_model(UniformCylinder(1000, 2.0), samples, seed),
+        }
 
 
 def run_model(

@@ -15,13 +15,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from script import at_least, finish, made_by, parser_of, picture_files
 
-from diffdip import DipoleSystem, plane_directions, project_tensor
-from diffdip.units import MOMENT_SPIN_HALF, MU_0
+from diffdip import UniformCylinder, plane_directions, project_tensor
+from diffdip.units import MU_0
 
 
 ARRANGEMENTS = 3
 DIPOLES, QUICK_DIPOLES = 1000, 300
-SEED = 6  # of the first dozen, the one whose three energies differ least: all are visible at once
+SEED = 0  # of the first dozen, the one whose three energies differ least: all are visible at once
 PLANES = ("xy", "xz", "yz")
 DENSITY = 2.0  # dipoles per nm³
 ANGLES = np.deg2rad(np.arange(0, 361, 15))
@@ -78,16 +78,6 @@ class Arrangement(NamedTuple):
         return scale * np.einsum("ki,ij,kj->k", u, self.fitted, u)
 
 
-def uniform_cylinder(key: jax.Array, count: int) -> DipoleSystem:
-    """`count` spin-½ dipoles uniform in a cylinder along z as high as it is wide."""
-    volume = count / DENSITY
-    diameter = (4 * volume / np.pi) ** (1 / 3)
-    v = jax.random.uniform(key, (count, 3))
-    radius, angle = 0.5 * diameter * jnp.sqrt(v[:, 0]), 2 * np.pi * v[:, 1]
-    positions = [radius * jnp.cos(angle), radius * jnp.sin(angle), diameter * (v[:, 2] - 0.5)]
-    return DipoleSystem(jnp.stack(positions, axis=-1), volume, MOMENT_SPIN_HALF)
-
-
 def arrange(seed: int, index: int, count: int) -> Arrangement:
     """Sample arrangement `index` of this seed and compute what the figure shows, in float64."""
     with jax.enable_x64(True):
@@ -98,7 +88,7 @@ def arrange(seed: int, index: int, count: int) -> Arrangement:
 
 @partial(jax.jit, static_argnums=1)
 def _compute(key: jax.Array, count: int) -> tuple[jax.Array, ...]:
-    system = uniform_cylinder(key, count)
+    system = UniformCylinder(count, DENSITY).sample(key)
     u = jnp.stack([plane_directions(ANGLES, plane) for plane in PLANES])
     energies = system.energy_density(u)
     fit = project_tensor(u.reshape(-1, 3), energies.ravel(), system.magnetization)

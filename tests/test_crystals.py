@@ -435,11 +435,17 @@ def test_what_cannot_be_packed(parameters, message):
     assert "\n" not in str(error.value)
 
 
+WHOLE = "a number of dipoles or crystals must be a whole number"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: dd.UniformCylinder(0, 2.0), "n must be 1 or more, not 0"),
         (lambda: dd.UniformSphere(-3, 2.0), "n must be 1 or more, not -3"),
+        (lambda: dd.UniformCylinder(2.5, 2.0), f"{WHOLE}, not 2.5"),
+        (lambda: dd.NanocrystalPacking(2.0), f"{WHOLE}, not 2.0"),
+        (lambda: dd.UniformBox(5, 2.0, (1, 1)), "edges must be three numbers, not 2 of them"),
         (lambda: dd.UniformCylinder(5, 0.0), "density must be above 0 and finite, not 0"),
         (lambda: dd.UniformSphere(5, -2.0), "density must be above 0 and finite, not -2"),
         (lambda: dd.UniformBox(5, np.inf), "density must be above 0 and finite, not inf"),

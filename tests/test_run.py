@@ -204,6 +204,34 @@ def test_what_is_no_run_is_said(tmp_path):
         read_run(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("batch_size", 0, "batch_size = 0, expected a whole number above 0"),
+        ("batch_size", "x", "batch_size = x, expected a whole number above 0"),
+        ("n_samples", 2.5, "n_samples = 2.5, expected a whole number above 0"),
+        ("dtype", "complex64", "dtype = complex64, expected float32 or 64"),
+        ("n_samples", 200, "does not describe an array of 200 samples in batches of 40"),
+    ],
+)
+def test_settings_that_no_run_has_are_said(small, name, value, said):
+    path, _ = small
+    settings = json.loads((path / "zarr.json").read_text())
+    settings["attributes"][name] = value
+    (path / "zarr.json").write_text(json.dumps(settings))
+    with pytest.raises(RunError, match=r"zarr\.json: ") as error:
+        read_run(path)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"shape": "abc"}'])
+def test_a_damaged_description_of_an_array_is_said(small, damage):
+    path, _ = small
+    (path / "A_mT" / "zarr.json").write_bytes(damage)
+    with pytest.raises(RunError, match=r"A_mT.zarr.json: does not describe an array of 100"):
+        read_run(path)
+
+
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(finished, tmp_path):
     path = tmp_path / "run.zarr"
     options = ("--model", "cylinder", "--dipoles", "20", "--samples", "900", "--batch", "450")
