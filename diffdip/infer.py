@@ -51,6 +51,9 @@ UNKNOWN: Final = 0.1
 ALIKE: Final = 0.9
 """Correlation beyond which two parameters are said to make up for each other."""
 
+TRUSTED: Final = 0.1
+"""Error of ln θ up to which first order holds even for such parameters."""
+
 KNOWN: Final = 1.0
 """Error of ln θ beyond which a parameter is called not identifiable: a factor of e."""
 
@@ -59,8 +62,9 @@ KNOWN: Final = 1.0
 class Inferred:
     """One parameter as inferred: value, error of its logarithm, intervals from the bootstrap.
 
-    `identifiable` is False where the samples leave it open by more than a factor of e, be it
-    alone or because others can make up for it; value and intervals then say nothing.
+    `identifiable` is False where the samples leave it open by more than a factor of e, and where
+    another parameter nearly makes up for it (correlation above 0.9) and the error of one of the
+    two is above 10 %: to first order it is then too small. Value and intervals say nothing.
     """
 
     name: str
@@ -121,8 +125,7 @@ def infer(
     averages over their noise.
 
     Errors are those of the measured samples and of the model's together; intervals are from
-    resampling the measured pairs (A, B), to first order in their change. Where two parameters
-    nearly make up for each other that is too narrow, and a note says so.
+    resampling the measured pairs (A, B), to first order in their change.
 
     Raises `ValueError` for fewer than 10 finite pairs, unknown or zero parameters, and as
     many parameters as there are numbers to compare.
@@ -353,6 +356,9 @@ def _judged(
     # what nothing is known of lies somewhere within the range of the search
     covariance = vector @ np.diag(1 / (np.maximum(value, 0) + FARTHEST**-2)) @ vector.T
     errors = np.sqrt(np.diag(covariance))
+    alike = np.triu(np.abs(covariance / np.outer(errors, errors)) > ALIKE, 1)
+    rough = np.maximum.outer(errors, errors) > TRUSTED
+    known = (errors < KNOWN) & ~np.any((alike | alike.T) & rough, axis=1)
 
     rng = np.random.default_rng(settings["seed"])
     inverse = vector[:, ~weak] @ np.diag(1 / value[~weak]) @ vector[:, ~weak].T
@@ -368,9 +374,9 @@ def _judged(
             name=name,
             value=float(np.exp(theta[i])),
             log_error=float(errors[i]),
-            interval_68=_interval(inner[:, i], errors[i]),
-            interval_95=_interval(outer[:, i], errors[i]),
-            identifiable=bool(errors[i] < KNOWN),
+            interval_68=_interval(inner[:, i], bool(known[i])),
+            interval_95=_interval(outer[:, i], bool(known[i])),
+            identifiable=bool(known[i]),
         )
         for i, name in enumerate(names)
     )
@@ -378,18 +384,18 @@ def _judged(
     left = float(residual @ found.weight @ residual) / (1 / count + 1 / found.count)
     dof = len(residual) - int(np.sum(~weak))
     p_value = float(chi2.sf(left, dof))
-    notes = _notes(rows, vector[:, weak], covariance, p_value, moved)
+    notes = _notes(rows, vector[:, weak], alike, p_value, moved)
     return Inference(rows, covariance, information, left, dof, p_value, model, notes, settings)
 
 
-def _interval(ends: np.ndarray, error: float) -> tuple[float, float]:
-    return (float(ends[0]), float(ends[1])) if error < KNOWN else (0.0, np.inf)
+def _interval(ends: np.ndarray, known: bool) -> tuple[float, float]:
+    return (float(ends[0]), float(ends[1])) if known else (0.0, np.inf)
 
 
 def _notes(
     rows: Sequence[Inferred],
     weak: np.ndarray,
-    covariance: np.ndarray,
+    alike: np.ndarray,
     p_value: float,
     moved: np.ndarray,
 ) -> tuple[str, ...]:
@@ -405,12 +411,10 @@ def _notes(
         ]
         if len(parts) > 1:
             notes.append(f"{' · '.join(parts)} cannot be told: one makes up for the other")
-    spread = np.sqrt(np.diag(covariance))
-    together = np.abs(covariance / np.outer(spread, spread))
-    for i, j in zip(*np.nonzero(np.triu(together > ALIKE, 1)), strict=True):
+    for i, j in zip(*np.nonzero(alike), strict=True):
         notes.append(
             f"{rows[i].name} and {rows[j].name} nearly make up for each other: "
-            "their intervals, to first order, are too narrow"
+            "fix one of them to tell the other"
         )
     if p_value < 0.01:
         notes.append(f"no values of these parameters explain the samples (p = {p_value:.1g})")

@@ -54,6 +54,16 @@ def test_moment_and_density_make_up_for_each_other():
     assert product == pytest.approx(2 * 1.73, rel=0.25)
 
 
+def test_bond_length_and_moment_nearly_make_up_for_each_other():
+    """Along the valley between them the linear errors are too small to be stated."""
+    model = dd.NanocrystalPacking(n_crystals=2)
+    samples = measured(model, 300, 6)
+    found = find(samples, model, ["bond_length", "moment"], 1, n_samples=200, steps=3)
+    assert [row.identifiable for row in found.parameters] == [False, False]
+    assert max(row.log_error for row in found.parameters) < 1
+    assert any("nearly make up for each other" in note for note in found.notes)
+
+
 def test_bond_length_of_a_packing():
     truth = dd.NanocrystalPacking(n_crystals=2, bond_length=0.34)
     samples = measured(truth, 1000, 3)
