@@ -271,7 +271,8 @@ def _midpoint(
     field: np.ndarray, signal: np.ndarray, first: int, last: int
 ) -> tuple[float, np.ndarray]:
     """Half way between the vertices at two extrema, and its derivative by each sample."""
-    reach = CAP * (field[last] - field[first])
+    width = field[last] - field[first]
+    reach = float(max(CAP * width, 2 * width / (last - first)))
     (low, one), (high, two) = (_vertex(field, signal, i, reach) for i in (first, last))
     return (low + high) / 2, (one + two) / 2
 
@@ -279,18 +280,18 @@ def _midpoint(
 def _vertex(
     field: np.ndarray, signal: np.ndarray, index: int, reach: float
 ) -> tuple[float, np.ndarray]:
-    """Vertex of the parabola through the samples within reach of an extremum, 3 or more."""
+    """Vertex of the parabola through the samples within reach, far ones with less weight."""
     centre, weights = float(field[index]), np.zeros(len(field))
     for _ in range(3):  # each time about the vertex found before
-        near = np.abs(field - centre) <= reach
-        near[max(index - 1, 0) : index + 2] = True
+        near = np.flatnonzero(np.abs(field - centre) < reach)
         x = (field[near] - centre) / reach
-        solve = np.linalg.pinv(np.vander(x, 3, increasing=True))
+        importance = 1 - x**2
+        solve = np.linalg.pinv(importance[:, None] * np.vander(x, 3, increasing=True)) * importance
         _, linear, square = solve @ signal[near]
         shift = -linear / (2 * square) if square else np.inf
-        if not abs(shift) <= 1:
+        if len(near) < 3 or not abs(shift) <= 1:
             raise LineError(f"no parabola through the extremum at {field[index]:.6g}")
         weights = np.zeros(len(field))
         weights[near] = -reach * (solve[1] / (2 * square) - linear * solve[2] / (2 * square**2))
-        centre += reach * shift
-    return float(centre), weights
+        centre += float(reach * shift)
+    return centre, weights

@@ -39,10 +39,10 @@ class Noise:
 def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:
     """The noise that is left over in `residual`, of which a part `freedom` of the variance is left.
 
-    Samples beyond 4 robust standard deviations are not counted. Correlation is followed until it
-    is lost in its own error.
+    Samples that are NaN or beyond 4 robust standard deviations are not counted. Correlation is
+    followed until it is lost in its own error.
     """
-    scale = 1.4826 * np.median(np.abs(residual))
+    scale = 1.4826 * np.nanmedian(np.abs(residual))
     kept = np.abs(residual) <= CLIPPED * scale
     values = np.where(kept, residual, 0.0)
     first = float(values @ values) / max(int(kept.sum()), 1)

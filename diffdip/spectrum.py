@@ -20,6 +20,12 @@ SIGNIFICANCE = 8.0
 SMALLEST = 0.05
 """Lines of less than this part of the strongest one's height are not counted."""
 
+PER_WIDTH = 3
+"""The spectrum is smoothed over this part of the steepest line's width to find lines in it."""
+
+STRONG = 0.2
+"""Noise is not sought near extrema that rise by this part of the spectrum's range."""
+
 OUTER = 0.1
 """A baseline is fitted to this part of the samples at either end."""
 
@@ -62,19 +68,19 @@ class Preparation:
         >>> bool(np.abs(flat).max() < 1e-12)
         True
         """
-        signal = self._turned(field, self._smoothed(signal), 1)
-        if self.baseline is None:
-            return signal
-        design, outer = self._design(field)
-        return signal - design @ (np.linalg.pinv(design[outer]) @ signal[outer])
+        if self.baseline is not None:
+            design, outer = self._design(field)
+            signal = signal - design @ (np.linalg.pinv(design[outer]) @ signal[outer])
+        return self._smoothed(self._turned(field, signal, 1))
 
     def adjoint(self, field: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Weights of the recorded samples from those of the prepared ones."""
+        weights = self._turned(field, self._smoothed(weights), -1)
         if self.baseline is not None:
             design, outer = self._design(field)
             weights = weights.copy()
             weights[outer] -= np.linalg.pinv(design[outer]).T @ (design.T @ weights)
-        return self._smoothed(self._turned(field, weights, -1))
+        return weights
 
     def _design(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = max(int(OUTER * len(field)), (self.baseline or 0) + 1)
@@ -138,7 +144,9 @@ def find_lines(
 
     The steepest pair says which extremum comes first, as in all other lines. An extremum counts
     if it rises (topographic prominence) 8 standard deviations of the noise after smoothing over a
-    third of the steepest line, and 5 % of the highest one. Noise is what that smoothing takes off.
+    third of the steepest line, and 5 % of the highest one. Noise is what varies faster than four
+    widths of that line, away from strong lines; where these leave no room, what the smoothing takes
+    off, and then noise that is correlated over as many samples as a line has is counted as lines.
 
     Raises `ValueError` for fewer than 8 samples or values that are not finite.
 
@@ -151,12 +159,12 @@ def find_lines(
     prepared = (preparation or Preparation()).apply(field, signal)
     window = _window(prepared)
     smoothed = smooth(prepared, window)
-    noise = noise_of(signal - smooth(signal, window), 1 - _kernel(window)[window // 2])
+    noise = _noise(signal, prepared, window)
     extrema, heights = _extrema(smoothed, 0.0)
     if len(extrema):
         least = max(SIGNIFICANCE * noise.of_sum(_kernel(window)), SMALLEST * heights.max())
         extrema = extrema[heights >= max(least, np.finfo(float).tiny)]
-    pairs = _same_order(smoothed, list(pairwise(extrema)))
+    pairs = _same_order(smoothed, list(pairwise(extrema.tolist())))
     refined = [[_extremum(prepared, i, o, window) for i, o in (pair, pair[::-1])] for pair in pairs]
     indices = np.array(refined, int).reshape(-1, 2)
     return Lines(field, prepared, indices[:, 0], indices[:, 1], noise)
@@ -199,10 +207,26 @@ def _window(signal: np.ndarray) -> int:
     """An odd third of the samples between the extrema of the steepest line, 5 or more."""
     extrema, _ = _extrema(signal, 0.3 * np.ptp(signal))
     high = np.ptp(signal) / 2
-    gaps = [int(j - i) for i, j in pairwise(extrema) if abs(signal[j] - signal[i]) >= high]
+    gaps = [j - i for i, j in pairwise(extrema.tolist()) if abs(signal[j] - signal[i]) >= high]
     width = min(gaps, default=len(signal) // 4)
     longest = len(signal) - 1 + len(signal) % 2
-    return min(max(5, width // 3 // 2 * 2 + 1), longest)
+    return min(max(5, width // PER_WIDTH // 2 * 2 + 1), longest)
+
+
+def _noise(signal: np.ndarray, prepared: np.ndarray, window: int) -> Noise:
+    """The noise of a signal; lines are where the prepared one has strong extrema."""
+    strong, _ = _extrema(smooth(prepared, window), STRONG * np.ptp(prepared))
+    samples = np.arange(len(signal))
+    zone = 2 * PER_WIDTH * window
+    below = np.searchsorted(strong, samples - zone, "left")
+    quiet = below == np.searchsorted(strong, samples + zone, "right")
+    long = 4 * PER_WIDTH * window + 1
+    if long > len(signal) or quiet.sum() < max(len(signal) // 4, 50):
+        return noise_of(signal - smooth(signal, window), 1 - _kernel(window)[window // 2])
+    smoothed = smooth(signal, window)
+    bridged = np.where(quiet, signal, np.interp(samples, samples[quiet], smoothed[quiet]))
+    freedom = 1 - _kernel(long)[long // 2]
+    return noise_of(np.where(quiet, signal - smooth(bridged, long), np.nan), freedom)
 
 
 def _extrema(signal: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
