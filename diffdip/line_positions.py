@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .line_shapes import FIT_WIDTH, SHAPES, fit_line
-from .spectrum import LineError, Lines, Preparation, find_lines, neighbours
+from .spectrum import LEAST_SAMPLES, LineError, Lines, Preparation, find_lines, neighbours
 
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def line_positions(
     """
     if definition not in DEFINITIONS:
         raise ValueError(f"definition {definition!r}: expected one of {', '.join(DEFINITIONS)}")
+    if near is not None and not np.isfinite(near):
+        raise ValueError(f"near = {near}: expected a field in mT")
     if line not in (None, "strongest") or (line and near is not None):
         raise ValueError(f"line = {line!r}, near = {near}: expected 'strongest', or near, or none")
     options = _Options(definition, baseline, phase_deg, smoothing)
@@ -154,7 +156,10 @@ def line_positions(
     at = near
     for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
         try:
-            lines = find_lines(field, signal, options.preparation)
+            if len(field) < LEAST_SAMPLES:
+                raise LineError(f"{len(field)} samples; expected {LEAST_SAMPLES} or more")
+            scale = np.abs(signal).max() or 1.0
+            lines = find_lines(field, signal / scale, options.preparation)
             found.append(options.position(lines, choose(lines, line, at)))
         except LineError as error:
             raise LineError(f"at {angle:g}°: {error}") from None
@@ -250,18 +255,23 @@ def _crossing(
     """Zero crossing between two extrema, and its derivative by each sample."""
     between = np.arange(first, last + 1)
     values = signal[between]
-    if not values[0] * values[-1] < 0:
+    if not np.sign(values[0]) * np.sign(values[-1]) < 0:
         raise LineError(
             f"the signal does not pass through zero between {field[first]:.6g} and "
             f"{field[last]:.6g}: take off a baseline"
         )
     central = between[np.abs(values) < CENTRE * min(abs(values[0]), abs(values[-1]))]
     if len(central) < 2:
-        before = int(np.flatnonzero(values * values[0] > 0)[-1])
+        before = int(np.flatnonzero(np.sign(values) == np.sign(values[0]))[-1])
         central = between[before : before + 2]
     x, y = field[central] - field[central].mean(), signal[central]
     square = x @ x
-    slope = x @ y / square
+    slope = x @ y / square if square > 0 else 0.0
+    if not slope * (values[-1] - values[0]) > 0:
+        raise LineError(
+            f"no straight line through the samples about the zero between {field[first]:.6g} and "
+            f"{field[last]:.6g}"
+        )
     weights = np.zeros(len(field))
     weights[central] = -1 / (len(central) * slope) + y.mean() / slope**2 * x / square
     return float(field[central].mean() - y.mean() / slope), weights

@@ -129,6 +129,16 @@ def test_a_line_that_does_not_cross_zero():
     assert at == pytest.approx(338, abs=1e-3)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, -1e100])
+@pytest.mark.parametrize("definition", DEFINITIONS)
+def test_positions_do_not_depend_on_the_unit_of_the_signal(definition, scale):
+    rng = np.random.default_rng(4)
+    signal = line() + 0.01 * rng.normal(size=len(FIELD))
+    plain, scaled = (line_positions(dataset([s]), definition) for s in (signal, scale * signal))
+    np.testing.assert_allclose(scaled.field, plain.field, rtol=1e-9)
+    np.testing.assert_allclose(scaled.sigma, plain.sigma, rtol=1e-4)
+
+
 def noisy(rng, signal, level, correlated):
     noise = rng.normal(size=len(signal) + 30)
     if correlated:

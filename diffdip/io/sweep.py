@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .columns import ACCEPTED, InputError
+from .text import read_at_most
 
 
 MAX_BYTES = 200_000_000
@@ -45,8 +46,7 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise SpectrumError(f"{path}: is not a regular file; expected a file of spectra")
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
+        data = read_at_most(path, limit)
     except SpectrumError:
         raise
     except OSError as error:

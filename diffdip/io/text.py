@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def read_lines(path: Path, limit: int, purpose: str) -> list[tuple[int, str]]:
     if len(data) > limit:
         raise TableError(f"{path}: larger than {limit // 10**6} MB; expected {purpose}")
     return list(enumerate(io.StringIO(_decode(path, data), newline=None), start=1))
+
+
+def read_at_most(path: Path, limit: int) -> bytes:
+    """All bytes of a file, of a larger one `limit` + 1, in no more memory than it needs.
+
+    Raises `OSError`, and `ValueError` for a name with a null byte.
+    """
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        return stream.read(min(size, limit) + 1)
 
 
 def is_comment(line: str) -> bool:
@@ -70,8 +81,7 @@ def _read(path: Path, limit: int) -> bytes:
             raise TableError(f"{path}: is a folder; expected a CSV or TSV file")
         if path.exists() and not path.is_file():
             raise TableError(f"{path}: is not a regular file; expected a CSV or TSV file")
-        with path.open("rb") as stream:
-            return stream.read(limit + 1)
+        return read_at_most(path, limit)
     except TableError:
         raise
     except OSError as error:
