@@ -24,6 +24,9 @@ REACH = 5.0
 
 DEFINITIONS = ("zero-crossing", "midpoint", *SHAPES)
 
+FLAT = 1e-6
+"""An extremum, or a slope at zero, of less than this part of the others is none of a line."""
+
 LEAP = 20.0
 """A line that moves by so many widths from one angle to the next may be another one."""
 
@@ -82,6 +85,8 @@ class _Options:
         return Preparation(self.baseline, self.phase_deg or 0.0, self.smoothing)
 
     def position(self, lines: Lines, index: int) -> Position:
+        if not lines.width[index] > 0:
+            raise LineError(f"both extrema of a line at {lines.position[index]:.6g} mT")
         if self.fitted:
             return _fitted(lines, index, self.definition, self.baseline, self.phase_deg)
         return _read_off(lines, index, self.definition, self.preparation)
@@ -255,19 +260,20 @@ def _crossing(
     """Zero crossing between two extrema, and its derivative by each sample."""
     between = np.arange(first, last + 1)
     values = signal[between]
-    if not np.sign(values[0]) * np.sign(values[-1]) < 0:
+    low, high = np.sort(np.abs(values[[0, -1]]))
+    if np.sign(values[0]) * np.sign(values[-1]) >= 0 or low < FLAT * high:
         raise LineError(
             f"the signal does not pass through zero between {field[first]:.6g} and "
             f"{field[last]:.6g}: take off a baseline"
         )
-    central = between[np.abs(values) < CENTRE * min(abs(values[0]), abs(values[-1]))]
+    central = between[np.abs(values) < CENTRE * low]
     if len(central) < 2:
         before = int(np.flatnonzero(np.sign(values) == np.sign(values[0]))[-1])
         central = between[before : before + 2]
     x, y = field[central] - field[central].mean(), signal[central]
     square = x @ x
     slope = x @ y / square if square > 0 else 0.0
-    if not slope * (values[-1] - values[0]) > 0:
+    if not slope * (field[last] - field[first]) / (values[-1] - values[0]) > FLAT:
         raise LineError(
             f"no straight line through the samples about the zero between {field[first]:.6g} and "
             f"{field[last]:.6g}"

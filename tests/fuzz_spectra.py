@@ -20,7 +20,7 @@ import numpy as np
 import spectra_files as files
 
 from diffdip.io import SpectrumError, read_spectra
-from diffdip.line_positions import line_positions
+from diffdip.line_positions import DEFINITIONS, line_positions
 from diffdip.spectrum import LineError
 
 
@@ -103,7 +103,7 @@ def run(kind, count, seed, folder, traced=100):
         if watched:
             tracemalloc.start()
         start = time.perf_counter()
-        outcomes[outcome(target, path, damaged)] += 1
+        outcomes[outcome(target, path, damaged, DEFINITIONS[i % len(DEFINITIONS)])] += 1
         slowest = max(slowest, time.perf_counter() - start)
         if watched:
             peak = max(peak, tracemalloc.get_traced_memory()[1])
@@ -112,12 +112,12 @@ def run(kind, count, seed, folder, traced=100):
     return outcomes, slowest, peak
 
 
-def outcome(target, path, damaged):
+def outcome(target, path, damaged, definition="zero-crossing"):
     """`refused`, `read`, or `read, no line`; `AssertionError` for what should not be."""
     result, said = "read", ""
     try:
         spectra = read_spectra(target)
-        line_positions(spectra, line="strongest")
+        line_positions(spectra, definition, line="strongest")
     except SpectrumError as error:
         result, said = "refused", str(error)
     except LineError as error:
