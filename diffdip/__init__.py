@@ -41,8 +41,8 @@ from .levy import LevyLaw as LevyLaw, levy_law as levy_law
 from .line_positions import (
     LinePositions as LinePositions,
     line_positions as line_positions,
-    zero_crossing as zero_crossing,
 )
+from .line_reading import zero_crossing as zero_crossing
 from .line_shapes import LineFit as LineFit, fit_line as fit_line
 from .loss import LossFit as LossFit, fit_loss as fit_loss
 from .observable import (

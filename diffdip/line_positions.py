@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .line_reading import crossing, midpoint
 from .line_shapes import FIT_WIDTH, SHAPES, fit_line
 from .spectrum import LEAST_SAMPLES, LineError, Lines, Preparation, find_lines, neighbours
 
@@ -13,19 +14,10 @@ from .spectrum import LEAST_SAMPLES, LineError, Lines, Preparation, find_lines, 
 if TYPE_CHECKING:
     import xarray as xr
 
-CENTRE = 0.25
-"""Part of the smaller extremum within which the straight line is fitted."""
-
-CAP = 0.25
-"""Part of a line's width on either side of an extremum through which the parabola goes."""
-
 REACH = 5.0
 """Line shapes are fitted to the samples within so many widths of the line."""
 
 DEFINITIONS = ("zero-crossing", "midpoint", *SHAPES)
-
-FLAT = 1e-6
-"""An extremum, or a slope at zero, of less than this part of the others is none of a line."""
 
 LEAP = 20.0
 """A line that moves by so many widths from one angle to the next may be another one."""
@@ -101,21 +93,6 @@ class _Options:
             "smoothing": self.smoothing,
             "width": "full width at half maximum" if self.fitted else "from extremum to extremum",
         }
-
-
-def zero_crossing(field: np.ndarray, signal: np.ndarray) -> float:
-    """Where a derivative line passes through zero between its extrema, in the unit of `field`.
-
-    That of the straight line fitted by least squares to the samples between the extrema and within
-    a quarter of the smaller one; to the two samples beside the crossing where those are fewer.
-    Raises `LineError` where the signal does not change its sign between its extrema.
-
-    >>> x = np.linspace(-4.0, 5.0, 2001)
-    >>> round(zero_crossing(x, -(x - 0.3) * np.exp(-((x - 0.3) ** 2) / 2)), 5)
-    0.3
-    """
-    first, last = sorted((int(np.argmax(signal)), int(np.argmin(signal))))
-    return _crossing(field, signal, first, last)[0]
 
 
 def line_positions(
@@ -226,7 +203,7 @@ def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[str, ...]:
 def _read_off(lines: Lines, index: int, definition: str, preparation: Preparation) -> Position:
     """Position by samples near the line, and its error from their weights in it."""
     read: Callable[..., tuple[float, np.ndarray]]
-    read = _crossing if definition == "zero-crossing" else _midpoint
+    read = crossing if definition == "zero-crossing" else midpoint
     first, last = int(lines.first[index]), int(lines.last[index])
     position, weights = read(lines.field, lines.signal, first, last)
     sigma = lines.noise.of_sum(preparation.adjoint(lines.field, weights))
@@ -252,62 +229,3 @@ def _fitted(
         phase_deg,
     )
     return Position(found.position, found.sigma, found.width)
-
-
-def _crossing(
-    field: np.ndarray, signal: np.ndarray, first: int, last: int
-) -> tuple[float, np.ndarray]:
-    """Zero crossing between two extrema, and its derivative by each sample."""
-    between = np.arange(first, last + 1)
-    values = signal[between]
-    low, high = np.sort(np.abs(values[[0, -1]]))
-    if np.sign(values[0]) * np.sign(values[-1]) >= 0 or low < FLAT * high:
-        raise LineError(
-            f"the signal does not pass through zero between {field[first]:.6g} and "
-            f"{field[last]:.6g}: take off a baseline"
-        )
-    central = between[np.abs(values) < CENTRE * low]
-    if len(central) < 2:
-        before = int(np.flatnonzero(np.sign(values) == np.sign(values[0]))[-1])
-        central = between[before : before + 2]
-    x, y = field[central] - field[central].mean(), signal[central]
-    square = x @ x
-    slope = x @ y / square if square > 0 else 0.0
-    if not slope * (field[last] - field[first]) / (values[-1] - values[0]) > FLAT:
-        raise LineError(
-            f"no straight line through the samples about the zero between {field[first]:.6g} and "
-            f"{field[last]:.6g}"
-        )
-    weights = np.zeros(len(field))
-    weights[central] = -1 / (len(central) * slope) + y.mean() / slope**2 * x / square
-    return float(field[central].mean() - y.mean() / slope), weights
-
-
-def _midpoint(
-    field: np.ndarray, signal: np.ndarray, first: int, last: int
-) -> tuple[float, np.ndarray]:
-    """Half way between the vertices at two extrema, and its derivative by each sample."""
-    width = field[last] - field[first]
-    reach = float(max(CAP * width, 2 * width / (last - first)))
-    (low, one), (high, two) = (_vertex(field, signal, i, reach) for i in (first, last))
-    return (low + high) / 2, (one + two) / 2
-
-
-def _vertex(
-    field: np.ndarray, signal: np.ndarray, index: int, reach: float
-) -> tuple[float, np.ndarray]:
-    """Vertex of the parabola through the samples within reach, far ones with less weight."""
-    centre, weights = float(field[index]), np.zeros(len(field))
-    for _ in range(3):  # each time about the vertex found before
-        near = np.flatnonzero(np.abs(field - centre) < reach)
-        x = (field[near] - centre) / reach
-        importance = 1 - x**2
-        solve = np.linalg.pinv(importance[:, None] * np.vander(x, 3, increasing=True)) * importance
-        _, linear, square = solve @ signal[near]
-        shift = -linear / (2 * square) if square else np.inf
-        if len(near) < 3 or not abs(shift) <= 1:
-            raise LineError(f"no parabola through the extremum at {field[index]:.6g}")
-        weights = np.zeros(len(field))
-        weights[near] = -reach * (solve[1] / (2 * square) - linear * solve[2] / (2 * square**2))
-        centre += float(reach * shift)
-    return centre, weights

@@ -11,7 +11,8 @@ from scipy.signal import hilbert
 
 from diffdip import Preparation, find_lines, fit_line, fit_series, line_positions, zero_crossing
 from diffdip.io import example_path, positions_table, read_spectra, read_table
-from diffdip.line_positions import DEFINITIONS, _crossing, _midpoint, each_sweep
+from diffdip.line_positions import DEFINITIONS, each_sweep
+from diffdip.line_reading import crossing, midpoint
 from diffdip.line_shapes import SHAPES, columns, gaussian, lorentzian, mixture
 from diffdip.noise import Noise, noise_of
 from diffdip.spectrum import LineError, smooth
@@ -307,7 +308,7 @@ def test_preparation_and_its_adjoint():
     np.testing.assert_allclose(smooth(FIELD**3, 21), FIELD**3, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("read", "part"), [(_crossing, 1e-4), (_midpoint, 0.02)])
+@pytest.mark.parametrize(("read", "part"), [(crossing, 1e-4), (midpoint, 0.04)])
 def test_the_weight_of_each_sample_in_a_position(read, part):
     """Against finite differences, of a coarse line whose samples lie unevenly about the zero.
 
