@@ -3,6 +3,9 @@
 import base64
 import os
 import struct
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +226,21 @@ def test_the_angle_in_a_name(name, angle):
     assert angle_in_name(name) == angle
 
 
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = "import sys, diffdip, diffdip.io, diffdip.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert "diffdip.io.spectra" in modules
+    assert not modules & {
+        "xarray",
+        "pandas",
+        "defusedxml",
+        "scipy.signal",
+        "scipy.io",
+        "matplotlib",
+    }
+
+
 def write(folder, name, content):
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -374,6 +392,32 @@ def test_entities_are_refused(tmp_path):
     secret = write(tmp_path, "secret", "text")
     outside = f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]><a>&x;</a>'
     assert "which is refused" in message(write(tmp_path, "b.xml", outside))
+
+
+HOSTILE = {
+    "deep": b"<a>" * 300_000,
+    "attributes": b"<a " + b" ".join(b'a%d="1"' % i for i in range(100_000)) + b"/>",
+    "blank comment": b"#" + b" " * 1_000_000 + b"\n" + LONG.encode(),
+    "blank header": b"field_mT,1" + b" " * 1_000_000 + b"x\n1,2\n",
+    "wide header": b"field_mT" + b",1" * 300_000 + b"\n1,2\n",
+    "digits": LONG.replace("301", "3" * 1_000_000).encode(),
+    "braces": b"# " + b'{"a":' * 100_000 + b"\n" + LONG.encode(),
+    "netcdf": b"CDF\x01" + b"\xff" * 4 + b"\x00\x00\x00\x0a" + b"\x7f\xff\xff\xff" * 40,
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_file_costs_little(tmp_path, case):
+    """About a million bytes, made to take long: read or refused within seconds."""
+    path = write(tmp_path, "a_10deg.dat", HOSTILE[case])
+    start = time.perf_counter()
+    said = ""
+    try:
+        assert read_spectra(path).sizes["angle"] == 1
+    except SpectrumError as error:
+        said = str(error)
+    assert len(said) < 500
+    assert time.perf_counter() - start < 2
 
 
 def test_what_is_no_file(tmp_path):

@@ -15,6 +15,9 @@ from .columns import shown
 from .sweep import SpectrumError, Sweep, read_bytes
 
 
+MAX_BYTES = 20_000_000
+"""Larger files are refused: a sweep has some hundred thousand letters."""
+
 LETTERS = 12
 """Letters of base64 for eight bytes."""
 
@@ -75,7 +78,7 @@ def _root(path: Path) -> Any:
     from defusedxml.ElementTree import fromstring
 
     try:
-        return fromstring(read_bytes(path), forbid_dtd=True)
+        return fromstring(read_bytes(path, MAX_BYTES), forbid_dtd=True)
     except DefusedXmlException:
         raise SpectrumError(
             f"{path}: defines a document type or entities, which is refused; "

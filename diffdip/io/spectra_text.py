@@ -19,6 +19,9 @@ _STATED = re.compile(
     r"[\s#%;]*(?P<name>[^=:\d]{1,60}?)\s*[=:]\s*(?P<value>[-−+]?[\d.,]+(?:[eE][-+]?\d+)?)"
     r"\s*(?P<unit>[^\s\d]{0,12})\s*"
 )
+LONGEST = 200
+"""Longer comments and cells of a header are no statements of an angle or frequency."""
+
 _ANGLE_CELL = re.compile(r"(.*?)\s*(?:°|º|deg|degrees?)?", re.IGNORECASE)
 
 _IN_FILES: dict[str, Callable[[float], float]] = {
@@ -132,7 +135,7 @@ def _stated(path: Path, comments: list[str]) -> dict[str, float]:
     """Angle and frequency in degrees and GHz, where a comment states them."""
     found: dict[str, float] = {}
     for comment in comments:
-        match = _STATED.fullmatch(comment.rstrip("\r\n"))
+        match = _STATED.fullmatch(comment.rstrip("\r\n")) if len(comment) <= LONGEST else None
         if match is None:
             continue
         name, unit = match["name"], match["unit"]
@@ -185,7 +188,7 @@ def _matrix(text: _Text, field: Column, stated: dict[str, float]) -> list[Sweep]
 
 
 def _angle(cell: str) -> str:
-    match = _ANGLE_CELL.fullmatch(cell)
+    match = _ANGLE_CELL.fullmatch(cell[:LONGEST])
     return match[1] if match else cell
 
 
