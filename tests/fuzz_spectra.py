@@ -8,7 +8,6 @@ memory in one of a hundred. Anything else that is raised ends the run with the b
 
 import random
 import re
-import resource
 import sys
 import tempfile
 import time
@@ -137,6 +136,8 @@ def main(count=10_000, seed=1):
             outcomes, slowest, peak = run(kind, int(count), int(seed), Path(folder))
         told = ", ".join(f"{n} {name}" for name, n in sorted(outcomes.items()))
         print(f"{kind}: {told}; slowest {slowest:.2f} s, memory {peak / 1e6:.1f} MB", flush=True)
+    import resource  # not on Windows
+
     print(f"largest memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} kB")
 
 

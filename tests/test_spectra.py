@@ -91,6 +91,15 @@ def test_curves_as_text(tmp_path):
     np.testing.assert_array_equal(read_spectra(path)["signal"][0], files.signal(30.0))
 
 
+@pytest.mark.parametrize("header", ["Field [G]   Intensity [a.u.]", "B_G signal", "  H (G)  y "])
+def test_spaces_between_cells(tmp_path, header):
+    rows = ["3380.0    -1.5e3", " 3381 2", "3382.0  3", "3383.0\t4"]
+    path = write(tmp_path, "film_10deg.txt", header + "\n" + "\n".join(rows) + "\n")
+    spectra = read_spectra(path)
+    np.testing.assert_allclose(spectra["field"], [338, 338.1, 338.2, 338.3], rtol=1e-14)
+    assert spectra["signal"].values.tolist() == [[-1500, 2, 3, 4]]
+
+
 def test_the_data_file_leads_to_its_descriptor(tmp_path):
     expected = read_spectra(files.bes3t(tmp_path))
     for name in ("rotation.DTA", "rotation.YGF"):

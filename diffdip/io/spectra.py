@@ -42,6 +42,14 @@ def read_spectra(path: str | PathLike[str], skip_damaged: bool = False) -> "xr.D
     An angle that a file does not state is taken from its name (`film_10deg`). With
     `skip_damaged` files of a folder that cannot be read are left out; the attribute `skipped` has
     the reasons, one a line. Raises `SpectrumError`, whose message names the file and the place.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "film_10deg.csv")
+    ...     _ = path.write_text("field_G,signal\\n3360,1\\n3370,4\\n3380,-4\\n3390,-1\\n")
+    ...     spectra = read_spectra(path)
+    >>> spectra["angle"].values, spectra["field"].values, spectra["signal"].values
+    (array([10.]), array([336., 337., 338., 339.]), array([[ 1.,  4., -4., -1.]]))
     """
     path = Path(path)
     with np.errstate(all="ignore"):  # numbers without meaning are refused later, by name
@@ -98,6 +106,14 @@ def write_spectra(spectra: "xr.Dataset", target: str | PathLike[str]) -> Path:
     NetCDF is of the classic kind with 64-bit offsets. CSV has a row for each sample, with numbers
     written to the last bit, and the attributes as JSON in a comment. Raises `OutputError`; then the
     file is as it was before.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "film_10deg.csv")
+    ...     _ = path.write_text("field_G,signal\\n3360,1\\n3370,4\\n3380,-4\\n3390,-1\\n")
+    ...     spectra = read_spectra(path)
+    ...     read_spectra(write_spectra(spectra, Path(folder, "film.nc"))).identical(spectra)
+    True
     """
     target = Path(target)
     if target.suffix == ".nc":
@@ -115,6 +131,15 @@ def positions_table(positions: "LinePositions") -> bytes:
 
     How they were found is in comments. The column of frequencies is left out where one is not
     known, that of errors where one is zero.
+
+    >>> from diffdip import LinePositions
+    >>> one, two = np.array([0.0, np.pi / 2]), np.array([0.338, 0.3382])
+    >>> found = LinePositions(one, two, two / 1e6, two / 100, 9.45e9 + 0 * one, {"line": "only"})
+    >>> print(positions_table(found).decode().split("\\n", 1)[1])
+    angle_deg,field_mT,sigma_mT,frequency_GHz
+    0,338,0.000338,9.45
+    90,338.2,0.0003382,9.45
+    <BLANKLINE>
     """
     from .. import __version__
 

@@ -88,6 +88,9 @@ def read_text(path: Path) -> list[Sweep]:
     - `angle_deg, field_mT, signal`, with `frequency_GHz` and `sweep` where there are: a long table.
     - `field_mT, 0, 10, 20 deg`: a matrix, angles in the first row and fields in the first column.
 
+    Cells are apart by tabs, semicolons, commas, or by spaces: two or more between names that have
+    spaces in them.
+
     Raises `InputError`, which names file, row, column and value.
     """
     lines = read_lines(path, MAX_BYTES, "spectra")
@@ -95,6 +98,9 @@ def read_text(path: Path) -> list[Sweep]:
     if not body:
         raise SpectrumError(f"{path}: the file is empty; expected a header row and rows of numbers")
     first, header = body[0]
+    if not re.search(r"[\t;,]", header):
+        body = [(number, _tabbed(line, number == first)) for number, line in body]
+        header = body[0][1]
     delimiter = delimiter_of(header)
     rows = [(number, split(path, number, line, delimiter)) for number, line in body[1:]]
     text = _Text(path, delimiter, split(path, first, header, delimiter), rows)
@@ -105,6 +111,12 @@ def read_text(path: Path) -> list[Sweep]:
     if "signal" in columns:
         return _table(text, columns, stated)
     return _matrix(text, columns["field"], stated)
+
+
+def _tabbed(line: str, is_header: bool) -> str:
+    """A row with tabs for the spaces between its cells."""
+    apart = r" {2,}" if is_header and re.search(r"\S {2,}\S", line) else r"\s+"
+    return re.sub(apart, "\t", line.strip())
 
 
 def _columns(text: _Text, first: int) -> list[Column]:
