@@ -125,7 +125,8 @@ def fit_line(
     it is given. The standard error follows from the residuals and their correlation. `field` (n,)
     is absolute, of 0 at no field, and `position` positive.
 
-    Raises `LineError` where the fit does not converge, or to nothing within the data.
+    Raises `LineError` where the fit does not converge, or to nothing within the data, and for a
+    start at a negative field or a signal of zero.
 
     >>> x = np.linspace(0.0, 500.0, 501)
     >>> band = columns(x, 100.0, 120.0, 1.0, 30.0)[:, 0]
@@ -137,8 +138,12 @@ def fit_line(
 
     if shape not in SHAPES:
         raise ValueError(f"shape {shape!r}: expected one of {', '.join(SHAPES)}")
-    model = _Model(shape, position, width, phase_deg)
     others, scale = polynomials(field, baseline), np.abs(signal).max()
+    if not (scale > 0 and position >= 0):
+        raise LineError(
+            f"no {shape} line to fit from {position:.6g}: expected a field from 0 on, and a signal"
+        )
+    model = _Model(shape, position, width, phase_deg)
 
     def curve(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The fitted curve at x, and the factors of its columns."""

@@ -124,6 +124,16 @@ def test_phase_and_baseline_are_taken_out_before():
         assert abs(at - 338) > 0.05
 
 
+def test_what_cannot_be_fitted():
+    for field, signal in ((FIELD, 0 * FIELD), (FIELD - 400, line())):
+        with pytest.raises(LineError, match="no gaussian line to fit from"):
+            fit_line(field, signal, "gaussian", float(field[360]), 3.0)
+    with pytest.raises(LineError, match="beyond the field from"):
+        fit_line(FIELD, FIELD * 1.0, "lorentzian", 338.0, 3.0)
+    with pytest.raises(ValueError, match="shape 'voigt': expected one of lorentzian"):
+        fit_line(FIELD, line(), "voigt", 338.0, 3.0)
+
+
 def test_a_line_that_does_not_cross_zero():
     with pytest.raises(
         LineError, match=r"^at 0°: the signal does not pass .*: take off a baseline"
