@@ -19,6 +19,8 @@ REACH = 5.0
 
 DEFINITIONS = ("zero-crossing", "midpoint", *SHAPES)
 
+LEAST_TO_FIT = 10
+
 LEAP = 20.0
 """A line that moves by so many widths from one angle to the next may be another one."""
 
@@ -228,8 +230,11 @@ def _fitted(
     low, high = neighbours(lines, index)
     low, high = max(low, position - REACH * width), min(high, position + REACH * width)
     inside = (lines.field >= low) & (lines.field <= high)
-    if inside.sum() < 10:
-        raise LineError(f"{inside.sum()} samples of the line at {position:.6g}; expected 10 to fit")
+    count = len(np.unique(lines.field[inside]))
+    if count < LEAST_TO_FIT:
+        raise LineError(
+            f"{count} fields across the line at {position:.6g}; expected {LEAST_TO_FIT} to fit it"
+        )
     found = fit_line(
         lines.field[inside],
         lines.signal[inside],

@@ -126,7 +126,7 @@ def fit_line(
     is absolute, of 0 at no field, and `position` positive.
 
     Raises `LineError` where the fit does not converge, or to nothing within the data, and for a
-    start at a negative field or a signal of zero.
+    start at a negative field or beyond the data, or a signal of zero.
 
     >>> x = np.linspace(0.0, 500.0, 501)
     >>> band = columns(x, 100.0, 120.0, 1.0, 30.0)[:, 0]
@@ -138,11 +138,13 @@ def fit_line(
 
     if shape not in SHAPES:
         raise ValueError(f"shape {shape!r}: expected one of {', '.join(SHAPES)}")
-    others, scale = polynomials(field, baseline), np.abs(signal).max()
-    if not (scale > 0 and position >= 0):
+    scale = np.abs(signal).max()
+    inside = 0 <= position and field[0] <= position <= field[-1] > field[0]
+    if not (inside and scale > 0):
         raise LineError(
-            f"no {shape} line to fit from {position:.6g}: expected a field from 0 on, and a signal"
+            f"no {shape} line to fit from {position:.6g}: expected a signal, of a field about it"
         )
+    others = polynomials(field, baseline)
     model = _Model(shape, position, width, phase_deg)
 
     def curve(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

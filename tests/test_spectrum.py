@@ -125,13 +125,25 @@ def test_phase_and_baseline_are_taken_out_before():
 
 
 def test_what_cannot_be_fitted():
-    for field, signal in ((FIELD, 0 * FIELD), (FIELD - 400, line())):
+    for field, signal, at in (
+        (FIELD, 0 * FIELD, 338.0),
+        (FIELD - 400, line(), -62.0),
+        (FIELD, line(), 357.0),
+        (0 * FIELD + 338, line(), 338.0),
+    ):
         with pytest.raises(LineError, match="no gaussian line to fit from"):
-            fit_line(field, signal, "gaussian", float(field[360]), 3.0)
+            fit_line(field, signal, "gaussian", at, 3.0)
     with pytest.raises(LineError, match="beyond the field from"):
         fit_line(FIELD, FIELD * 1.0, "lorentzian", 338.0, 3.0)
     with pytest.raises(ValueError, match="shape 'voigt': expected one of lorentzian"):
         fit_line(FIELD, line(), "voigt", 338.0, 3.0)
+
+
+def test_a_line_of_few_samples_is_not_fitted():
+    field = np.linspace(330, 346, 81)
+    signal = sum(line(at, 0.6, field=field) for at in (336.9, 338.1, 339.3))
+    with pytest.raises(LineError, match=r"^at 0°: [67] fields across the line at 338\.1; expected"):
+        line_positions(dataset([signal], field), "gaussian", near=338.0)
 
 
 def test_a_line_that_does_not_cross_zero():
