@@ -139,7 +139,7 @@ def fit_line(
     if shape not in SHAPES:
         raise ValueError(f"shape {shape!r}: expected one of {', '.join(SHAPES)}")
     scale = np.abs(signal).max()
-    inside = 0 <= position and field[0] <= position <= field[-1] > field[0]
+    inside = position >= 0 and field[0] <= position <= field[-1] > field[0]
     if not (inside and scale > 0):
         raise LineError(
             f"no {shape} line to fit from {position:.6g}: expected a signal, of a field about it"
