@@ -38,6 +38,12 @@ from .infer import Inference as Inference, Inferred as Inferred, infer as infer
 from .influence import Influence as Influence, influence as influence
 from .lattice import lattice as lattice
 from .levy import LevyLaw as LevyLaw, levy_law as levy_law
+from .line_positions import (
+    LinePositions as LinePositions,
+    line_positions as line_positions,
+)
+from .line_reading import zero_crossing as zero_crossing
+from .line_shapes import LineFit as LineFit, fit_line as fit_line
 from .loss import LossFit as LossFit, fit_loss as fit_loss
 from .observable import (
     AbstractObservable as AbstractObservable,
@@ -75,6 +81,12 @@ from .sensitivity import (
 from .smit_suhl import (
     equilibrium_condition as equilibrium_condition,
     resonance_condition as resonance_condition,
+)
+from .spectrum import (
+    LineError as LineError,
+    Lines as Lines,
+    Preparation as Preparation,
+    find_lines as find_lines,
 )
 from .statistics import (
     compare_measured as compare_measured,

@@ -90,19 +90,3 @@ def test_zero_crossing_of_an_asymmetric_line(script):
 def test_a_folder_without_sweeps(script, tmp_path):
     with pytest.raises(ValueError, match=r"no \.xml files"):
         script.table(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("<a/>", "no Measurement element"),
-        ("<a><Measurement/></a>", "not a goniometer sweep"),
-        ('<a><Measurement><Curve YType="BField"/></Measurement></a>', "not a goniometer sweep"),
-    ],
-)
-def test_another_xml_file_is_named(script, tmp_path, content, message):
-    path = tmp_path / "sweep.xml"
-    path.write_text(content)
-    with pytest.raises(ValueError, match=message) as caught:
-        script.read_sweep(path)
-    assert str(path) in str(caught.value)

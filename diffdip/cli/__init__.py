@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from . import answers as answers, ensembles as ensembles, fits as fits, paper as paper
+from . import (
+    answers as answers,
+    ensembles as ensembles,
+    fits as fits,
+    paper as paper,
+    spectra as spectra,
+)
 from .common import app as app
 
 

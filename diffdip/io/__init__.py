@@ -1,4 +1,4 @@
-"""Files: tables of measured resonance fields or anisotropies, and results.
+"""Files: spectra, tables of measured resonance fields or anisotropies, and results.
 
 >>> from diffdip.io import example_path, read_table
 >>> read_table(example_path())[0].name
@@ -9,6 +9,7 @@ from .answers import (
     inference_files as inference_files,
     sensitivity_files as sensitivity_files,
 )
+from .columns import InputError as InputError
 from .results import (
     OutputError as OutputError,
     curve_files as curve_files,
@@ -17,6 +18,12 @@ from .results import (
     residual_warnings as residual_warnings,
     write_files as write_files,
 )
+from .spectra import (
+    positions_table as positions_table,
+    read_spectra as read_spectra,
+    write_spectra as write_spectra,
+)
+from .sweep import SpectrumError as SpectrumError
 from .table import (
     Anisotropies as Anisotropies,
     Sample as Sample,

@@ -1,7 +1,7 @@
 """What the columns of a table mean: quantity and unit from the name in the header."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,8 @@ _UNITS = {
     "sigma": {**TESLA_PER, "uT": 1e-6},
     "frequency": HERTZ_PER,
     "sample": {},
+    "signal": {},
+    "sweep": {},
     "anisotropy field A": {**TESLA_PER, "uT": 1e-6},
     "anisotropy field B": {**TESLA_PER, "uT": 1e-6},
 }
@@ -48,8 +50,20 @@ _NAMES = {
     "sample": "sample samplename sampleid samplenumber",
 }
 
+_SIGNAL = (
+    "signal intensity derivative amplitude absorption spectrum y dpdh dpdb esr epr fmr "
+    "lockin mwabsorption"
+)
+
 SERIES_NAMES = {name: quantity for quantity, names in _NAMES.items() for name in names.split()}
 """What the columns of angular series are called, where `b` is the resonance field."""
+
+SPECTRUM_NAMES = {
+    **{name: q for name, q in SERIES_NAMES.items() if q in ("angle", "field", "frequency")},
+    **dict.fromkeys(_SIGNAL.split(), "signal"),
+    **dict.fromkeys(["sweep", "sweepnumber", "scan"], "sweep"),
+}
+"""What the columns of spectra are called, where `b` is the field swept."""
 
 ANISOTROPY_NAMES = {
     "a": "anisotropy field A",
@@ -69,15 +83,31 @@ EXAMPLES = {
     "sigma": "sigma_mT",
     "frequency": "frequency_GHz",
     "sample": "sample",
+    "signal": "signal",
     "anisotropy field A": "A_mT",
     "anisotropy field B": "B_mT",
 }
+
+ANISOTROPIES = ("anisotropy field A", "anisotropy field B")
+
+ACCEPTED: dict[str, tuple[Callable[[float], bool], str]] = {
+    "angle": (lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
+    "field": (lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
+    "sigma": (lambda x: 1e-12 <= x <= 100, "an error above 0"),
+    "frequency": (lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
+    **{name: (lambda x: not abs(x) > 100, "a field within ±100 T") for name in ANISOTROPIES},
+}
+"""What is accepted, by quantity, in SI units; beyond it the value or its unit is a mistake."""
 
 _HEADER_UNIT = re.compile(r"(?P<name>.*?)\s*(?:[(\[{<](?P<inside>[^)\]}>]*)[)\]}>]\s*)?", re.DOTALL)
 _SEPARATOR = re.compile(r"[_\s/,.:-]+(?:in[_\s]+)?")
 
 
-class TableError(ValueError):
+class InputError(ValueError):
+    """A file that cannot be used. The message is one line: file, place, value, remedy."""
+
+
+class TableError(InputError):
     """A table that cannot be used. The message is one line: file, row, column, value, remedy."""
 
 

@@ -5,9 +5,6 @@ Columns are found by their names and carry their units there (`angle_deg`, `Hres
 a table of A and B of many samples.
 """
 
-import csv
-import io
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -16,7 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..units import MU_B, PLANCK
+from .angles import near_full_turn
 from .columns import (
+    ACCEPTED,
+    ANISOTROPIES,
     ANISOTROPY_NAMES,
     EXAMPLES,
     SERIES_NAMES,
@@ -25,6 +25,7 @@ from .columns import (
     find_columns,
     shown,
 )
+from .text import delimiter_of, is_comment, read_lines, split, to_number
 
 
 MAX_BYTES = 50_000_000
@@ -32,20 +33,6 @@ MAX_BYTES = 50_000_000
 
 STALLED = 3
 """So many equal fields in consecutive rows look like a line fit that no longer moved."""
-
-_ANISOTROPIES = ("anisotropy field A", "anisotropy field B")
-
-# what is accepted, by quantity, in SI units; beyond it the value or its unit is a mistake
-_ACCEPTED: dict[str, tuple[Callable[[float], bool], str]] = {
-    "angle": (lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
-    "field": (lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
-    "sigma": (lambda x: 1e-12 <= x <= 100, "an error above 0"),
-    "frequency": (lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
-    **{name: (lambda x: not abs(x) > 100, "a field within ±100 T") for name in _ANISOTROPIES},
-}
-
-_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -128,10 +115,10 @@ def read_anisotropies(path: str | PathLike[str]) -> Anisotropies:
     Raises `TableError`, whose message names file, row (line of the file), column and value.
     """
     path = Path(path)
-    _, rows = _read(path, ANISOTROPY_NAMES, _ANISOTROPIES, lambda where, columns: None)
+    _, rows = _read(path, ANISOTROPY_NAMES, ANISOTROPIES, lambda where, columns: None)
     a, b = (
         np.concatenate([np.array(data.values[name]) for data in rows.values()])
-        for name in _ANISOTROPIES
+        for name in ANISOTROPIES
     )
     known = ~np.isnan(a) & ~np.isnan(b)
     return Anisotropies(a[known], b[known], path, int(np.sum(~known)))
@@ -153,12 +140,13 @@ def _read(
     check: Callable[[str, dict[str, Column]], None],
 ) -> tuple[list[str], dict[str, _Rows]]:
     """Warnings on columns, and the rows of each sample; `check` may refuse the header."""
-    lines = [(number, line) for number, line in _lines(path) if not _is_comment(line)]
+    lines = read_lines(path, MAX_BYTES, "a table of fields")
+    lines = [(number, line) for number, line in lines if not is_comment(line)]
     if not lines:
         raise TableError(f"{path}: the file is empty; expected a header row and rows of numbers")
     (number, header), *body = lines
-    delimiter = next((mark for mark in "\t;" if mark in header), ",")
-    cells = _split(path, number, header, delimiter)
+    delimiter = delimiter_of(header)
+    cells = split(path, number, header, delimiter)
     where = f"{path}, row {number}"
     columns, warnings = find_columns(where, cells, names)
     found = {column.quantity: column for column in columns}
@@ -168,53 +156,6 @@ def _read(
     if not rows:
         raise TableError(f"{path}: no rows of numbers after the header in row {number}")
     return warnings, rows
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        if path.is_dir():
-            raise TableError(f"{path}: is a folder; expected a CSV or TSV file")
-        if path.exists() and not path.is_file():
-            raise TableError(f"{path}: is not a regular file; expected a CSV or TSV file")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except TableError:
-        raise
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a null byte in the name
-        raise TableError(f"{str(path)!r}: cannot be read: {error}") from None
-    if len(data) > MAX_BYTES:
-        raise TableError(f"{path}: larger than {MAX_BYTES // 10**6} MB; expected a table of fields")
-    return list(enumerate(io.StringIO(_decode(path, data), newline=None), start=1))
-
-
-def _decode(path: Path, data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]  # the latter as spreadsheets on Windows write `°`
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if not _CONTROL.search(text):
-            return text
-    raise TableError(f"{path}: is not a text file; expected CSV or TSV in UTF-8")
-
-
-def _is_comment(line: str) -> bool:
-    stripped = line.strip().strip(',;"')
-    return not stripped or stripped.startswith("#")
-
-
-def _split(path: Path, number: int, line: str, delimiter: str) -> list[str]:
-    try:
-        [cells] = csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True)
-    except (csv.Error, ValueError) as error:
-        raise TableError(f"{path}, row {number}: not a row of a table: {error}") from None
-    return [cell.strip() for cell in cells]
 
 
 def _check_required(
@@ -242,7 +183,7 @@ def _check_frequency(
             f"{where}: no column for the frequency and none was given; "
             "expected a column such as frequency_GHz or the option --frequency-ghz"
         )
-    accepts, expected = _ACCEPTED["frequency"]
+    accepts, expected = ACCEPTED["frequency"]
     if frequency is not None and not accepts(frequency):
         raise TableError(f"{path}: frequency {frequency:g} Hz: expected {expected}")
 
@@ -253,7 +194,7 @@ def _read_rows(
     rows: dict[str, _Rows] = {}
     mark = ""  # the decimal mark seen so far
     for number, line in body:
-        cells = _split(path, number, line, delimiter)
+        cells = split(path, number, line, delimiter)
         if len(cells) < width or any(cells[width:]):
             hint = " (a decimal comma needs semicolons between the columns)" * (delimiter == ",")
             raise TableError(
@@ -274,11 +215,11 @@ def _read_rows(
                         f"{where}: {shown(cell)} has another decimal mark than the rows above; "
                         "expected one of comma and point throughout"
                     )
-            if not cell and column.quantity in _ANISOTROPIES:
+            if not cell and column.quantity in ANISOTROPIES:
                 values[column.quantity] = np.nan
                 continue
-            value = _number(where, cell, delimiter) * column.scale
-            accepts, expected = _ACCEPTED[column.quantity]
+            value = to_number(where, cell, delimiter) * column.scale
+            accepts, expected = ACCEPTED[column.quantity]
             if not accepts(value):
                 raise TableError(f"{where}: {shown(cell)} is out of range; expected {expected}")
             values[column.quantity] = value
@@ -295,16 +236,6 @@ def _name(where: str, cell: str) -> str:
     if len(cell) > 100 or not cell.isprintable():
         raise TableError(f"{where}: {shown(cell)}: expected a name of up to 100 printable letters")
     return cell
-
-
-def _number(where: str, cell: str, delimiter: str) -> float:
-    text = cell.replace("−", "-")
-    expected = "expected a number such as 338.36" + (" or 338,36" if delimiter != "," else "")
-    if not text:
-        raise TableError(f"{where}: empty; {expected}")
-    if not _NUMBER.fullmatch(text) or ("," in text and delimiter == ","):
-        raise TableError(f"{where}: {shown(cell)} is not a finite number; {expected}")
-    return float(text.replace(",", "."))
 
 
 def _sample(
@@ -338,9 +269,8 @@ def _sample(
 
 def _near_full_turn(angle: np.ndarray, lines: list[int]) -> tuple[np.ndarray, list[str]]:
     """Angles just below 360° in a sweep over half a turn: a goniometer's reading of zero."""
-    high = angle > np.radians(350)
-    rest = angle[~high]
-    if not high.any() or not rest.size or rest.max() > np.radians(185):
+    high = near_full_turn(np.degrees(angle))
+    if not high.any():
         return angle, []
     shown = [
         f"angle {np.degrees(angle[i]):.6g}° in row {lines[i]} is read as "

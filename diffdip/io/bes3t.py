@@ -1,0 +1,105 @@
+"""Bruker BES3T files: a descriptor (.DSC), the signal (.DTA), and axes of unequal steps.
+
+Of complex data the real part is taken, and the descriptor's entries say that there were two.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from .bruker import (
+    MAX_POINTS,
+    TESLA_IN_MT,
+    Descriptor,
+    companion,
+    descriptor_lines,
+    read_array,
+    rotation,
+    scale,
+)
+from .columns import shown
+from .sweep import SpectrumError, Sweep
+
+
+FORMATS = {"C": "i1", "S": "i2", "I": "i4", "F": "f4", "D": "f8"}
+"""Numbers in data files by the letter of the descriptor."""
+
+ORDERS = {"BIG": ">", "LIT": "<"}
+
+
+def is_bes3t(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is a BES3T descriptor."""
+    return head.lstrip().startswith(b"#DESC")
+
+
+def read_bes3t(path: Path) -> list[Sweep]:
+    """Read the measurement that a .DSC file describes: one sweep, or one for each angle.
+
+    Raises `InputError`, which names the file and the entry.
+    """
+    descriptor = Descriptor(path, _entries(path))
+    points = descriptor.count("XPTS")
+    rows = _length(descriptor, "Y")
+    parts = {"REAL": 1, "CPLX": 2}.get(descriptor.text("IKKF", "REAL"))
+    if parts is None:
+        kinds = shown(descriptor.text("IKKF"))
+        raise SpectrumError(f"{path}: IKKF = {kinds}: expected one signal, REAL or CPLX")
+    if _length(descriptor, "Z") > 1:
+        raise SpectrumError(f"{path}: three axes; expected the field, or field and angle")
+    count = points * rows * parts
+    if count > MAX_POINTS:
+        raise SpectrumError(f"{path}: {points} × {rows} samples; expected up to {MAX_POINTS}")
+    signal = read_array(companion(path, ".dta"), _dtype(descriptor, "IRFMT"), count)[::parts]
+    field_mt = _axis(descriptor, "X", "field", TESLA_IN_MT, points)
+    angle_deg = None
+    if descriptor.text("YTYP", "NODATA") != "NODATA":
+        angle_deg = _axis(descriptor, "Y", "angle", np.degrees(1), rows)
+    return rotation(descriptor, field_mt, angle_deg, signal, _frequency(descriptor))
+
+
+def _entries(path: Path) -> list[tuple[str, str]]:
+    found = []
+    for line in descriptor_lines(path):
+        words = line.split(None, 1)
+        if words and words[0][0] not in "*#.":
+            found.append((words[0], words[1].strip().strip("'") if words[1:] else ""))
+    return found
+
+
+def _length(descriptor: Descriptor, axis: str) -> int:
+    return (
+        1 if descriptor.text(f"{axis}TYP", "NODATA") == "NODATA" else descriptor.count(f"{axis}PTS")
+    )
+
+
+def _dtype(descriptor: Descriptor, entry: str) -> str:
+    letter, order = descriptor.text(entry, "D"), descriptor.text("BSEQ", "BIG")
+    if letter not in FORMATS or order not in ORDERS:
+        raise SpectrumError(
+            f"{descriptor.path}: {entry} = {shown(letter)}, BSEQ = {shown(order)}: expected one of "
+            f"{', '.join(FORMATS)} and one of {', '.join(ORDERS)}"
+        )
+    return ORDERS[order] + FORMATS[letter]
+
+
+def _axis(
+    descriptor: Descriptor, axis: str, quantity: str, per_si: float, count: int
+) -> np.ndarray:
+    name, unit = (descriptor.text(f"{axis}{part}") for part in ("NAM", "UNI"))
+    per_unit = per_si * scale(descriptor.path, quantity, name, unit.strip("'"))
+    kind = descriptor.text(f"{axis}TYP", "IDX")
+    if kind == "IGD":
+        path = companion(descriptor.path, f".{axis.lower()}gf")
+        return per_unit * read_array(path, _dtype(descriptor, f"{axis}FMT"), count)
+    if kind != "IDX":
+        raise SpectrumError(f"{descriptor.path}: {axis}TYP = {shown(kind)}: expected IDX or IGD")
+    return per_unit * descriptor.axis(f"{axis}MIN", f"{axis}WID", count)
+
+
+def _frequency(descriptor: Descriptor) -> float:
+    """GHz, from the entry in Hz or the reading of the counter, which has its unit."""
+    if descriptor.text("MWFQ"):
+        return descriptor.number("MWFQ") / 1e9
+    if descriptor.text("FrequencyMon").endswith("GHz"):
+        return descriptor.number("FrequencyMon")
+    return np.nan

@@ -1,0 +1,56 @@
+"""Noise of a recorded signal: how large it is, how far it is correlated, what it does to sums."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+CLIPPED = 4.0
+"""Residuals beyond this many robust standard deviations are no noise."""
+
+MAX_LAG = 500
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Stationary noise: `covariance[k]` of two samples k apart, zero beyond the last."""
+
+    covariance: np.ndarray
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of one sample."""
+        return float(np.sqrt(self.covariance[0]))
+
+    def of_sum(self, weights: np.ndarray) -> float:
+        """Standard error of Σ weights · samples.
+
+        >>> Noise(np.array([4.0])).of_sum(np.full(4, 0.25))
+        1.0
+        >>> Noise(np.array([4.0, 4.0])).of_sum(np.array([1.0, 1.0]))
+        4.0
+        """
+        variance = self.covariance[0] * (weights @ weights)
+        for lag in range(1, min(len(self.covariance), len(weights))):
+            variance += 2 * self.covariance[lag] * (weights[lag:] @ weights[:-lag])
+        return float(np.sqrt(max(variance, 0.0)))
+
+
+def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:
+    """The noise that is left over in `residual`, of which a part `freedom` of the variance is left.
+
+    Samples that are NaN or beyond 4 robust standard deviations are not counted. Correlation is
+    followed until it is lost in its own error.
+    """
+    scale = 1.4826 * np.nanmedian(np.abs(residual))
+    kept = np.abs(residual) <= CLIPPED * scale
+    values = np.where(kept, residual, 0.0)
+    first = float(values @ values) / max(int(kept.sum()), 1)
+    covariance = [first]
+    for lag in range(1, min(MAX_LAG, len(values) // 4)):
+        pairs = int((kept[lag:] & kept[:-lag]).sum())
+        product = float(values[lag:] @ values[:-lag]) / max(pairs, 1)
+        if product <= 2 * first / np.sqrt(max(pairs, 1)):
+            break
+        covariance.append(product)
+    return Noise(np.array(covariance) / freedom)
