@@ -1,5 +1,6 @@
 """diffdip: the differentiable way to understand magnetic anisotropy made by dipoles."""
 
+from .analysis import Analysis as Analysis, analyze as analyze
 from .cauchy import (
     CauchyLaw as CauchyLaw,
     cauchy_law as cauchy_law,
@@ -36,6 +37,7 @@ from .fit import (
 )
 from .infer import Inference as Inference, Inferred as Inferred, infer as infer
 from .influence import Influence as Influence, influence as influence
+from .io.choices import Choices as Choices
 from .lattice import lattice as lattice
 from .levy import LevyLaw as LevyLaw, levy_law as levy_law
 from .line_positions import (

@@ -24,6 +24,9 @@ LEAST_TO_FIT = 10
 LEAP = 20.0
 """A line that moves by so many widths from one angle to the next may be another one."""
 
+LEAST_SIGMA = 1e-11
+"""Errors below this (T) are rounding, of spectra without noise."""
+
 _NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
 
 
@@ -53,6 +56,11 @@ class LinePositions:
     frequency: np.ndarray
     settings: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> np.ndarray | None:
+        """`sigma` for a fit, None where one of them is no more than rounding."""
+        return self.sigma if (self.sigma > LEAST_SIGMA).all() else None
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def figure_curve(
     `angle` in radians, `branches` of `resonance_branches` at these angles, `larmor` w0 in tesla for
     a thin line, `width` in mm. Stable resonances are solid, metastable ones gray and dashed; the
     branch that is measured is thick. States with M out of the plane, on one side or the
-    other, share a line.
+    other, share a line. The axis begins at zero unless the fields vary by less than a tenth.
     """
     degrees = np.degrees(angle)
     field, stable = 1e3 * np.asarray(branches.field), np.asarray(branches.stable)
@@ -149,7 +149,7 @@ def figure_curve(
                     below.plot(degrees[row][piece], lag[row, slot][piece], **style)
         if not exists.any():
             main.text(0.5, 0.5, "no resonance at any angle", transform=main.transAxes, ha="center")
-        main.set_ylim(0, None)
+        main.set_ylim(_floor(field[exists]), None)
         main.set_ylabel(r"$H_\mathrm{res}$ (mT)")
         if main.get_legend_handles_labels()[0]:
             main.legend(loc="best", handlelength=2.2)
@@ -266,6 +266,12 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(stream, format=kind, dpi=300, metadata=metadata)
     return stream.getvalue()
+
+
+def _floor(fields: np.ndarray) -> float | None:
+    """Where an axis of fields begins: zero unless they vary little."""
+    small = fields.size and np.ptp(fields) < 0.1 * fields.max()
+    return None if small else 0.0
 
 
 def _inches(width: float, height: float) -> tuple[float, float]:

@@ -15,6 +15,7 @@ import diffdip
 from diffdip import fit as fit_module
 from diffdip.cli import app, fits
 from diffdip.io import TableError, results
+from diffdip.io.parameter_text import interval_text, value_text
 
 
 ANGLES = np.arange(0, 180, 10)
@@ -380,7 +381,7 @@ def test_help_imports_no_plotting_library():
     ],
 )
 def test_values_are_given_to_two_digits_of_the_error(entry, value, interval):
-    assert fits._formatted(entry) == (value, interval)
+    assert (value_text(entry), interval_text(entry)) == (value, interval)
 
 
 def test_names_of_figures_are_safe_and_distinct():

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import (
+    analyze as analyze,
     answers as answers,
     ensembles as ensembles,
     fits as fits,

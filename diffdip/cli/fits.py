@@ -1,6 +1,5 @@
 """`diffdip fit` and `diffdip curve`: angular series of resonance fields."""
 
-import math
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -177,7 +176,7 @@ def fit(
             written = write_files(out, contents)
         except OutputError as error:
             fail(str(error))
-    _print_fits([document for _, document in fits], written)
+    print_fits([document for _, document in fits], written)
 
 
 @app.command()
@@ -272,19 +271,22 @@ def _stems(labels: list[str]) -> list[str]:
     ]
 
 
-def _print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
+def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
+    """A table of the parameters of fits, what is doubtful about them, and the files written."""
+    from ..io.parameter_text import heading, interval_text, number, value_text
+
     shown = console()
     convention = documents[0]["convention"]
     table = Table(title=f"Anisotropy fields, {convention} convention", title_justify="left")
-    for heading in ("sample", "parameter"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("value ± error", "68 % interval", "rms (mT)", "chi2/dof"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for title in ("sample", "parameter"):
+        table.add_column(title, overflow="fold")
+    for title in ("value ± error", "68 % interval", "rms (mT)", "chi2/dof"):
+        table.add_column(title, justify="right", no_wrap=True)
     for document in documents:
         for i, (name, entry) in enumerate(document["parameters"].items()):
-            value, interval = _formatted(entry)
-            row = [escape(document["sample"]) if i == 0 else "", _heading(name), value, interval]
-            row += [_number(document["rms_mT"]), _number(document["reduced_chi2"])]
+            row = [escape(document["sample"]) if i == 0 else "", heading(name)]
+            row += [value_text(entry), interval_text(entry)]
+            row += [number(document["rms_mT"]), number(document["reduced_chi2"])]
             table.add_row(*(row if i == 0 else row[:4]))
         table.add_section()
     shown.print(table)
@@ -292,27 +294,3 @@ def _print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
         for sentence in [*document["flags"], *document["warnings"]]:
             shown.print(f"{escape(document['sample'])}: {escape(sentence)}", soft_wrap=True)
     print_paths(shown, written)
-
-
-def _heading(name: str) -> str:
-    """`A_mT` as `A (mT)`."""
-    return re.sub(r"_(\w+)$", r" (\1)", name)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
-
-
-def _formatted(entry: dict[str, Any]) -> tuple[str, str]:
-    """Value with error and interval, to two digits of the error."""
-    value, error = entry["value"], entry.get("standard_error")
-    if not entry["free"]:
-        return f"{value:.6g} (fixed)", ""
-    if not error:
-        return f"{value:.6g} ± ?", ""
-    digits = min(12, max(0, 1 - math.floor(math.log10(error))))
-    low, high = (
-        "open" if bound is None else f"{bound:.{digits}f}"
-        for bound in entry.get("interval_68", (None, None))
-    )
-    return f"{value:.{digits}f} ± {error:.{digits}f}", f"{low} to {high}"

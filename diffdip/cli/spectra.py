@@ -57,12 +57,12 @@ def convert(
     """
     from ..io import OutputError, write_spectra
 
-    spectra = _read(source, skip_damaged)
+    spectra = read_source(source, skip_damaged)
     try:
         write_spectra(spectra, target)
     except OutputError as error:
         fail(str(error))
-    console().print(_summary(spectra), markup=False, soft_wrap=True)
+    console().print(summary(spectra), markup=False, soft_wrap=True)
     console().print(f"wrote {target}", markup=False, soft_wrap=True)
 
 
@@ -116,7 +116,7 @@ def positions(
     from ..io import OutputError, positions_table, write_files
     from ..line_positions import line_positions
 
-    spectra = _read(source, skip_damaged)
+    spectra = read_source(source, skip_damaged)
     try:
         found = line_positions(
             spectra,
@@ -128,13 +128,13 @@ def positions(
             smoothing=smoothing,
         )
     except ValueError as error:
-        fail(_as_options(f"{source}: {error}"))
+        fail(as_options(f"{source}: {error}"))
     try:
         write_files(out.parent, {out.name: positions_table(found)})
     except OutputError as error:
         fail(str(error))
     shown = console()
-    shown.print(_summary(spectra), markup=False, soft_wrap=True)
+    shown.print(summary(spectra), markup=False, soft_wrap=True)
     low, high = 1e3 * found.field.min(), 1e3 * found.field.max()
     shown.print(f"{definition}: {low:.3f} to {high:.3f} mT", markup=False)
     for sentence in found.warnings:
@@ -142,7 +142,7 @@ def positions(
     shown.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
-def _read(source: Path, skip_damaged: bool) -> "xr.Dataset":
+def read_source(source: Path, skip_damaged: bool) -> "xr.Dataset":
     """The spectra, and on stderr one line for each file that was left out."""
     from ..io import SpectrumError, read_spectra
 
@@ -155,7 +155,8 @@ def _read(source: Path, skip_damaged: bool) -> "xr.Dataset":
     return spectra
 
 
-def _summary(spectra: "xr.Dataset") -> str:
+def summary(spectra: "xr.Dataset") -> str:
+    """One line on what was read."""
     angles = spectra["angle"].values
     count = int(spectra["signal"].notnull().sum())
     return (
@@ -164,6 +165,6 @@ def _summary(spectra: "xr.Dataset") -> str:
     )
 
 
-def _as_options(message: str) -> str:
+def as_options(message: str) -> str:
     """The message with the names that options have on the command line."""
     return message.replace("line='strongest'", "--strongest").replace("near=", "--near ")

@@ -310,9 +310,13 @@ def csv_bytes(header: str, rows: Sequence[Sequence[Any]]) -> bytes:
     >>> csv_bytes("angle_deg field_mT", [[0.0, 337.5], [90.0, math.nan]])
     b'angle_deg,field_mT\\n0,337.5\\n90,\\n'
     """
+    return rows_bytes([header.split(), *rows])
+
+
+def rows_bytes(rows: Sequence[Sequence[Any]]) -> bytes:
+    """Rows of text and numbers, as `csv_bytes` writes them."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header.split())
     writer.writerows([[_cell(value) for value in row] for row in rows])
     return stream.getvalue().encode(errors="replace")
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from ..line_positions import LinePositions
 
-LEAST_SIGMA = 1e-11
-"""Errors below this (T) are rounding, of spectra without noise."""
-
 MAX_SAMPLES = 50_000_000
 """More samples than this, with those that fill up shorter sweeps, are refused."""
 
@@ -149,7 +146,7 @@ def positions_table(positions: "LinePositions") -> bytes:
         "sigma_mT": 1e3 * positions.sigma,
         "frequency_GHz": positions.frequency / 1e9,
     }
-    if not (positions.sigma > LEAST_SIGMA).all():
+    if positions.errors is None:
         del columns["sigma_mT"]
     if np.isnan(positions.frequency).any():
         del columns["frequency_GHz"]

@@ -1,0 +1,134 @@
+"""From the spectra of a rotation to A, B and C in one call, and what was assumed on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .fit import FitResult, fit_series
+from .io.choices import Choices
+from .io.results import fit_document, residual_warnings
+from .line_positions import LinePositions, line_positions
+from .spectrum import LineError
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Spectra, the line positions in them, and the fit of A, B, C to these.
+
+    `document` is the fit as `diffdip.io.fit_document` gives it, in mT, degrees and GHz;
+    `warnings` in it are of all steps. `choices` are those that were used.
+    """
+
+    spectra: "xr.Dataset"
+    positions: LinePositions
+    fit: FitResult
+    document: dict[str, Any]
+    choices: Choices
+
+    @property
+    def name(self) -> str:
+        """What the sample is called."""
+        return str(self.document["sample"])
+
+    @property
+    def doubts(self) -> list[str]:
+        """All that is doubtful, in sentences: flags of the fit, and warnings."""
+        return [*self.document["flags"], *self.document["warnings"]]
+
+    @property
+    def instrument(self) -> dict[str, str]:
+        """What all files say of the measurement, by name."""
+        prefix = "instrument_"
+        found = self.spectra.attrs.items()
+        return {k.removeprefix(prefix): str(v) for k, v in found if k.startswith(prefix)}
+
+
+def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
+    """Find a line in each spectrum of a dataset from `read_spectra`, and fit A, B, C to them.
+
+    The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle.
+    Raises `LineError` where there is no line, `ValueError` for angles without frequency, fewer
+    than three, or all the same.
+
+    >>> import xarray as xr
+    >>> angle, field = np.arange(0.0, 180.0, 30.0), np.linspace(330.0, 346.0, 161)
+    >>> x = field - (338 + np.cos(2 * np.radians(angle)))[:, None]
+    >>> spectra = xr.Dataset(
+    ...     {"signal": (("angle", "field"), -x * np.exp(-(x**2)))},
+    ...     coords={"angle": angle, "field": field, "frequency": ("angle", np.full(6, 9.45))},
+    ... )
+    >>> found = analyze(spectra)
+    >>> round(1e3 * found.fit.values["B"], 2)
+    1.33
+    """
+    choices = choices or Choices()
+    angle = np.asarray(spectra["angle"].values, float)
+    if not (np.abs(np.sin(np.radians(angle - angle[0]))) > 1e-6).any():
+        raise ValueError(f"all angles are {angle[0]:g}°, modulo 180°; expected a rotation")
+    positions = line_positions(
+        with_frequency(spectra, choices.frequency_GHz),
+        choices.definition,
+        line="strongest" if choices.strongest else None,
+        near=choices.near_mT,
+        baseline=choices.baseline,
+        phase_deg=choices.phase_deg,
+        smoothing=choices.smoothing,
+    )
+    result = fit_series(
+        positions.angle,
+        positions.field,
+        positions.errors,
+        frequency=positions.frequency,
+        g=choices.g,
+        convention=choices.convention,
+    )
+    attributes = spectra.attrs
+    warnings = [
+        *_notes(spectra, choices),
+        *positions.warnings,
+        *residual_warnings(result),
+    ]
+    name, source = str(attributes.get("title", "")), str(attributes.get("source", ""))
+    document = fit_document(result, name, source, warnings)
+    return Analysis(spectra, positions, result, document, choices)
+
+
+def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Dataset":
+    """Spectra with this frequency where the files state none. Raises `LineError` without one."""
+    stated = np.asarray(spectra["frequency"].values, float)
+    lacking = np.isnan(stated)
+    if not lacking.any():
+        return spectra
+    if frequency_ghz is None:
+        angles = spectra["angle"].values[lacking]
+        raise LineError(
+            f"the files state no frequency at {_listed(angles)}: give it with frequency_GHz"
+        )
+    filled = np.where(lacking, frequency_ghz, stated)
+    return spectra.assign_coords(frequency=("angle", filled, spectra["frequency"].attrs))
+
+
+def _notes(spectra: "xr.Dataset", choices: Choices) -> list[str]:
+    """Sentences on what was read otherwise than it stands in the files, or not at all."""
+    attributes = spectra.attrs
+    notes = [f"left out {line}" for line in str(attributes.get("skipped", "")).splitlines()]
+    if "angles" in attributes:
+        notes.append(f"angles: {attributes['angles']}")
+    stated = ~np.isnan(np.asarray(spectra["frequency"].values, float))
+    if choices.frequency_GHz is not None and stated.any():
+        where = "all angles" if stated.all() else _listed(spectra["angle"].values[stated])
+        notes.append(
+            f"frequency_GHz = {choices.frequency_GHz:g} is not used for {where}: the files state it"
+        )
+    return notes
+
+
+def _listed(angles: Sequence[float] | np.ndarray) -> str:
+    first = ", ".join(f"{angle:g}°" for angle in angles[:5])
+    return first + (f" and {len(angles) - 5} more" if len(angles) > 5 else "")

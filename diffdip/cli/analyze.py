@@ -1,0 +1,164 @@
+"""`diffdip analyze`: from a folder of spectra to A, B, C and a report, in one command."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..progress import progress_bar
+from .common import ConventionName, app, console, fail
+from .fits import print_fits
+from .spectra import Definition, SourceArgument, as_options, read_source, summary
+
+
+OPTIONS = {
+    "near_mT": "--near",
+    "phase_deg": "--phase-deg",
+    "frequency_GHz": "--frequency-ghz",
+    "skip_damaged": "--skip-damaged",
+}
+"""Options that are called otherwise than the key of the file, with two dashes before it."""
+
+
+@app.command()
+def analyze(
+    source: SourceArgument,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the report, made if need.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of choices. [default: diffdip.toml beside the spectra, if any]",
+        ),
+    ] = None,
+    definition: Annotated[
+        Definition | None,
+        typer.Option(help="What the position of a line is. [default: zero-crossing]"),
+    ] = None,
+    near: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MT", help="Follow the line nearest to this field at the least angle."
+        ),
+    ] = None,
+    strongest: Annotated[
+        bool | None,
+        typer.Option("--strongest", help="Take the strongest line of each angle."),
+    ] = None,
+    baseline: Annotated[
+        int | None, typer.Option(help="Order of a polynomial baseline, 0 to 5. [default: none]")
+    ] = None,
+    phase_deg: Annotated[
+        float | None,
+        typer.Option(help="Mixing of dispersion. [default: shapes fit it, others take it as 0]"),
+    ] = None,
+    smoothing: Annotated[
+        int | None,
+        typer.Option(help="Samples under a Savitzky-Golay filter, odd. [default: 0, none]"),
+    ] = None,
+    g: Annotated[float | None, typer.Option("--g", help="The g-factor. [default: 2]")] = None,
+    frequency_ghz: Annotated[
+        float | None, typer.Option(help="Microwave frequency, for files that do not state it.")
+    ] = None,
+    convention: Annotated[
+        ConventionName | None,
+        typer.Option(help="Sign and counting of A, B, C. [default: paper]"),
+    ] = None,
+    skip_damaged: Annotated[
+        bool | None,
+        typer.Option(
+            "--skip-damaged/--no-skip-damaged",
+            help="Go on without files that cannot be read, and name them.",
+        ),
+    ] = None,
+) -> None:
+    """From the spectra of a rotation to A, B, C, and a report of one page.
+
+    Takes a position from each spectrum as diffdip positions does and fits A, B, C as diffdip fit
+    does. Writes report.html, which needs no other file; its figures as PDF; positions.csv,
+    points.csv, curve.csv; origin.csv with long names, units and comments; analysis.json; and
+    config.toml with all choices, which repeats the analysis byte by byte.
+
+    Choices stand in a file diffdip.toml beside the spectra, or in that of --config; options of the
+    command line override it. Its keys: definition, near_mT, strongest, baseline, phase_deg,
+    smoothing, g, frequency_GHz, convention, skip_damaged.
+
+    [bold]Examples[/bold]
+
+        diffdip analyze sweeps/ --out report
+
+        diffdip analyze rotation.par --near 338.6 --definition lorentzian --baseline 1 --out report
+
+        diffdip analyze sweeps/ --config report/config.toml --out again
+    """
+    given = {
+        "definition": None if definition is None else str(definition),
+        "near_mT": near,
+        "strongest": strongest,
+        "baseline": baseline,
+        "phase_deg": phase_deg,
+        "smoothing": smoothing,
+        "g": g,
+        "frequency_GHz": frequency_ghz,
+        "convention": None if convention is None else str(convention),
+        "skip_damaged": skip_damaged,
+    }
+    _check_out(source, out)
+    choices = _choices(source, config, {k: v for k, v in given.items() if v is not None})
+
+    from ..analysis import analyze as analysis_of
+    from ..io import OutputError, write_files
+
+    spectra = read_source(source, choices.skip_damaged)
+    with progress_bar("analysing", 2) as advance:
+        try:
+            found = analysis_of(spectra, choices)
+        except ValueError as error:
+            fail(_as_options(f"{source}: {error}"))
+        advance()
+        from ..report import analysis_files
+
+        contents = analysis_files(found)
+        advance()
+    try:
+        written = write_files(out, contents)
+    except OutputError as error:
+        fail(str(error))
+    shown = console()
+    shown.print(summary(spectra), markup=False, soft_wrap=True)
+    low, high = 1e3 * found.positions.field.min(), 1e3 * found.positions.field.max()
+    shown.print(f"{choices.definition}: {low:.3f} to {high:.3f} mT", markup=False)
+    print_fits([found.document], written)
+
+
+def _check_out(source: Path, out: Path) -> None:
+    """Refuse a folder that later would be read as spectra, and what is no folder."""
+    if out.exists() and not out.is_dir():
+        fail(f"{out}: cannot be written: is not a folder")
+    if source.is_dir() and out.exists() and out.samefile(source):
+        fail(f"--out {out}: is the folder of the spectra; expected another one")
+
+
+def _choices(source: Path, config: Path | None, of_options: dict[str, Any]) -> Any:
+    from ..io.choices import NAME, ConfigError, check_choice, read_choices, resolved
+
+    beside = (source if source.is_dir() else source.parent) / NAME
+    path = config or (beside if beside.exists() else None)
+    try:
+        of_file = {} if path is None else read_choices(path)
+    except ConfigError as error:
+        fail(str(error))
+    try:
+        for name, value in of_options.items():
+            check_choice(name, value, _option(name))
+        return resolved(of_file, of_options)
+    except ValueError as error:
+        fail(str(error))
+
+
+def _option(name: str) -> str:
+    return OPTIONS.get(name, f"--{name}")
+
+
+def _as_options(message: str) -> str:
+    return as_options(message).replace("with frequency_GHz", "with --frequency-ghz")

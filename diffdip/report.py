@@ -1,0 +1,123 @@
+"""All files of an analysis: a report to read, tables, figures, and what repeats them."""
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from .io.choices import choices_toml
+from .io.results import curve_grid, fit_files, json_bytes, made_by, magnetization_angles, rows_bytes
+from .io.spectra import positions_table
+from .plot import figure_bytes, figure_curve, figure_fit
+from .plot_spectra import figure_correlation, figure_map, figure_spectra
+from .report_page import report_page
+from .resonance import Branches
+from .units import MU_B, PLANCK
+
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .analysis import Analysis
+
+LIBRARIES = ("jax", "equinox", "optimistix", "numpy", "scipy", "xarray", "matplotlib")
+
+
+def analysis_files(analysis: "Analysis") -> dict[str, bytes]:
+    """Everything that `diffdip analyze` writes, by file name.
+
+    `report.html`, `analysis.json`, `positions.csv` (for `diffdip fit`), `points.csv`, `curve.csv`,
+    `origin.csv`, figures as PDF, `config.toml`: the same bytes for the same spectra and choices.
+    """
+    branches = _branches(analysis)
+    lag = largest_lag(analysis, branches)
+    figures = analysis_figures(analysis, branches)
+    pictures = {name: figure_bytes(figure, "png") for name, figure in figures.items()}
+    tables = fit_files([(analysis.fit, analysis.document)])
+    document = analysis_document(analysis, lag)
+    return {
+        "report.html": report_page(analysis, pictures, document),
+        "analysis.json": json_bytes(document),
+        "positions.csv": positions_table(analysis.positions),
+        "points.csv": tables["points.csv"],
+        "curve.csv": tables["curve.csv"],
+        "origin.csv": origin_table(analysis),
+        "config.toml": choices_toml(analysis.choices),
+        **{f"{name}.pdf": figure_bytes(figure, "pdf") for name, figure in figures.items()},
+    }
+
+
+def analysis_document(analysis: "Analysis", lag_deg: float) -> dict[str, Any]:
+    """What was found and how, for JSON, in mT, degrees and GHz; `lag_deg` as `largest_lag` says."""
+    positions = analysis.positions
+    return {
+        **made_by(analysis.choices.given()),
+        "versions": versions(),
+        "instrument": analysis.instrument,
+        "positions": {**positions.settings, "count": len(positions.angle)},
+        "fit": analysis.document,
+        "largest_lag_deg": lag_deg,
+    }
+
+
+def analysis_figures(analysis: "Analysis", branches: Branches) -> dict[str, "Figure"]:
+    """Figures by name; `branches` are the resonances of the fitted model at the angles drawn."""
+    hertz = float(np.mean(analysis.positions.frequency))
+    larmor = hertz * PLANCK / (MU_B * analysis.fit.values["g"])
+    angle = np.radians(curve_grid(analysis.positions.angle))
+    return {
+        "spectra": figure_spectra(analysis.spectra, analysis.positions),
+        "map": figure_map(analysis.spectra, analysis.positions),
+        "fit": figure_fit(analysis.fit),
+        "correlation": figure_correlation(analysis.fit),
+        "branches": figure_curve(angle, branches, larmor=larmor),
+    }
+
+
+def largest_lag(analysis: "Analysis", branches: Branches) -> float:
+    """The largest angle (degrees) between M and the field on the measured branch, NaN without."""
+    angle = np.radians(curve_grid(analysis.positions.angle))
+    with jax.enable_x64(True):
+        direction = np.asarray(branches.measured()[1])
+    lag, _ = magnetization_angles(angle, direction[:, None], "xy")
+    known = np.abs(np.degrees(lag[np.isfinite(lag)]))
+    return float(known.max()) if known.size else np.nan
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that make the numbers and pictures."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def origin_table(analysis: "Analysis") -> bytes:
+    """Points and curve side by side, under rows of long names, units and comments (for Origin).
+
+    Cells below the shorter columns are empty.
+    """
+    positions, fit = analysis.positions, analysis.fit
+    definition, model = analysis.choices.definition, f"{analysis.choices.convention} convention"
+    grid = curve_grid(positions.angle)
+    curve = fit.curve(np.radians(grid))
+    columns = [
+        ("Angle", "deg", "of the field", np.degrees(positions.angle)),
+        ("Resonance field", "mT", definition, 1e3 * positions.field),
+        ("Standard error", "mT", "from the noise", 1e3 * positions.sigma),
+        ("Line width", "mT", positions.settings["width"], 1e3 * positions.width),
+        ("Frequency", "GHz", "", positions.frequency / 1e9),
+        ("Fit", "mT", "at the frequency of each angle", 1e3 * fit.predicted),
+        ("Residual", "mT", "measured - fit", 1e3 * fit.residuals),
+        ("Curve angle", "deg", "", grid),
+        ("Curve", "mT", f"fit at the mean frequency, {model}", 1e3 * curve),
+    ]
+    heads = [[column[i] for column in columns] for i in range(3)]
+    length = max(len(values) for *_, values in columns)
+    body = np.full((length, len(columns)), np.nan)
+    for i, (*_, values) in enumerate(columns):
+        body[: len(values), i] = values
+    return rows_bytes([*heads, *body.tolist()])
+
+
+def _branches(analysis: "Analysis") -> Branches:
+    return analysis.fit.branches(np.radians(curve_grid(analysis.positions.angle)))

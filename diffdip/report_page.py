@@ -1,0 +1,235 @@
+"""The report of an analysis as one page of HTML that needs nothing else, not even a network."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .io.parameter_text import heading, interval_text, number, value_text
+
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+
+DEFINITIONS = {
+    "zero-crossing": "zero crossing of the derivative, of a straight line through the samples "
+    "about it",
+    "midpoint": "half way between parabolas through the two extrema",
+    "lorentzian": "centre of a fitted Lorentzian, with dispersion and the line at negative field",
+    "gaussian": "centre of a fitted Gaussian, with dispersion and the line at negative field",
+    "pseudo-voigt": "centre of a fitted sum of a Lorentzian and a Gaussian, with dispersion and "
+    "the line at negative field",
+}
+
+ENERGIES = {
+    "paper": "pairs counted twice, free energy per M of −H·u − ½ µ0M u·D·u",
+    "physical": "pairs counted once, free energy per M of −H·u + ½ µ0M u·D·u",
+}
+
+CAPTIONS = {
+    "spectra": "The spectra, all at one scale, each at the height of its angle. Dots: the "
+    "positions taken.",
+    "map": "Signal over field and angle, with the positions taken.",
+    "fit": "Resonance field by angle with the fitted curve, what the fit leaves, and both as a "
+    "polar plot. Bars are standard errors.",
+    "correlation": "Correlation of the fitted parameters.",
+    "branches": "All resonances of the fitted model, and the angle by which the magnetization lags "
+    "behind the field.",
+}
+
+STYLE = """
+body { font: 16px/1.45 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { margin-bottom: 0.2rem; overflow-wrap: anywhere; }
+h2 { margin-top: 2.2rem; font-size: 1.2rem; border-bottom: 1px solid #ccc; }
+table { border-collapse: collapse; margin: 0.8rem 0; }
+th, td { text-align: left; padding: 0.2rem 1.2rem 0.2rem 0; vertical-align: top;
+  border-bottom: 1px solid #eee; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+th { font-weight: 600; }
+.result td { font-size: 1.1rem; }
+.doubts { background: #fff6e5; border-left: 4px solid #e69f00; padding: 0.5rem 1rem 0.5rem 2rem; }
+.row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
+figure { margin: 1rem 0; flex: 0 1 auto; }
+img { max-width: 100%; height: auto; }
+figcaption { color: #555; font-size: 0.9rem; max-width: 40rem; }
+@media print { details { display: block; } h2 { break-after: avoid; }
+  figure { break-inside: avoid; } }
+"""
+
+HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width">
+"""
+
+PIXELS_PER_INCH = 110
+PICTURE_DPI = 300
+
+
+def report_page(
+    analysis: "Analysis", pictures: Mapping[str, bytes], document: Mapping[str, Any]
+) -> bytes:
+    """The page; `pictures` are PNG by the names of the captions, `document` is that of JSON.
+
+    All that comes from files is escaped.
+    """
+    title = escape(analysis.name)
+    parts = [
+        f"{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
+        f"<h1>{title}</h1>\n<p>{escape(_summary(analysis))}</p>",
+        _section("Anisotropy fields", _result(analysis, document) + _doubts(analysis)),
+        _section("Fit", _figure("fit", pictures) + _pair(pictures, "branches", "correlation")),
+        _section("Spectra", _pair(pictures, "spectra", "map")),
+        _section("What was assumed", _table((), _assumptions(analysis))),
+        _section("Positions", _positions(analysis)),
+        _section("Instrument", _instrument(analysis)),
+        _section("Versions and choices", _versions(analysis, document)),
+        "</body>\n</html>\n",
+    ]
+    return "\n".join(parts).encode(errors="replace")
+
+
+def _summary(analysis: "Analysis") -> str:
+    angles = np.degrees(analysis.positions.angle)
+    attributes = analysis.spectra.attrs
+    return (
+        f"{len(angles)} spectra from {angles[0]:g} to {angles[-1]:g}°, "
+        f"{attributes.get('format', 'unknown format')}, read from {attributes.get('source', '')}"
+    )
+
+
+def _result(analysis: "Analysis", document: Mapping[str, Any]) -> str:
+    fit = document["fit"]
+    rows = [
+        (heading(name), value_text(entry), interval_text(entry), interval_text(entry, "95"))
+        for name, entry in fit["parameters"].items()
+        if entry["free"]
+    ]
+    table = _table(("", "value ± standard error", "68 %", "95 %"), rows, "result")
+    lag = document["largest_lag_deg"]
+    sentence = (
+        f"{fit['convention']} convention; {fit['n_points']} positions, rms of the residuals "
+        f"{number(fit['rms_mT'])} mT, chi²/dof {number(fit['reduced_chi2'])}. "
+    )
+    if np.isfinite(lag):
+        sentence += f"The magnetization lags by up to {lag:.2g}° behind the field."
+    return f"{table}<p>{escape(sentence)}</p>"
+
+
+def _doubts(analysis: "Analysis") -> str:
+    if not analysis.doubts:
+        return "<p>Nothing doubtful was found.</p>"
+    return f'<ul class="doubts">{_each("li", analysis.doubts)}</ul>'
+
+
+def _assumptions(analysis: "Analysis") -> list[tuple[str, str]]:
+    choices, settings = analysis.choices, analysis.positions.settings
+    line = {"only": "the only one of each spectrum", "strongest": "the strongest of each angle"}
+    near = f"followed from the one nearest to {choices.near_mT} mT at the first angle"
+    baseline = settings["baseline"]
+    fitted = choices.definition in ("lorentzian", "gaussian", "pseudo-voigt")
+    polynomial = f"polynomial of order {baseline}, " + ("fitted" if fitted else "taken off")
+    phase = settings["phase_deg"]
+    weights = "1/σ², σ from the noise of each spectrum"
+    if analysis.positions.errors is None:
+        weights = "all equal: the spectra have no noise"
+    return [
+        ("Position of a line", DEFINITIONS[choices.definition]),
+        ("Line", line.get(settings.get("line", ""), near)),
+        ("Baseline", "none" if baseline is None else polynomial),
+        ("Phase", phase if phase == "fitted" else f"{phase:g}°"),
+        ("Smoothing", f"over {choices.smoothing} samples" if choices.smoothing else "none"),
+        ("Weights", weights),
+        ("Model", "A, B, C in the plane of rotation, moments parallel, no damping"),
+        ("Convention", f"{choices.convention}: {ENERGIES[choices.convention]}"),
+        ("Resonance", "of those with M in the global minimum, the one at the highest field"),
+        ("g", f"{choices.g:g}, fixed"),
+        ("Frequency", _frequency(analysis)),
+    ]
+
+
+def _frequency(analysis: "Analysis") -> str:
+    low, high = analysis.positions.frequency.min() / 1e9, analysis.positions.frequency.max() / 1e9
+    lacking = np.isnan(analysis.spectra["frequency"].values)
+    origin = "as given" if lacking.all() else "as the files state"
+    if lacking.any() and not lacking.all():
+        origin += f", as given where they do not ({lacking.sum()} angles)"
+    text = f"{low:.7g} GHz" if low == high else f"{low:.7g} to {high:.7g} GHz, that of each angle"
+    return f"{text}, {origin}"
+
+
+def _positions(analysis: "Analysis") -> str:
+    positions, fit = analysis.positions, analysis.fit
+    columns = (
+        np.degrees(positions.angle),
+        1e3 * positions.field,
+        1e3 * positions.sigma,
+        1e3 * positions.width,
+        1e3 * fit.residuals,
+        positions.frequency / 1e9,
+    )
+    forms = ("{:.5g}", "{:.4f}", "{:.2g}", "{:.3g}", "{:+.4f}", "{:.6f}")
+    rows = [
+        [form.format(value) for form, value in zip(forms, row, strict=True)]
+        for row in zip(*columns, strict=True)
+    ]
+    heads = ("angle (°)", "field (mT)", "σ (mT)", "width (mT)", "residual (mT)", "frequency (GHz)")
+    note = f"<p>Width: {escape(positions.settings['width'])}.</p>"
+    return _table(heads, rows) + note
+
+
+def _instrument(analysis: "Analysis") -> str:
+    if not analysis.instrument:
+        return "<p>The files say nothing of the instrument that is the same in all.</p>"
+    return _folded("As stated in all files", _table((), analysis.instrument.items()))
+
+
+def _versions(analysis: "Analysis", document: Mapping[str, Any]) -> str:
+    versions = {"diffdip": document["diffdip"], **document["versions"]}
+    choices = analysis.choices.given().items()
+    return (
+        _table((), ((name, str(value)) for name, value in choices))
+        + "<p>These choices are in config.toml; <code>diffdip analyze … --config config.toml</code>"
+        " repeats the analysis.</p>" + _folded("Versions", _table((), versions.items()))
+    )
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{escape(title)}</h2>\n{body}"
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+    head = f"<tr>{_each('th', heads)}</tr>\n" if heads else ""
+    body = "\n".join(f"<tr>{_each('td', row)}</tr>" for row in rows)
+    return f'<table class="{kind}">\n{head}{body}\n</table>'
+
+
+def _each(tag: str, texts: Iterable[str]) -> str:
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+
+
+def _pair(pictures: Mapping[str, bytes], *names: str) -> str:
+    return f'<div class="row">{"".join(_figure(name, pictures) for name in names)}</div>'
+
+
+def _figure(name: str, pictures: Mapping[str, bytes]) -> str:
+    data = base64.b64encode(pictures[name]).decode()
+    caption = escape(CAPTIONS[name])
+    width = round(_png_width(pictures[name]) * PIXELS_PER_INCH / PICTURE_DPI)
+    return (
+        f'<figure><img width="{width}" alt="{caption}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _png_width(data: bytes) -> int:
+    return int.from_bytes(data[16:20], "big")

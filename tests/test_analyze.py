@@ -1,0 +1,341 @@
+"""`diffdip analyze`: the numbers of two commands in one, a page that stands alone, one line for
+a mistake."""
+
+import base64
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spectra_files as files
+from test_cli_spectra import refused, run, several_lines
+
+from diffdip.io import read_table
+
+
+GONIOMETER = Path(__file__).parent.parent.parent / "shared" / "data" / "goniometer_magnettech"
+WRITTEN = {
+    *("report.html", "analysis.json", "positions.csv", "points.csv", "curve.csv", "origin.csv"),
+    *("config.toml", "spectra.pdf", "map.pdf", "fit.pdf", "correlation.pdf", "branches.pdf"),
+}
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Text and attributes of a page; fails on tags that are not closed in order."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.open, self.attributes, self.cells = [], [], []
+        self.text = ""
+        self.feed(content)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert tag not in ("script", "link", "iframe", "object")
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if "td" in self.open:
+            self.cells[-1] += data
+
+
+def page(folder):
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def table(path):
+    return list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def same_files(one, other):
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+def stepwise(tmp_path, source, *options):
+    """The fit of `diffdip positions` and then `diffdip fit`."""
+    positions = tmp_path / "stepwise.csv"
+    assert run("positions", source, "--out", positions, *options).exit_code == 0
+    assert run("fit", positions, "--out", tmp_path / "stepwise").exit_code == 0
+    [found] = json.loads((tmp_path / "stepwise" / "fit.json").read_text())["fits"]
+    return found
+
+
+def numbers(document):
+    """Values, errors and intervals of a fit document, flat."""
+    return np.array(
+        [
+            number
+            for entry in document["parameters"].values()
+            if entry["free"]
+            for number in (entry["value"], entry["standard_error"], *entry["interval_68"])
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Spectra of three angles, in Magnettech's form."""
+    folder = tmp_path_factory.mktemp("analysis") / "film <b> & 1"
+    folder.mkdir()
+    return files.magnettech(folder)
+
+
+@pytest.fixture(scope="module")
+def analysed(folder):
+    """What the command prints, and its folder."""
+    out = folder.parent / "report"
+    done = run("analyze", folder, "--out", out)
+    assert (done.exit_code, done.stderr) == (0, ""), done.output
+    return done.stdout, out
+
+
+def test_help_teaches():
+    done = run("analyze", "--help")
+    assert done.exit_code == 0
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", done.stdout).split())
+    for words in ("diffdip analyze sweeps/ --out report", "--config report/config.toml", "near_mT"):
+        assert words in text
+
+
+def test_summary_and_files(analysed):
+    printed, out = analysed
+    assert {path.name for path in out.iterdir()} == WRITTEN
+    for words in ("3 angles from 0 to 60°", "zero-crossing: 337.500 to 339.000 mT", "A (mT)"):
+        assert words in printed
+    assert "as many points as free parameters" in printed
+    assert all(name in printed for name in WRITTEN)
+
+
+def test_numbers_are_those_of_positions_and_fit(tmp_path, folder, analysed):
+    _, out = analysed
+    found = json.loads((out / "analysis.json").read_text())
+    expected = stepwise(tmp_path, folder)
+    ours = {name: entry["value"] for name, entry in found["fit"]["parameters"].items()}
+    for name, entry in expected["parameters"].items():
+        assert ours[name] == pytest.approx(entry["value"], rel=1e-6, abs=1e-6)
+    assert ours["B_mT"] == pytest.approx(-4 / 3, rel=0.01)
+    assert found["fit"]["flags"] == expected["flags"]
+    for name in ("points.csv", "curve.csv"):
+        rows = [
+            [float(cell) for cell in row[1:] if cell]
+            for path in (out / name, tmp_path / "stepwise" / name)
+            for row in table(path)[1:]
+        ]
+        half = len(rows) // 2
+        for one, other in zip(rows[:half], rows[half:], strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+def test_positions_are_what_fit_reads(analysed):
+    [sample] = read_table(analysed[1] / "positions.csv")
+    np.testing.assert_allclose(1e3 * sample.field, [339, 338.5, 337.5], atol=1e-4)
+
+
+def test_the_page_stands_alone_and_escapes_what_files_say(analysed):
+    out = analysed[1]
+    report = page(out)
+    assert "film <b> & 1" in report.text
+    sources = [value for name, value in report.attributes if name in ("src", "href")]
+    assert len(sources) == 5
+    for source in sources:
+        kind, data = source.split(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
+    assert not re.search("https?:|url\\(|@import", (out / "report.html").read_text())
+    for words in (
+        "A (mT)",
+        "95 %",
+        "as many points as free parameters",
+        "zero crossing of the derivative",
+        "paper: pairs counted twice",
+        "9.45 GHz, as the files state",
+        "MS-5000",
+        "matplotlib",
+    ):
+        assert words in report.text
+
+
+def test_the_page_has_the_numbers_of_the_document(analysed):
+    cells = page(analysed[1]).cells
+    fit = json.loads((analysed[1] / "analysis.json").read_text())["fit"]
+    for name in ("A", "B", "C"):
+        value = cells[cells.index(f"{name} (mT)") + 1].split(" ")[0]
+        expected = fit["parameters"][f"{name}_mT"]["value"]
+        assert float(value) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_origin_table_has_rows_of_names_units_and_comments(analysed):
+    names, units, comments, *rows = table(analysed[1] / "origin.csv")
+    assert names[:2] + names[-1:] == ["Angle", "Resonance field", "Curve"]
+    assert units == ["deg", *["mT"] * 3, "GHz", "mT", "mT", "deg", "mT"]
+    assert comments[1] == "zero-crossing"
+    assert [float(row[0]) for row in rows[:3]] == [0, 30, 60]
+    np.testing.assert_allclose([float(row[1]) for row in rows[:3]], [339, 338.5, 337.5], atol=1e-3)
+    assert {len(row) for row in rows} == {9}
+    assert rows[3][:7] == [""] * 7
+    assert float(rows[360][7]) == 180
+
+
+def test_the_same_again_from_the_saved_choices(tmp_path, folder, analysed):
+    before = contents(analysed[1])
+    config = analysed[1] / "config.toml"
+    assert run("analyze", folder, "--config", config, "--out", tmp_path / "again").exit_code == 0
+    same_files(contents(tmp_path / "again"), before)
+
+
+def test_choices_of_the_folder_and_options_over_them(tmp_path):
+    source = several_lines(tmp_path)
+    (tmp_path / "diffdip.toml").write_text(
+        "definition = 'gaussian'\nstrongest = true\ng = 2.1\nfrequency_GHz = 9\n"
+    )
+    chosen = ("--near", 330.4, "--baseline", 1, "--convention", "physical")
+    done = run("analyze", source, "--out", tmp_path / "a", *chosen)
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "a" / "analysis.json").read_text())
+    assert found["settings"] == {
+        "definition": "gaussian",
+        "near_mT": 330.4,
+        "strongest": False,
+        "baseline": 1,
+        "smoothing": 0,
+        "g": 2.1,
+        "frequency_GHz": 9.0,
+        "convention": "physical",
+        "skip_damaged": False,
+    }
+    assert found["fit"]["convention"] == "physical"
+    [sample] = read_table(tmp_path / "a" / "positions.csv")
+    np.testing.assert_allclose(1e3 * sample.field, 330, atol=1e-3)
+    note = "frequency_GHz = 9 is not used for all angles: the files state it"
+    assert note in done.stdout
+    text = page(tmp_path / "a").text
+    for words in (note, "fitted Gaussian", "330.4 mT at the first angle", "order 1, fitted", "2.1"):
+        assert words in text
+
+
+def test_a_lacking_frequency_has_to_be_given(tmp_path):
+    source = tmp_path / "spectra"
+    source.mkdir()
+    for path in files.text_folder(source).iterdir():
+        path.write_text(re.sub(r"# frequency.*\n", "", path.read_text()))
+    line = refused("analyze", source, "--out", tmp_path / "a")
+    assert "no frequency at 0°, 30°, 60°: give it with --frequency-ghz" in line
+    assert not (tmp_path / "a").exists()
+    done = run("analyze", source, "--out", tmp_path / "a", "--frequency-ghz", 9.45)
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "a" / "analysis.json").read_text())
+    assert found["fit"]["frequency_GHz"]["mean"] == pytest.approx(9.45)
+    assert "9.45 GHz, as given" in page(tmp_path / "a").text
+
+
+def test_a_damaged_file_is_named_or_left_out(tmp_path):
+    source = tmp_path / "sweeps"
+    source.mkdir()
+    files.magnettech(source)
+    (source / "sweep_90.xml").write_bytes(files.xml(90.0))
+    damaged = source / "sweep_30.xml"
+    damaged.write_bytes(damaged.read_bytes()[:900])
+    assert str(damaged) in refused("analyze", source, "--out", tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    done = run("analyze", source, "--out", tmp_path / "a", "--skip-damaged")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.startswith(f"diffdip: left out {damaged}: ")
+    assert str(damaged) in page(tmp_path / "a").text
+    assert len(read_table(tmp_path / "a" / "positions.csv")[0].field) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("colour = 1", "unknown key 'colour'; expected definition, near_mT"),
+        ("definition = 1", "definition = 1: expected one of zero-crossing"),
+        ("definition = 'Zero'", 'definition = "Zero": expected one of zero-crossing'),
+        ("strongest = 1", "strongest = 1: expected true or false"),
+        ("smoothing = 4", "smoothing = 4: expected an odd whole number"),
+        ("baseline = true", "baseline = true: expected a whole number from 0 to 5"),
+        ("baseline = 1.0", "baseline = 1.0: expected a whole number from 0 to 5"),
+        ("g = nan", "g = nan: expected a number above 0"),
+        ("near_mT = -1", "near_mT = -1: expected a number above 0"),
+        ("phase_deg = inf", "phase_deg = inf: expected a finite number"),
+        ("convention = [\n'paper']", "convention = ['paper']: expected one of paper, physical"),
+        ("strongest = true\nnear_mT = 338", "strongest with near_mT = 338: expected one of them"),
+        ("g = ", "is no TOML: "),
+        ("g = 2\ng = 2", "is no TOML: "),
+    ],
+)
+def test_mistakes_in_a_file_of_choices_are_one_line(tmp_path, content, words):
+    config = tmp_path / "choices.toml"
+    config.write_text(content)
+    line = refused("analyze", tmp_path, "--config", config, "--out", tmp_path / "a")
+    assert line.startswith(f"diffdip: {config}: ")
+    assert words in line
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--smoothing", 4), "--smoothing = 4: expected an odd"),
+        (("--baseline", 6), "--baseline = 6: expected a whole number"),
+        (("--near", "nan"), "--near = nan: expected a number above 0"),
+        (("--phase-deg", "inf"), "--phase-deg = inf: expected a finite number"),
+        (("--frequency-ghz", 0), "--frequency-ghz = 0.0: expected a number above 0"),
+        (("--near", 338, "--strongest"), "expected one of them"),
+        (("--config", "none.toml"), "none.toml: cannot be read: No such file"),
+    ],
+)
+def test_mistakes_in_options_are_one_line(tmp_path, options, words):
+    assert words in refused("analyze", tmp_path, "--out", tmp_path / "a", *options)
+
+
+def test_mistakes_leave_what_was_there(tmp_path):
+    source, out = files.matrix(tmp_path), tmp_path / "a"
+    out.mkdir()
+    (out / "report.html").write_text("of before")
+    two = several_lines(tmp_path)
+    assert "choose one with --strongest or --near 340.0" in refused("analyze", two, "--out", out)
+    assert "none.xml: cannot be read" in refused("analyze", tmp_path / "none.xml", "--out", out)
+    assert "is not a folder" in refused("analyze", source, "--out", source)
+    single = tmp_path / "one"
+    single.mkdir()
+    (single / "film_10deg.xml").write_bytes(files.xml(10.0))
+    assert "is the folder of the spectra" in refused("analyze", single, "--out", single)
+    assert "all angles are 10°" in refused("analyze", single, "--out", out)
+    assert contents(out) == {"report.html": b"of before"}
+
+
+@pytest.mark.skipif(not GONIOMETER.is_dir(), reason="the raw sweeps are not beside the checkout")
+def test_the_goniometer_folder(tmp_path):
+    source = tmp_path / "goniometer"
+    shutil.copytree(GONIOMETER, source)
+    done = run("analyze", source, "--out", tmp_path / "a")
+    assert (done.exit_code, done.stderr) == (0, ""), done.output
+    found = json.loads((tmp_path / "a" / "analysis.json").read_text())
+    expected = stepwise(tmp_path, source)
+    np.testing.assert_allclose(numbers(found["fit"]), numbers(expected), rtol=1e-4, atol=1e-9)
+    report = page(tmp_path / "a")
+    value = expected["parameters"]["A_mT"]
+    assert f"{value['value']:.6f} ± {value['standard_error']:.6f}" in report.text
+    assert "MS-5000 [11-0096]" in report.text
+    assert "that of each angle, as the files state" in report.text
+    assert run("analyze", source, "--out", tmp_path / "again").exit_code == 0
+    same_files(contents(tmp_path / "again"), contents(tmp_path / "a"))
