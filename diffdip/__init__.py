@@ -16,6 +16,7 @@ from .crystals import (
     UniformSphere as UniformSphere,
 )
 from .dipoles import DipoleSummary as DipoleSummary, DipoleSystem as DipoleSystem
+from .direct_fit import SpectraFit as SpectraFit, fit_spectra as fit_spectra
 from .dominant import DominantPairs as DominantPairs, dominant_pairs as dominant_pairs
 from .energy import (
     AbstractEnergy as AbstractEnergy,
@@ -97,6 +98,7 @@ from .statistics import (
     same_distribution as same_distribution,
     tail_index as tail_index,
 )
+from .swept import SweptLine as SweptLine, swept_line as swept_line, swept_spectra as swept_spectra
 from .tensor import TensorProjection as TensorProjection, project_tensor as project_tensor
 
 

@@ -65,7 +65,7 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     ... )
     >>> found = analyze(spectra)
     >>> round(1e3 * found.fit.values["B"], 2)
-    1.33
+    -1.33
     """
     choices = choices or Choices()
     angle = np.asarray(spectra["angle"].values, float)

@@ -7,21 +7,28 @@ a band whose width is of the order of H0 is the sum of both,
 
     s = a [A'(H − H0) + A'(H + H0)] + d [D'(H − H0) − D'(H + H0)],
 
-with A an even function of full width at half maximum w and D its Hilbert transform.
+with A an even function of full width at half maximum w and D its Hilbert transform. The shapes take
+arrays of numpy or of JAX, and give back the same.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import jax
 import numpy as np
 
+from .dawson import dawson
 from .noise import Noise, noise_of
 from .spectrum import LineError, polynomials
 
 
 SHAPES = ("lorentzian", "gaussian", "pseudo-voigt")
 
-Derivatives = tuple[np.ndarray, np.ndarray]
+Values = np.ndarray | jax.Array
+Number = float | jax.Array
+Derivatives = tuple[Values, Values]
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class LineFit:
     signal: np.ndarray
 
 
-def lorentzian(x: np.ndarray, width: float) -> Derivatives:
+def lorentzian(x: Values, width: Number) -> Derivatives:
     """Derivatives by x of a Lorentzian of height 1 and of its dispersion.
 
     >>> absorption, dispersion = lorentzian(np.array([0.0, 1.0]), 2.0)
@@ -53,17 +60,15 @@ def lorentzian(x: np.ndarray, width: float) -> Derivatives:
     return -4 * z / (width * (1 + z**2) ** 2), 2 * (1 - z**2) / (width * (1 + z**2) ** 2)
 
 
-def gaussian(x: np.ndarray, width: float) -> Derivatives:
+def gaussian(x: Values, width: Number) -> Derivatives:
     """Derivatives by x of a Gaussian of height 1 and of its dispersion, 2/√π times Dawson's F."""
-    from scipy.special import dawsn
-
-    per_x = 2 * np.sqrt(np.log(2)) / width
+    per_x = 2 * math.sqrt(math.log(2)) / width
     z = per_x * x
-    dispersion = 2 / np.sqrt(np.pi) * (1 - 2 * z * dawsn(z))
-    return -2 * z * np.exp(-(z**2)) * per_x, dispersion * per_x
+    dispersion = 2 / math.sqrt(math.pi) * (1 - 2 * z * _dawson(z))
+    return -2 * z * _module(z).exp(-(z**2)) * per_x, dispersion * per_x
 
 
-def mixture(x: np.ndarray, width: float, fraction: float) -> Derivatives:
+def mixture(x: Values, width: Number, fraction: Number) -> Derivatives:
     """A part `fraction` of the Lorentzian with the rest of the Gaussian, both of one width."""
     parts = zip(lorentzian(x, width), gaussian(x, width), strict=True)
     first, second = (fraction * narrow + (1 - fraction) * wide for narrow, wide in parts)
@@ -71,16 +76,30 @@ def mixture(x: np.ndarray, width: float, fraction: float) -> Derivatives:
 
 
 def columns(
-    field: np.ndarray, position: float, width: float, fraction: float, phase_deg: float | None
-) -> np.ndarray:
+    field: Values, position: Number, width: Number, fraction: Number, phase_deg: Number | None
+) -> Any:
     """The shape at `position` with its mirror image: absorption and dispersion, or one mixed."""
+    module = _module(field)
     absorption, dispersion = mixture(field - position, width, fraction)
     mirrored = mixture(field + position, width, fraction)
     absorption, dispersion = absorption + mirrored[0], dispersion - mirrored[1]
     if phase_deg is None:
-        return np.stack([absorption, dispersion], axis=1)
-    phase = np.radians(phase_deg)
-    return (np.cos(phase) * absorption + np.sin(phase) * dispersion)[:, None]
+        return module.stack([absorption, dispersion], axis=1)
+    phase = phase_deg * (math.pi / 180)
+    return (module.cos(phase) * absorption + module.sin(phase) * dispersion)[:, None]
+
+
+def _module(x: Values) -> Any:
+    """What computes with such an array: numpy, or jax.numpy."""
+    return x.__array_namespace__()
+
+
+def _dawson(z: Values) -> Values:
+    if isinstance(z, jax.Array):
+        return dawson(z)
+    from scipy.special import dawsn
+
+    return dawsn(z)
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,15 @@ class Noise:
         >>> Noise(np.array([4.0, 4.0])).of_sum(np.array([1.0, 1.0]))
         4.0
         """
-        variance = self.covariance[0] * (weights @ weights)
+        return float(np.sqrt(max(self.of_sums(weights[:, None])[0, 0], 0.0)))
+
+    def of_sums(self, weights: np.ndarray) -> np.ndarray:
+        """Covariance (p, p) of p sums of the samples, with `weights` of shape (n, p)."""
+        total = self.covariance[0] * (weights.T @ weights)
         for lag in range(1, min(len(self.covariance), len(weights))):
-            variance += 2 * self.covariance[lag] * (weights[lag:] @ weights[:-lag])
-        return float(np.sqrt(max(variance, 0.0)))
+            part = self.covariance[lag] * (weights[lag:].T @ weights[:-lag])
+            total += part + part.T
+        return total
 
 
 def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:

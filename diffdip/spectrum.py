@@ -183,10 +183,14 @@ def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
     return field[order], signal[order]
 
 
-def polynomials(field: np.ndarray, order: int | None) -> np.ndarray:
-    """Powers 0 to `order` of the field, scaled to ±1, as columns; no columns for None."""
+def polynomials(field: Any, order: int | None) -> Any:
+    """Powers 0 to `order` of the field, scaled to ±1, as columns; no columns for None.
+
+    In numpy or JAX, as the field.
+    """
     scaled = (2 * field - field[0] - field[-1]) / (field[-1] - field[0])
-    return np.vander(scaled, 0 if order is None else order + 1, increasing=True)
+    count = 0 if order is None else order + 1
+    return field.__array_namespace__().vander(scaled, count, increasing=True)
 
 
 def smooth(signal: np.ndarray, window: int) -> np.ndarray:

@@ -1,0 +1,274 @@
+"""A, B, C and the line shape from all spectra of a rotation at once, without positions between.
+
+The model is that of `swept_spectra`. Amplitude and baseline of each angle enter linearly and are
+solved for at each step (variable projection), so that Levenberg–Marquardt sees only A, B, C, the
+width with its second harmonic over the angle, and the mixing of dispersion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, Float
+
+from .convention import Convention, as_convention
+from .energy import AnisotropyFields
+from .fit import fit_series
+from .line_positions import LinePositions, each_sweep
+from .line_shapes import columns
+from .noise import noise_of
+from .resonance import resonance_field
+from .spectrum import LineError, polynomials, sorted_samples
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SHAPES = {"lorentzian": 1.0, "gaussian": 0.0}
+"""Lorentzian part of the shapes that can be fitted directly."""
+
+NAMES = ("A", "B", "C", "phase", "ln_width", "ln_width_cos", "ln_width_sin")
+
+MAX_STEPS = 60
+
+_SOLVER = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-8, linear_solver=lx.Normal(lx.Cholesky()))
+
+
+@dataclass(frozen=True)
+class SpectraFit:
+    """What a fit to all spectra found: tesla and radians, numpy in float64.
+
+    `values` and `standard_errors` are those of `names`: A, B, C, the phase of dispersion, and
+    ln(width/tesla) with the factors of cos 2α and sin 2α (`covariance` follows that order). `width`
+    (a,) is the full width at half maximum at each angle, `amplitude` (a,) the height of the
+    absorption in units of the signal, `field` (a,) the model's resonance field, `rms` (a,) that of
+    the residuals of each spectrum.
+    """
+
+    names: tuple[str, ...]
+    values: dict[str, float]
+    standard_errors: dict[str, float]
+    covariance: np.ndarray
+    field: np.ndarray
+    width: np.ndarray
+    amplitude: np.ndarray
+    rms: np.ndarray
+    converged: bool
+    convention: str
+    shape: str
+
+
+class _Sweeps(eqx.Module):
+    """Spectra (a, n) about 1 in height, filled up to one length with samples of weight 0."""
+
+    angle: Float[Array, " a"]
+    frequency: Float[Array, " a"]
+    field: Float[Array, "a n"]
+    signal: Float[Array, "a n"]
+    weight: Float[Array, "a n"]
+    g: Float[Array, ""]
+
+
+class _Settings(eqx.Module):
+    """What the compiled code is for."""
+
+    fraction: float = eqx.field(static=True)
+    baseline: int | None = eqx.field(static=True)
+    convention: Convention = eqx.field(static=True)
+
+
+def fit_spectra(
+    spectra: "xr.Dataset",
+    positions: LinePositions,
+    *,
+    shape: str = "lorentzian",
+    baseline: int | None = 0,
+    g: float = 2.0,
+    convention: Convention | str = "paper",
+) -> SpectraFit:
+    """Fit A, B, C, width and phase to all samples of a dataset from `read_spectra`.
+
+    `positions` of the same spectra, by `line_positions`, give the start and the frequency of each
+    angle; their fields do not enter otherwise. `shape` is `lorentzian` or `gaussian`, `baseline`
+    the order of a polynomial for each angle (None: none). All samples of all spectra have the same
+    weight. Standard errors follow from the residuals of each spectrum and their
+    correlation; they hold if the model does.
+
+    Raises `ValueError` for another shape and for an unknown frequency, `LineError` where the model
+    at its start has no resonance at most of the angles.
+
+    >>> import xarray as xr
+    >>> from diffdip import line_positions, swept_spectra, SweptLine
+    >>> angle, field = np.arange(0.0, 180.0, 30.0), np.linspace(250.0, 430.0, 181)
+    >>> energy, line = AnisotropyFields(A=0.04, B=0.02), SweptLine(width=0.02)
+    >>> with jax.enable_x64(True):
+    ...     signal = swept_spectra(energy, np.radians(angle), 9.45e9, field / 1e3, line)
+    >>> spectra = xr.Dataset(
+    ...     {"signal": (("angle", "field"), np.asarray(signal))},
+    ...     coords={"angle": angle, "field": field, "frequency": ("angle", np.full(6, 9.45))},
+    ... )
+    >>> found = fit_spectra(spectra, line_positions(spectra))
+    >>> print(f"A = {1e3 * found.values['A']:.3f} mT, B = {1e3 * found.values['B']:.3f} mT")
+    A = 40.000 mT, B = 20.000 mT
+    """
+    if shape not in SHAPES:
+        raise ValueError(f"shape {shape!r}: expected one of {', '.join(SHAPES)}")
+    if np.isnan(positions.frequency).any():
+        raise ValueError("positions: expected the frequency of each angle")
+    settings = _Settings(SHAPES[shape], baseline, as_convention(convention))
+    sweeps, scale = _sweeps(spectra, positions, g)
+    with jax.enable_x64(True):
+        start = _start(settings, sweeps, positions)
+        x, ended = _solved(settings, sweeps, start)
+        residual, jacobian, factors, field = (np.asarray(v) for v in _ended(settings, sweeps, x))
+    x = np.asarray(x)
+    covariance = _covariance(residual, jacobian, np.asarray(sweeps.weight), factors.shape[1])
+    width = np.exp(_harmonics(positions.angle) @ x[4:])
+    count = np.asarray(sweeps.weight).sum(axis=1)
+    return SpectraFit(
+        names=NAMES,
+        values=dict(zip(NAMES, x.tolist(), strict=True)),
+        standard_errors=dict(zip(NAMES, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        covariance=covariance,
+        field=field,
+        width=width,
+        amplitude=scale * factors[:, 0] * width,
+        rms=scale * np.sqrt((residual**2).sum(axis=1) / count),
+        converged=bool(ended),
+        convention=str(settings.convention),
+        shape=shape,
+    )
+
+
+def _sweeps(spectra: "xr.Dataset", positions: LinePositions, g: float) -> tuple[_Sweeps, float]:
+    """The spectra in tesla, and the factor that was taken off their signals."""
+    ordered = [sorted_samples(field / 1e3, signal) for field, signal in each_sweep(spectra)]
+    scale = max(float(np.abs(signal).max()) for _, signal in ordered) or 1.0
+    longest = max(len(field) for field, _ in ordered)
+
+    def filled(values: Sequence[np.ndarray], mode: Any) -> np.ndarray:
+        return np.stack([np.pad(v, (0, longest - len(v)), mode=mode) for v in values])
+
+    arrays = (
+        positions.angle,
+        positions.frequency,
+        filled([field for field, _ in ordered], "edge"),
+        filled([signal / scale for _, signal in ordered], "constant"),
+        filled([np.ones(len(field)) for field, _ in ordered], "constant"),
+        np.asarray(g, float),
+    )
+    with jax.enable_x64(True):
+        return _Sweeps(*map(jnp.asarray, arrays)), scale
+
+
+def _harmonics(angle: Any) -> Any:
+    """1, cos 2α and sin 2α, as columns."""
+    module = angle.__array_namespace__()
+    return module.stack([module.ones_like(angle), module.cos(2 * angle), module.sin(2 * angle)], -1)
+
+
+def _start(settings: _Settings, sweeps: _Sweeps, positions: LinePositions) -> Array:
+    """From the fit of the positions, their widths, and both parts of the shape at them."""
+    fitted = fit_series(
+        positions.angle,
+        positions.field,
+        frequency=positions.frequency,
+        g=float(sweeps.g),
+        convention=settings.convention,
+    )
+    if np.isfinite(fitted.residuals).mean() < 0.5:
+        raise LineError("the model of the positions has no resonance at most angles")
+    width = np.linalg.lstsq(_harmonics(positions.angle), np.log(positions.width))[0]
+    fields = [fitted.values[name] for name in "ABC"]
+    x = jnp.asarray(np.array([*fields, 0.0, *width]))
+    both = np.asarray(_both_parts(settings, sweeps, x))[:, :2]
+    turn = np.angle(np.sum((both[:, 0] + 1j * both[:, 1]) ** 2)) / 2
+    signs = np.sum(both @ [np.cos(turn), np.sin(turn)])
+    return x.at[3].set(turn if signs >= 0 else turn - np.copysign(np.pi, turn))
+
+
+def _shape(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, Array]:
+    """Absorption and dispersion (a, n, 2) times the width, and the model's fields (a,).
+
+    Where the model has no resonance its line is far beyond the sweep.
+    """
+    energy = AnisotropyFields(x[0], x[1], x[2], settings.convention)
+    position = resonance_field(energy, sweeps.angle, sweeps.frequency, sweeps.g)
+    beyond = 10 * jnp.max(sweeps.field)
+    width = jnp.exp(_harmonics(sweeps.angle) @ x[4:])
+    drawn = jax.vmap(partial(columns, phase_deg=None), in_axes=(0, 0, 0, None))
+    parts = drawn(
+        sweeps.field, jnp.where(jnp.isnan(position), beyond, position), width, settings.fraction
+    )
+    return width[:, None, None] * parts, position
+
+
+def _projected(settings: _Settings, sweeps: _Sweeps, line: Array) -> tuple[Array, Array]:
+    """What is left of the signals (a, n) beside lines (a, n, k) and baselines, and the factors."""
+
+    def one(line: Array, field: Array, signal: Array, weight: Array) -> tuple[Array, Array]:
+        matrix = jnp.concatenate([line, polynomials(field, settings.baseline)], axis=1)
+        matrix = weight[:, None] * matrix
+        factors = jnp.linalg.solve(matrix.T @ matrix, matrix.T @ signal)
+        return signal - matrix @ factors, factors
+
+    return jax.vmap(one)(line, sweeps.field, sweeps.signal, sweeps.weight)
+
+
+def _residual(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, tuple[Array, Array]]:
+    parts, position = _shape(settings, sweeps, x)
+    line = jnp.cos(x[3]) * parts[..., :1] + jnp.sin(x[3]) * parts[..., 1:]
+    residual, factors = _projected(settings, sweeps, line)
+    return residual, (factors, position)
+
+
+@eqx.filter_jit
+def _both_parts(settings: _Settings, sweeps: _Sweeps, x: Array) -> Array:
+    return _projected(settings, sweeps, _shape(settings, sweeps, x)[0])[1]
+
+
+@eqx.filter_jit
+def _solved(settings: _Settings, sweeps: _Sweeps, start: Array) -> tuple[Array, Array]:
+    """The parameters and whether the optimizer converged; fields move in units of a tenth width."""
+    unit = jnp.concatenate([jnp.full(3, 0.1 * jnp.exp(start[4])), jnp.ones(4)])
+    unit = unit.astype(start.dtype)
+
+    def residual(y: Array, _: None) -> Array:
+        return _residual(settings, sweeps, start + unit * y)[0]
+
+    found = optx.least_squares(
+        residual, _SOLVER, jnp.zeros_like(start), max_steps=MAX_STEPS, throw=False
+    )
+    return start + unit * found.value, found.result == optx.RESULTS.successful
+
+
+@eqx.filter_jit
+def _ended(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, Array, Array, Array]:
+    """Residuals (a, n), their derivatives (a, n, p), factors (a, k) and fields (a,)."""
+
+    def twice(x: Array) -> tuple[Array, Any]:
+        residual, others = _residual(settings, sweeps, x)
+        return residual, (residual, *others)
+
+    jacobian, (residual, factors, field) = jax.jacfwd(twice, has_aux=True)(x)
+    return residual, jacobian, factors, field
+
+
+def _covariance(
+    residual: np.ndarray, jacobian: np.ndarray, weight: np.ndarray, linear: int
+) -> np.ndarray:
+    """(JᵀJ)⁻¹ Σ JᵀKJ (JᵀJ)⁻¹ over the angles, K the covariance of the noise of each."""
+    inverse = np.linalg.pinv(np.einsum("anp,anq->pq", jacobian, jacobian), hermitian=True)
+    middle = np.zeros_like(inverse)
+    share = len(inverse) / len(residual)
+    for left, slopes, used in zip(residual, jacobian, weight > 0, strict=True):
+        freedom = max(1 - (linear + share) / used.sum(), 1e-3)
+        middle += noise_of(left[used], freedom).of_sums(slopes[used])
+    return inverse @ middle @ inverse

@@ -1,0 +1,62 @@
+"""Speed of `diffdip analyze` as a whole cold process, against importing what it needs.
+
+    python experiments/benchmarks/analyze.py FOLDER
+
+FOLDER holds the spectra of a rotation. The reference is a fresh process that imports jax, xarray,
+matplotlib, scipy and optimistix. Never a test: it prints a ratio, and where the time goes.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from fits import process_time
+from harness import header, line, machine, row
+
+
+LIBRARIES = "import jax, xarray, matplotlib, scipy, optimistix"
+
+
+def stages(folder: Path) -> dict[str, float]:
+    """Seconds of each part, one after the other in this process, compiling included."""
+    from diffdip.analysis import analyze
+    from diffdip.io import read_spectra
+    from diffdip.report import analysis_files
+
+    times = {}
+    start = time.perf_counter()
+    spectra = read_spectra(folder)
+    times["read"] = time.perf_counter() - start
+    start = time.perf_counter()
+    found = analyze(spectra)
+    times["positions and fit"] = time.perf_counter() - start
+    start = time.perf_counter()
+    analysis_files(found)
+    times["figures, tables, report"] = time.perf_counter() - start
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="folder of spectra")
+    folder = parser.parse_args().folder
+    print(machine("float64"))
+
+    header("From a folder of spectra to a report (ratio: time over reference)")
+    libraries = process_time(sys.executable, "-c", LIBRARIES)
+    with tempfile.TemporaryDirectory() as out:
+        command = (sys.executable, "-c", "from diffdip.cli import app; app()")
+        own = process_time(*command, "analyze", str(folder), "--out", out)
+    row("diffdip analyze, cold", f"{own:.2f} s", f"libraries, {libraries:.2f} s", own / libraries)
+
+    header("Where it spends it", ("", "seconds"))
+    for name, seconds in stages(folder).items():
+        line(name, f"{seconds:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
