@@ -4,6 +4,9 @@ The dashed lines of Fig. 1 are the model for samples I and II at 9.45 GHz with g
 C = 0. The published values need the `paper` convention: with the physical sign sample I would
 resonate at 647 and 380 mT instead of at the 62 and about 400 mT that the text states.
 
+Beside them are the spectra that such samples would give, of Lorentzian bands 80 mT wide (the paper
+states no width), and the positions read from these by a fit with the line at negative field.
+
     python experiments/figure1.py --out out
 """
 
@@ -12,10 +15,18 @@ from typing import Any, NamedTuple
 import jax
 import matplotlib as mpl
 import numpy as np
+import xarray as xr
 from matplotlib.figure import Figure
 from script import finish, made_by, parser_of, picture_files
 
-from diffdip import AnisotropyFields, resonance_field
+from diffdip import (
+    AnisotropyFields,
+    LinePositions,
+    SweptLine,
+    line_positions,
+    resonance_field,
+    swept_spectra,
+)
 from diffdip.plot import BLUE, STYLE, VERMILLION, angle_axis
 
 
@@ -30,6 +41,12 @@ Writes figure1.png and figure1.pdf. Example:
 
 FREQUENCY = 9.45e9
 DEGREES = np.linspace(0, 180, 361)
+SPECTRA = np.arange(0.0, 181.0, 15.0)
+"""Angles of the spectra, in degrees."""
+
+FIELD = np.linspace(0.0, 600.0, 601)
+WIDTH = 80.0
+"""Full width at half maximum of the bands, in mT like the fields of the sweep."""
 
 
 class Published(NamedTuple):
@@ -49,6 +66,7 @@ SAMPLES = (
 
 
 _solve = jax.jit(resonance_field)
+_sweep = jax.jit(swept_spectra)
 
 
 def fields(sample: Published, convention: str = "paper") -> np.ndarray:
@@ -62,6 +80,40 @@ def extrema(sample: Published, convention: str = "paper") -> tuple[float, float]
     """Hres in mT at 0° and at 90°."""
     curve = fields(sample, convention)
     return float(curve[DEGREES == 0][0]), float(curve[DEGREES == 90][0])
+
+
+def spectra(sample: Published) -> xr.Dataset:
+    """Derivative spectra of a sample as a spectrometer would record them, without noise."""
+    with jax.enable_x64(True):
+        energy = AnisotropyFields(sample.A / 1e3, sample.B / 1e3)
+        line = SweptLine(WIDTH / 1e3)
+        signal = np.asarray(_sweep(energy, np.radians(SPECTRA), FREQUENCY, FIELD / 1e3, line))
+    frequency = np.full(len(SPECTRA), FREQUENCY / 1e9)
+    return xr.Dataset(
+        {"signal": (("angle", "field"), signal)},
+        coords={"angle": SPECTRA, "field": FIELD, "frequency": ("angle", frequency)},
+    )
+
+
+def positions(sample: Published, definition: str = "lorentzian") -> LinePositions:
+    """Positions read from the spectra."""
+    return line_positions(spectra(sample), definition, line="strongest")
+
+
+def draw_spectra(axes: Any, sample: Published, color: str) -> None:
+    """Draw the spectra at the heights of their angles, Hres dashed, and the positions as dots."""
+    signal = spectra(sample)["signal"].values
+    scale = 0.9 * (SPECTRA[1] - SPECTRA[0]) / np.abs(signal).max()
+    for angle, one in zip(SPECTRA, signal, strict=True):
+        axes.plot(FIELD, angle + scale * one, color="black", linewidth=0.6)
+    found = positions(sample)
+    axes.plot(fields(sample), DEGREES, "--", color=color)
+    axes.plot(1e3 * found.field, np.degrees(found.angle), "o", color=color, markersize=3.5)
+    axes.set_xlim(FIELD[0], FIELD[-1])
+    axes.set_yticks(SPECTRA[::2])
+    axes.set_xlabel("field (mT)")
+    axes.set_ylabel(r"$\alpha_H$ (°)")
+    axes.set_title(sample.name, loc="left")
 
 
 def draw_samples(axes: Any) -> None:
@@ -94,10 +146,15 @@ def table() -> str:
 
 
 def figure() -> Figure:
-    """The figure, one column wide."""
+    """The figure, two columns wide: Hres(α_H) of both samples, and the spectra of each."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(85 / 25.4, 70 / 25.4), layout="constrained")
-        draw_samples(figure.add_subplot())
+        figure = Figure(figsize=(170 / 25.4, 75 / 25.4), layout="constrained")
+        both, *single = figure.subplots(1, 3, width_ratios=(1.9, 1, 1))
+        draw_samples(both)
+        for axes, sample, color in zip(single, SAMPLES, (BLUE, VERMILLION), strict=True):
+            draw_spectra(axes, sample, color)
+            found = positions(sample)
+            both.plot(np.degrees(found.angle), 1e3 * found.field, ".", color=color, markersize=3)
     return figure
 
 

@@ -210,6 +210,7 @@ def test_choices_of_the_folder_and_options_over_them(tmp_path):
     chosen = ("--near", 330.4, "--baseline", 1, "--convention", "physical")
     done = run("analyze", source, "--out", tmp_path / "a", *chosen)
     assert done.exit_code == 0, done.output
+    assert f"choices of {tmp_path / 'diffdip.toml'}" in done.stdout
     found = json.loads((tmp_path / "a" / "analysis.json").read_text())
     assert found["settings"] == {
         "definition": "gaussian",

@@ -40,6 +40,15 @@ def test_the_other_convention_is_excluded(figure1):
     assert (low, high) == (pytest.approx(647.1, abs=0.1), pytest.approx(379.9, abs=0.1))
 
 
+def test_positions_from_spectra_are_the_resonance_fields(figure1):
+    for sample in figure1.SAMPLES:
+        found = 1e3 * figure1.positions(sample).field
+        at = np.searchsorted(figure1.DEGREES, figure1.SPECTRA)
+        np.testing.assert_allclose(found, figure1.fields(sample)[at], atol=1e-3)
+    misplaced = 1e3 * figure1.positions(figure1.SAMPLES[0], "zero-crossing").field
+    assert misplaced[0] < 52.95 - 1  # without the line at negative field
+
+
 def test_the_printed_table(figure1):
     lines = figure1.table().splitlines()
     assert [lines[1].split()[-4:], lines[2].split()[-4:]] == [

@@ -1,7 +1,7 @@
 """`diffdip analyze`: from a folder of spectra to A, B, C and a report, in one command."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from .common import ConventionName, app, console, fail
 from .fits import print_fits
 from .spectra import Definition, SourceArgument, as_options, read_source, summary
 
+
+if TYPE_CHECKING:
+    from ..io.choices import Choices
 
 OPTIONS = {
     "near_mT": "--near",
@@ -104,7 +107,8 @@ def analyze(
         "skip_damaged": skip_damaged,
     }
     _check_out(source, out)
-    choices = _choices(source, config, {k: v for k, v in given.items() if v is not None})
+    path = config or _beside(source)
+    choices = _choices(path, {k: v for k, v in given.items() if v is not None})
 
     from ..analysis import analyze as analysis_of
     from ..io import OutputError, write_files
@@ -126,6 +130,8 @@ def analyze(
         fail(str(error))
     shown = console()
     shown.print(summary(spectra), markup=False, soft_wrap=True)
+    if path is not None:
+        shown.print(f"choices of {path}", markup=False, soft_wrap=True)
     low, high = 1e3 * found.positions.field.min(), 1e3 * found.positions.field.max()
     shown.print(f"{choices.definition}: {low:.3f} to {high:.3f} mT", markup=False)
     print_fits([found.document], written)
@@ -139,11 +145,17 @@ def _check_out(source: Path, out: Path) -> None:
         fail(f"--out {out}: is the folder of the spectra; expected another one")
 
 
-def _choices(source: Path, config: Path | None, of_options: dict[str, Any]) -> Any:
-    from ..io.choices import NAME, ConfigError, check_choice, read_choices, resolved
+def _beside(source: Path) -> Path | None:
+    """The file of choices in the folder of the spectra, if there is one."""
+    from ..io.choices import NAME
 
-    beside = (source if source.is_dir() else source.parent) / NAME
-    path = config or (beside if beside.exists() else None)
+    path = (source if source.is_dir() else source.parent) / NAME
+    return path if path.exists() else None
+
+
+def _choices(path: Path | None, of_options: dict[str, Any]) -> "Choices":
+    from ..io.choices import ConfigError, check_choice, read_choices, resolved
+
     try:
         of_file = {} if path is None else read_choices(path)
     except ConfigError as error:
