@@ -94,7 +94,8 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
         *positions.warnings,
         *residual_warnings(result),
     ]
-    name, source = str(attributes.get("title", "")), str(attributes.get("source", ""))
+    name = str(attributes.get("title") or "sample")
+    source = str(attributes.get("source", ""))
     document = fit_document(result, name, source, warnings)
     return Analysis(spectra, positions, result, document, choices)
 

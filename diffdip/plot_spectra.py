@@ -62,7 +62,7 @@ def figure_spectra(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
         axes.margins(x=0, y=0.02)
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
         if step > 1:
-            axes.set_title(f"every {step}th spectrum", loc="left")
+            axes.set_title(f"one spectrum of {step} is drawn", loc="left")
     return figure
 
 
@@ -103,7 +103,7 @@ def figure_correlation(result: "FitResult") -> Figure:
         axes.imshow(result.correlation, cmap="RdBu_r", vmin=-1, vmax=1)
         for (i, j), value in np.ndenumerate(result.correlation):
             color = "white" if abs(value) > 0.6 else "black"
-            text = f"{value:.2f}" if np.isfinite(value) else "?"
+            text = f"{round(value, 2) + 0.0:.2f}" if np.isfinite(value) else "?"
             axes.text(j, i, text.replace("-", "−"), ha="center", va="center", color=color)
         axes.set_xticks(range(len(names)), names)
         axes.set_yticks(range(len(names)), names)

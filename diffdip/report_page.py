@@ -97,10 +97,9 @@ def report_page(
 def _summary(analysis: "Analysis") -> str:
     angles = np.degrees(analysis.positions.angle)
     attributes = analysis.spectra.attrs
-    return (
-        f"{len(angles)} spectra from {angles[0]:g} to {angles[-1]:g}°, "
-        f"{attributes.get('format', 'unknown format')}, read from {attributes.get('source', '')}"
-    )
+    origin = [str(attributes[name]) for name in ("format", "source") if attributes.get(name)]
+    rotation = f"{len(angles)} spectra from {angles[0]:g} to {angles[-1]:g}°"
+    return ", ".join([rotation, *origin])
 
 
 def _result(analysis: "Analysis", document: Mapping[str, Any]) -> str:
@@ -175,7 +174,10 @@ def _positions(analysis: "Analysis") -> str:
     )
     forms = ("{:.5g}", "{:.4f}", "{:.2g}", "{:.3g}", "{:+.4f}", "{:.6f}")
     rows = [
-        [form.format(value) for form, value in zip(forms, row, strict=True)]
+        [
+            form.format(value) if np.isfinite(value) else "-"
+            for form, value in zip(forms, row, strict=True)
+        ]
         for row in zip(*columns, strict=True)
     ]
     heads = ("angle (°)", "field (mT)", "σ (mT)", "width (mT)", "residual (mT)", "frequency (GHz)")

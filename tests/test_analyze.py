@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spectra_files as files
+import xarray as xr
 from test_cli_spectra import refused, run, several_lines
 
+import diffdip
 from diffdip.io import read_table
+from diffdip.report import analysis_files
 
 
 GONIOMETER = Path(__file__).parent.parent.parent / "shared" / "data" / "goniometer_magnettech"
@@ -340,3 +343,23 @@ def test_the_goniometer_folder(tmp_path):
     assert "that of each angle, as the files state" in report.text
     assert run("analyze", source, "--out", tmp_path / "again").exit_code == 0
     same_files(contents(tmp_path / "again"), contents(tmp_path / "a"))
+
+
+def test_a_dataset_of_ones_own_needs_no_attributes():
+    spectra = read_spectra_without_attributes()
+    found = diffdip.analyze(spectra, diffdip.Choices(definition="midpoint"))
+    assert found.name == "sample"
+    made = analysis_files(found)
+    assert made.keys() == WRITTEN
+    assert "7 spectra from 0 to 180°" in Page(made["report.html"].decode()).text
+    with pytest.raises(ValueError, match="smoothing = 4"):
+        diffdip.Choices(smoothing=4)
+
+
+def read_spectra_without_attributes():
+    angle, field = np.linspace(0, 180, 7), files.FIELD
+    x = field - 338 - np.cos(2 * np.radians(angle))[:, None]
+    coordinates = {"angle": angle, "field": field, "frequency": ("angle", np.full(7, 9.45))}
+    return xr.Dataset(
+        {"signal": (("angle", "field"), -x * np.exp(-(x**2) / 2))}, coords=coordinates
+    )
