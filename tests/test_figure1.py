@@ -58,10 +58,13 @@ def test_the_printed_table(figure1):
 
 
 def test_the_figure_shows_the_stated_values(figure1):
-    [axes] = figure1.figure().axes
+    axes, *stacks = figure1.figure().axes
     [stated] = [line for line in axes.lines if line.get_marker() == "o"]
     np.testing.assert_array_equal(stated.get_xydata(), [[0, 62], [90, 400]])
     assert [line.get_linestyle() for line in axes.lines].count("--") == 2
+    for stack, sample in zip(stacks, figure1.SAMPLES, strict=True):
+        [dots] = [line for line in stack.lines if line.get_marker() == "o"]
+        np.testing.assert_allclose(dots.get_xdata()[[0, 6]], figure1.extrema(sample), atol=1e-3)
 
 
 def test_the_script_writes_its_figure(figure1, tmp_path, capsys):
