@@ -181,9 +181,10 @@ def test_the_page_has_the_numbers_of_the_document(analysed):
     cells = page(analysed[1]).cells
     fit = json.loads((analysed[1] / "analysis.json").read_text())["fit"]
     for name in ("A", "B", "C"):
-        value = cells[cells.index(f"{name} (mT)") + 1].split(" ")[0]
+        value, sign, error = cells[cells.index(f"{name} (mT)") + 1].split(" ")
         expected = fit["parameters"][f"{name}_mT"]["value"]
         assert float(value) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+        assert (sign, error) == ("±", "?")  # three points and three parameters
 
 
 def test_origin_table_has_rows_of_names_units_and_comments(analysed):

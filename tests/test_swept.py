@@ -103,6 +103,17 @@ def test_amplitude_is_the_height_of_the_absorption():
     assert np.trapezoid(signal, field) == pytest.approx(5.0, rel=1e-5)
 
 
+def test_the_baseline_is_a_polynomial_over_the_sweep():
+    shape = {"width": 0.05, "amplitude": np.array(2.0)}
+    bare, drifting = (
+        dd.SweptLine(**shape),
+        dd.SweptLine(**shape, baseline=np.array([0.5, 2.0, 1.0])),
+    )
+    x = np.linspace(-1, 1, len(FIELD))
+    added = dd.swept_line(FIELD, 0.2, drifting) - dd.swept_line(FIELD, 0.2, bare)
+    np.testing.assert_allclose(added, 0.5 + 2 * x + x**2, atol=1e-12)
+
+
 def test_spectra_have_their_lines_at_the_resonance_fields():
     energy, angle = dd.AnisotropyFields(0.1915, 0.2046), np.radians([0.0, 20.0, 90.0])
     line = dd.SweptLine(np.array([0.03, 0.04, 0.05]), amplitude=2.0, baseline=DRIFT)
