@@ -134,6 +134,10 @@ def read_choices(path: Path) -> dict[str, Any]:
         expected = ", ".join(RULES)
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}; expected {expected}")
     try:
+        for name, value in found.items():
+            check_choice(name, value)
+        numbers = {name: float(v) for name, v in found.items() if RULES[name].types == _NUMBER}
+        found |= numbers
         Choices(**found)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
