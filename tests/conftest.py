@@ -1,11 +1,4 @@
-"""Every test runs in float64 with strict promotion, and with array shapes checked at each call.
-
-What XLA compiled is kept in `.pytest_cache`, a folder for each worker, also for the processes and
-notebooks that tests start, and for the next run.
-"""
-
-import os
-from pathlib import Path
+"""Every test runs in float64 with strict promotion, and with array shapes checked at each call."""
 
 from jaxtyping import install_import_hook
 
@@ -18,12 +11,6 @@ import pytest
 from hypothesis import settings
 
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-CACHE = str(Path(__file__).parent.parent / ".pytest_cache" / "jax" / WORKER)
-os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
-jax.config.update("jax_compilation_cache_dir", CACHE)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("project")
