@@ -128,7 +128,7 @@ def _count(systems: DipoleSystem, between_crystals: bool) -> dict[str, jax.Array
         pairs = dominant_pairs(system, KEPT, between_crystals=between_crystals)
         counted = {f"pairs_{part}": pairs.number_carrying(part / 100) for part in FRACTIONS}
         counted |= {"distance": pairs.distance[0], "share": pairs.share[0]}
-        needed = jnp.arange(KEPT) < counted["pairs_80"]
+        needed = jnp.arange(KEPT, dtype=jnp.int32) < counted["pairs_80"]
         if pairs.same_crystal is not None and not between_crystals:
             different = ~pairs.same_crystal & (pairs.first >= 0)
             counted |= {

@@ -136,8 +136,9 @@ def test_numbers_are_those_of_dominant_pairs(script, between):
     ("column", "spacing", "between"), [(1, 0.26, False), (2, 0.0, False), (3, 0.0, True)]
 )
 def test_the_table_shows_the_cases(script, written, column, spacing, between):
-    model = NanocrystalPacking(CRYSTALS, extra_spacing=spacing)
-    result = script.run_model(model, SAMPLES, SEED, between_crystals=between)
+    with jax.enable_x64(True):  # as the script does
+        model = NanocrystalPacking(CRYSTALS, extra_spacing=spacing)
+        result = script.run_model(model, SAMPLES, SEED, between_crystals=between)
     lines = (written / "dominant_pairs.csv").read_text(encoding="utf-8").splitlines()
     printed = {row[0]: row[column] for row in csv.reader(lines)}
     for name, row in script.summary(result).items():

@@ -116,7 +116,8 @@ def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
             assert {name: after[name] for name in before if name not in parts} == {
                 name: data for name, data in before.items() if ".partial" not in name
             }
-            begun = {name.split("/c/")[1].split("/")[0] for name in after if "/c/" in name}
+            whole = after.keys() - parts
+            begun = {name.split("/c/")[1].split("/")[0] for name in whole if "/c/" in name}
             complete = {
                 batch
                 for batch in begun

@@ -419,14 +419,14 @@ HOSTILE = {
 def test_a_hostile_file_costs_little(tmp_path, case):
     """About a million bytes, made to take long: read or refused within seconds."""
     path = write(tmp_path, "a_10deg.dat", HOSTILE[case])
-    start = time.perf_counter()
+    start = time.process_time()
     said = ""
     try:
         assert read_spectra(path).sizes["angle"] == 1
     except SpectrumError as error:
         said = str(error)
     assert len(said) < 500
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_what_is_no_file(tmp_path):

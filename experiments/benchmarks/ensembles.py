@@ -1,12 +1,14 @@
 """Speed and memory of ensembles, against a C kernel and a numba program in the same run.
 
-    python experiments/benchmarks/ensembles.py [--parts pairs figure5 memory accelerator] [--quick]
+    python experiments/benchmarks/ensembles.py [--parts pairs figure5 gradient memory accelerator]
+                                              [--quick]
 
 Prints tables in Markdown:
 
 pairs        pair sum and its derivatives, unique pairs per second, against C with OpenMP that is
              compiled on the spot. C is in float32, as the pair sum here; float64 is not compared.
 figure5      the ensembles of Fig. 5 from sampling to statistics, against the same in numba
+gradient     derivatives of the median of |B| by all parameters, against that median alone
 memory       peak memory of a process that simulates few and many samples
 accelerator  pair sum on a GPU, against its peak (where JAX has one; never measured so far)
 
@@ -18,13 +20,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 import pairs
 from c_reference import FLAGS, compile_pair_sum
-from harness import header, line, machine, row
+from harness import best_time, header, line, machine, row
 
 import diffdip as dd
 from diffdip.ensemble import BatchPlan
@@ -34,7 +37,7 @@ from diffdip.units import FIELD_UNIT, MOMENT_SPIN_HALF
 SIZES, SAMPLES = (2, 10, 20, 100), 2000
 QUICK_SIZES, QUICK_SAMPLES = (2,), 200
 REPEATS = 3
-PARTS = ("pairs", "figure5", "memory", "accelerator")
+PARTS = ("pairs", "figure5", "gradient", "memory", "accelerator")
 
 START = "import jax; jax.numpy.zeros(1).block_until_ready()"
 MEMORY = {
@@ -145,6 +148,25 @@ def shares(sizes: Sequence[int], samples: int) -> None:
         line(f"{size} crystals", *(f"{s:.3f} s" for s in split(size, samples)))
 
 
+def gradient(sizes: Sequence[int], samples: int) -> None:
+    """Print what the derivatives by all parameters cost, beside the statistic itself."""
+    statistic = dd.Quantile(dd.Magnitude("B"))
+    header(f"Derivatives of {statistic.label}, {samples} samples (ratio: times the cost)")
+    for size in sizes:
+        model = dd.NanocrystalPacking(n_crystals=size)
+        derive = partial(dd.sensitivity, model, statistic, n_samples=samples, progress=False)
+        alone = best_time(partial(_median, model, samples), REPEATS)
+        reference = f"the statistic, {alone:.3f} s"
+        ways = {"": derive, ", by central differences": partial(derive, method="differences")}
+        for name, call in ways.items():
+            taken = best_time(call, REPEATS)
+            row(f"{size} crystals{name}", f"{taken:.3f} s", reference, taken / alone)
+
+
+def _median(model: dd.AbstractModel, samples: int) -> float:
+    return float(np.median(np.abs(dd.simulate(model, samples, progress=False).B)))
+
+
 def described(fields: Fields) -> tuple[str, str]:
     """Median of |B| with its interval, and mean number of dipoles, as text."""
     median = dd.quantiles(1e3 * np.abs(fields["B"]), 0.5)
@@ -210,6 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figure5(QUICK_SIZES if quick else SIZES, QUICK_SAMPLES if quick else SAMPLES)
         if not quick:
             shares(SIZES, SAMPLES)
+    if "gradient" in options.parts:
+        gradient(QUICK_SIZES if quick else SIZES[1::2], QUICK_SAMPLES if quick else SAMPLES)
     if "memory" in options.parts:
         memory(QUICK_MEMORY if quick else MEMORY)
     if "accelerator" in options.parts:
