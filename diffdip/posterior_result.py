@@ -91,6 +91,7 @@ class Draws:
 
     @staticmethod
     def nothing(shape: tuple[int, int], size: int) -> "Draws":
+        """NaN for (chains, draws) of so many parameters, where no point has finite density."""
         nan, no = np.full(shape, np.nan), np.zeros(shape, bool)
         return Draws(np.full((*shape, size), np.nan), nan, no.astype(int), no, no)
 
@@ -104,6 +105,12 @@ def posterior_of(
     bounds: tuple[np.ndarray, np.ndarray],
     settings: dict[str, Any],
 ) -> Posterior:
+    """What draws say: moments, intervals, how well the chains mix, and doubts in words.
+
+    `samples` (chains, draws, parameters) in the order of `names`, "sigma" last where it was
+    sampled; `drawn` the same draws without it, with what the sampler saw; `minima` (k, p) of χ²,
+    the best first; `bounds` (lower, upper) of the priors without sigma. Tesla and radians.
+    """
     flat = samples.reshape(-1, samples.shape[-1])
     levels = [0.5, *(0.5 + side * level / 2 for level, _ in LEVELS.values() for side in (-1, 1))]
     median, *ends = np.quantile(flat, levels, axis=0)

@@ -7,12 +7,12 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 import spectra_files as files
 import xarray as xr
+from raw_data import GONIOMETER, needs_goniometer
 from test_cli_spectra import refused, run, several_lines
 
 import diffdip
@@ -20,7 +20,6 @@ from diffdip.io import read_table
 from diffdip.report import analysis_files
 
 
-GONIOMETER = Path(__file__).parent.parent.parent / "shared" / "data" / "goniometer_magnettech"
 WRITTEN = {
     *("report.html", "analysis.json", "positions.csv", "points.csv", "curve.csv", "origin.csv"),
     *("config.toml", "spectra.pdf", "map.pdf", "fit.pdf", "correlation.pdf", "branches.pdf"),
@@ -329,7 +328,7 @@ def test_mistakes_leave_what_was_there(tmp_path):
     assert contents(out) == {"report.html": b"of before"}
 
 
-@pytest.mark.skipif(not GONIOMETER.is_dir(), reason="the raw sweeps are not beside the checkout")
+@needs_goniometer
 def test_the_goniometer_folder(tmp_path):
     source = tmp_path / "goniometer"
     shutil.copytree(GONIOMETER, source)

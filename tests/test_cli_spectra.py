@@ -2,18 +2,15 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import spectra_files as files
+from raw_data import GONIOMETER, needs_goniometer
 from typer.testing import CliRunner
 
 from diffdip.cli import app
 from diffdip.io import read_spectra, read_table
-
-
-GONIOMETER = Path(__file__).parent.parent.parent / "shared" / "data" / "goniometer_magnettech"
 
 
 def run(*arguments):
@@ -164,7 +161,7 @@ def test_mistakes_are_one_line_and_leave_what_was_there(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d.csv", "matrix.tsv", "t.csv"]
 
 
-@pytest.mark.skipif(not GONIOMETER.is_dir(), reason="the raw sweeps are not beside the checkout")
+@needs_goniometer
 def test_from_sweeps_to_anisotropy(tmp_path):
     table, out = tmp_path / "t.csv", tmp_path / "fit"
     assert run("positions", GONIOMETER, "--out", table).exit_code == 0

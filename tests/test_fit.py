@@ -132,6 +132,10 @@ def test_three_planes_give_all_of_the_tensor():
     for name, value in truth.items():
         assert abs(result.values[name] - value) < 4 * result.standard_errors[name]
         assert result.standard_errors[name] < 1e-3
+    # one plane alone cannot
+    alone = dd.fit_joint(series[:1], model=dd.FullTensorModel())
+    worst = max(alone.standard_errors[n] for n in ("Cxz", "Cyz"))
+    assert worst > 10 * max(result.standard_errors.values())
 
 
 def film(values):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from raw_data import GONIOMETER, needs_goniometer
 
 from diffdip.io import example_path, read_table
 from diffdip.units import MU_B, PLANCK
 
 
 ROOT = Path(__file__).parent.parent
-RAW = ROOT.parent / "shared" / "data" / "goniometer_magnettech"
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def second_harmonic(angle, values):
     return mean, np.hypot(cosine, sine), phase, np.sqrt(np.mean(rest**2))
 
 
-@pytest.mark.skipif(not RAW.is_dir(), reason="the raw sweeps are not beside the checkout")
+@needs_goniometer
 def test_the_table_is_what_the_raw_sweeps_give(script):
-    assert script.table(RAW) == example_path().read_text(encoding="utf-8")
+    assert script.table(GONIOMETER) == example_path().read_text(encoding="utf-8")
 
 
 def test_fields_at_three_angles(sample):

@@ -6,11 +6,11 @@ import struct
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import spectra_files as files
+from raw_data import GONIOMETER, ROTATION, needs_goniometer, needs_rotation
 
 from diffdip.io import (
     InputError,
@@ -22,16 +22,6 @@ from diffdip.io import (
 )
 from diffdip.io.angles import angle_in_name
 from diffdip.line_positions import each_sweep
-
-
-DATA = Path(__file__).parent.parent.parent / "shared" / "data"
-GONIOMETER, ROTATION = DATA / "goniometer_magnettech", DATA / "esp_mgo_rotation"
-needs_goniometer = pytest.mark.skipif(
-    not GONIOMETER.is_dir(), reason="the raw sweeps are not beside the checkout"
-)
-needs_rotation = pytest.mark.skipif(
-    not ROTATION.is_dir(), reason="the raw rotation is not beside the checkout"
-)
 
 
 def message(path, **options):

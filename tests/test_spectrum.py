@@ -1,10 +1,9 @@
 """Lines and their positions: against analytic lines, scatter of noise, and measured sweeps."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
+from raw_data import GONIOMETER, ROTATION, needs_goniometer, needs_rotation
 from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import brentq
 from scipy.signal import hilbert
@@ -19,14 +18,6 @@ from diffdip.spectrum import LineError, smooth
 from diffdip.units import MU_B, PLANCK
 
 
-DATA = Path(__file__).parent.parent.parent / "shared" / "data"
-GONIOMETER, ROTATION = DATA / "goniometer_magnettech", DATA / "esp_mgo_rotation"
-needs_goniometer = pytest.mark.skipif(
-    not GONIOMETER.is_dir(), reason="the raw sweeps are not beside the checkout"
-)
-needs_rotation = pytest.mark.skipif(
-    not ROTATION.is_dir(), reason="the raw rotation is not beside the checkout"
-)
 FIELD = np.linspace(320.0, 356.0, 721)
 
 

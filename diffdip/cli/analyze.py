@@ -8,7 +8,15 @@ import typer
 from ..progress import progress_bar
 from .common import ConventionName, app, console, fail
 from .fits import print_fits
-from .spectra import Definition, SourceArgument, as_options, read_source, summary
+from .spectra import (
+    Definition,
+    NearOption,
+    SourceArgument,
+    as_options,
+    extent,
+    read_source,
+    summary,
+)
 
 
 if TYPE_CHECKING:
@@ -38,12 +46,7 @@ def analyze(
         Definition | None,
         typer.Option(help="What the position of a line is. [default: zero-crossing]"),
     ] = None,
-    near: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MT", help="Follow the line nearest to this field at the least angle."
-        ),
-    ] = None,
+    near: NearOption = None,
     strongest: Annotated[
         bool | None,
         typer.Option("--strongest", help="Take the strongest line of each angle."),
@@ -132,8 +135,7 @@ def analyze(
     shown.print(summary(spectra), markup=False, soft_wrap=True)
     if path is not None:
         shown.print(f"choices of {path}", markup=False, soft_wrap=True)
-    low, high = 1e3 * found.positions.field.min(), 1e3 * found.positions.field.max()
-    shown.print(f"{choices.definition}: {low:.3f} to {high:.3f} mT", markup=False)
+    shown.print(extent(found.positions), markup=False)
     print_fits([found.document], written)
 
 

@@ -12,6 +12,8 @@ from .common import app, console, fail
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..line_positions import LinePositions
+
 
 class Definition(StrEnum):
     """What the position of a line is."""
@@ -33,6 +35,10 @@ SourceArgument = Annotated[
 SkipOption = Annotated[
     bool,
     typer.Option("--skip-damaged", help="Go on without files that cannot be read, and name them."),
+]
+NearOption = Annotated[
+    float | None,
+    typer.Option(metavar="MT", help="Follow the line nearest to this field at the least angle."),
 ]
 
 
@@ -73,12 +79,7 @@ def positions(
     definition: Annotated[
         Definition, typer.Option(help="What the position of a line is.")
     ] = Definition.ZERO_CROSSING,
-    near: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MT", help="Follow the line nearest to this field at the least angle."
-        ),
-    ] = None,
+    near: NearOption = None,
     strongest: Annotated[
         bool, typer.Option("--strongest", help="Take the strongest line of each angle.")
     ] = False,
@@ -135,8 +136,7 @@ def positions(
         fail(str(error))
     shown = console()
     shown.print(summary(spectra), markup=False, soft_wrap=True)
-    low, high = 1e3 * found.field.min(), 1e3 * found.field.max()
-    shown.print(f"{definition}: {low:.3f} to {high:.3f} mT", markup=False)
+    shown.print(extent(found), markup=False)
     for sentence in found.warnings:
         shown.print(sentence, markup=False, soft_wrap=True)
     shown.print(f"wrote {out}", markup=False, soft_wrap=True)
@@ -163,6 +163,12 @@ def summary(spectra: "xr.Dataset") -> str:
         f"{len(angles)} angles from {angles[0]:g} to {angles[-1]:g}°, {count} samples, "
         f"{spectra.attrs.get('format', 'unknown format')}"
     )
+
+
+def extent(found: "LinePositions") -> str:
+    """One line on what was found."""
+    low, high = 1e3 * found.field.min(), 1e3 * found.field.max()
+    return f"{found.settings['definition']}: {low:.3f} to {high:.3f} mT"
 
 
 def as_options(message: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..line_positions import DEFINITIONS
 from .columns import InputError
+from .text import read_regular
 
 
 NAME = "diffdip.toml"
@@ -119,14 +120,11 @@ def read_choices(path: Path) -> dict[str, Any]:
     ...     read_choices(path)
     {'definition': 'midpoint', 'baseline': 1}
     """
+    content = read_regular(path, MAX_BYTES, ConfigError, "a file of choices")
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: more than {MAX_BYTES} bytes; expected a few choices")
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ConfigError(f"{path}: more than {MAX_BYTES} bytes; expected a few choices")
         found = tomllib.loads(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: is no TOML: {error}") from None
     unknown = [name for name in found if name not in RULES]

@@ -17,6 +17,7 @@ from .magnettech import is_magnettech, read_magnettech
 from .spectra_netcdf import is_netcdf, read_netcdf
 from .spectra_text import read_text
 from .sweep import SpectrumError, Sweep, checked
+from .text import read_regular
 
 
 Attributes = dict[str, str | float]
@@ -146,13 +147,7 @@ def _kind(path: Path) -> Kind | None:
 
 
 def _head(path: Path) -> bytes:
-    try:
-        if path.exists() and not path.is_file():
-            raise SpectrumError(f"{path}: is not a regular file; expected a file of spectra")
-        with path.open("rb") as stream:
-            return stream.read(HEAD)
-    except OSError as error:
-        raise SpectrumError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return read_regular(path, HEAD, SpectrumError, "a file of spectra")[:HEAD]
 
 
 def _descriptor(path: Path) -> tuple[Path, Kind]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .columns import ACCEPTED, InputError
-from .text import read_at_most
+from .text import read_regular
 
 
 MAX_BYTES = 200_000_000
@@ -43,18 +43,10 @@ class Sweep:
 
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     """All bytes of a regular file. Raises `SpectrumError`, also beyond `limit` bytes."""
-    try:
-        if path.exists() and not path.is_file():
-            raise SpectrumError(f"{path}: is not a regular file; expected a file of spectra")
-        data = read_at_most(path, limit)
-    except SpectrumError:
-        raise
-    except OSError as error:
-        raise SpectrumError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a null byte in the name
-        raise SpectrumError(f"{str(path)!r}: cannot be read: {error}") from None
+    expected = "a file of spectra"
+    data = read_regular(path, limit, SpectrumError, expected)
     if len(data) > limit:
-        raise SpectrumError(f"{path}: larger than {limit // 10**6} MB; expected a file of spectra")
+        raise SpectrumError(f"{path}: larger than {limit // 10**6} MB; expected {expected}")
     return data
 
 

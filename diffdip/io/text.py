@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from .columns import TableError, shown
+from .columns import InputError, TableError, shown
 
 
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -18,20 +18,32 @@ def read_lines(path: Path, limit: int, purpose: str) -> list[tuple[int, str]]:
 
     Raises `TableError` for anything but a text file of at most `limit` bytes.
     """
-    data = _read(path, limit)
+    expected = "a CSV or TSV file"
+    if path.is_dir():
+        raise TableError(f"{path}: is a folder; expected {expected}")
+    data = read_regular(path, limit, TableError, expected)
     if len(data) > limit:
         raise TableError(f"{path}: larger than {limit // 10**6} MB; expected {purpose}")
     return list(enumerate(io.StringIO(_decode(path, data), newline=None), start=1))
 
 
-def read_at_most(path: Path, limit: int) -> bytes:
-    """All bytes of a file, of a larger one `limit` + 1, in no more memory than it needs.
+def read_regular(path: Path, limit: int, failure: type[InputError], expected: str) -> bytes:
+    """All bytes of a regular file, of a larger one `limit` + 1, in no more memory than it needs.
 
-    Raises `OSError`, and `ValueError` for a name with a null byte.
+    Raises `failure` for anything else; `expected` says what was.
     """
-    with path.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        return stream.read(min(size, limit) + 1)
+    try:
+        if path.exists() and not path.is_file():
+            raise failure(f"{path}: is not a regular file; expected {expected}")
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            return stream.read(min(size, limit) + 1)
+    except failure:
+        raise
+    except OSError as error:
+        raise failure(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a null byte in the name
+        raise failure(f"{str(path)!r}: cannot be read: {error}") from None
 
 
 def is_comment(line: str) -> bool:
@@ -73,21 +85,6 @@ def to_number(where: str, cell: str, delimiter: str) -> float:
     if not _NUMBER.fullmatch(text) or ("," in text and delimiter == ","):
         raise TableError(f"{where}: {shown(cell)} is not a finite number; {expected}")
     return float(text.replace(",", "."))
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        if path.is_dir():
-            raise TableError(f"{path}: is a folder; expected a CSV or TSV file")
-        if path.exists() and not path.is_file():
-            raise TableError(f"{path}: is not a regular file; expected a CSV or TSV file")
-        return read_at_most(path, limit)
-    except TableError:
-        raise
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a null byte in the name
-        raise TableError(f"{str(path)!r}: cannot be read: {error}") from None
 
 
 def _decode(path: Path, data: bytes) -> str:
