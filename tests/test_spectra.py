@@ -419,6 +419,11 @@ def test_a_hostile_file_costs_little(tmp_path, case):
     assert time.process_time() - start < 2
 
 
+def test_a_header_too_wide_is_said(tmp_path):
+    path = write(tmp_path, "a_10deg.dat", HOSTILE["wide header"])
+    assert message(path).endswith("a_10deg.dat, row 1: 300001 columns; expected up to 10000")
+
+
 def test_what_is_no_file(tmp_path):
     assert message(tmp_path / "none.xml").endswith("cannot be read: No such file or directory")
     assert ": no spectra in this folder; expected .xml" in message(tmp_path)

@@ -19,6 +19,9 @@ _STATED = re.compile(
     r"[\s#%;]*(?P<name>[^=:\d]{1,60}?)\s*[=:]\s*(?P<value>[-−+]?[\d.,]+(?:[eE][-+]?\d+)?)"
     r"\s*(?P<unit>[^\s\d]{0,12})\s*"
 )
+MAX_COLUMNS = 10_000
+"""Wider tables are refused: a matrix has a column for each angle."""
+
 LONGEST = 200
 """Longer comments and cells of a header are no statements of an angle or frequency."""
 
@@ -104,6 +107,10 @@ def read_text(path: Path) -> list[Sweep]:
     delimiter = delimiter_of(header)
     rows = [(number, split(path, number, line, delimiter)) for number, line in body[1:]]
     text = _Text(path, delimiter, split(path, first, header, delimiter), rows)
+    if len(text.header) > MAX_COLUMNS:
+        raise SpectrumError(
+            f"{path}, row {first}: {len(text.header)} columns; expected up to {MAX_COLUMNS}"
+        )
     if not rows:
         raise SpectrumError(f"{path}: no rows of numbers after the header in row {first}")
     columns = {column.quantity: column for column in _columns(text, first)}
