@@ -13,6 +13,7 @@ from matplotlib.ticker import MultipleLocator
 from .io.results import as_shown
 from .line_positions import each_sweep
 from .plot import BLUE, ONE_COLUMN, STYLE, VERMILLION
+from .spectrum import sorted_samples
 
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def figure_correlation(result: "FitResult") -> Figure:
 
 def _scaled(sweeps: Sweeps) -> Sweeps:
     """Sweeps by ascending field, about their medians, the largest signal of all being one."""
-    ordered = [(f[np.argsort(f)], s[np.argsort(f)]) for f, s in sweeps]
+    ordered = [sorted_samples(*sweep) for sweep in sweeps]
     centred = [(field, signal - np.median(signal)) for field, signal in ordered]
     largest = max(float(np.abs(signal).max()) for _, signal in centred) or 1.0
     return [(field, signal / largest) for field, signal in centred]

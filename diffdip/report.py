@@ -13,8 +13,7 @@ from .io.spectra import positions_table
 from .plot import figure_bytes, figure_curve, figure_fit
 from .plot_spectra import figure_correlation, figure_map, figure_spectra
 from .report_page import report_page
-from .resonance import Branches
-from .units import MU_B, PLANCK
+from .resonance import Branches, larmor_field
 
 
 if TYPE_CHECKING:
@@ -64,8 +63,10 @@ def analysis_document(analysis: "Analysis", lag_deg: float) -> dict[str, Any]:
 
 def analysis_figures(analysis: "Analysis", branches: Branches) -> dict[str, "Figure"]:
     """Figures by name; `branches` are the resonances of the fitted model at the angles drawn."""
-    hertz = float(np.mean(analysis.positions.frequency))
-    larmor = hertz * PLANCK / (MU_B * analysis.fit.values["g"])
+    with jax.enable_x64(True):
+        larmor = float(
+            larmor_field(np.mean(analysis.positions.frequency), analysis.fit.values["g"])
+        )
     angle = np.radians(curve_grid(analysis.positions.angle))
     return {
         "spectra": figure_spectra(analysis.spectra, analysis.positions),

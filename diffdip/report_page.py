@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .io.parameter_text import heading, interval_text, number, value_text
+from .line_shapes import SHAPES
 
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _assumptions(analysis: "Analysis") -> list[tuple[str, str]]:
     line = {"only": "the only one of each spectrum", "strongest": "the strongest of each angle"}
     near = f"followed from the one nearest to {choices.near_mT} mT at the first angle"
     baseline = settings["baseline"]
-    fitted = choices.definition in ("lorentzian", "gaussian", "pseudo-voigt")
+    fitted = choices.definition in SHAPES
     polynomial = f"polynomial of order {baseline}, " + ("fitted" if fitted else "taken off")
     phase = settings["phase_deg"]
     weights = "1/σ², σ from the noise of each spectrum"

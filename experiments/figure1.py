@@ -100,13 +100,12 @@ def positions(sample: Published, definition: str = "lorentzian") -> LinePosition
     return line_positions(spectra(sample), definition, line="strongest")
 
 
-def draw_spectra(axes: Any, sample: Published, color: str) -> None:
+def draw_spectra(axes: Any, sample: Published, found: LinePositions, color: str) -> None:
     """Draw the spectra at the heights of their angles, Hres dashed, and the positions as dots."""
     signal = spectra(sample)["signal"].values
     scale = 0.9 * (SPECTRA[1] - SPECTRA[0]) / np.abs(signal).max()
     for angle, one in zip(SPECTRA, signal, strict=True):
         axes.plot(FIELD, angle + scale * one, color="black", linewidth=0.6)
-    found = positions(sample)
     axes.plot(fields(sample), DEGREES, "--", color=color)
     axes.plot(1e3 * found.field, np.degrees(found.angle), "o", color=color, markersize=3.5)
     axes.set_xlim(FIELD[0], FIELD[-1])
@@ -152,8 +151,8 @@ def figure() -> Figure:
         both, *single = figure.subplots(1, 3, width_ratios=(1.9, 1, 1))
         draw_samples(both)
         for axes, sample, color in zip(single, SAMPLES, (BLUE, VERMILLION), strict=True):
-            draw_spectra(axes, sample, color)
             found = positions(sample)
+            draw_spectra(axes, sample, found, color)
             both.plot(np.degrees(found.angle), 1e3 * found.field, ".", color=color, markersize=3)
     return figure
 
