@@ -1,5 +1,6 @@
 """diffdip: the differentiable way to understand magnetic anisotropy made by dipoles."""
 
+from . import magnetometry as magnetometry
 from .analysis import Analysis as Analysis, analyze as analyze
 from .cauchy import (
     CauchyLaw as CauchyLaw,

@@ -29,6 +29,9 @@ LENGTHS: Final = (
     "extra_spacing",
 )
 
+SMALLER_STEPS: Final = {"volume_fraction": 0.5}
+"""Shares of the step of a difference: 10 % more in the same volume take three times as long."""
+
 LENGTHS_TOGETHER: Final = "all lengths"
 """Name of the slope under a scaling of all lengths."""
 
@@ -71,30 +74,31 @@ def methods_of(model: AbstractModel, names: Sequence[str], method: str = "auto")
 class Runs(NamedTuple):
     """Models that differ from one in several parameters, to difference what they give.
 
-    `signs` (run, parameter): up, down, or left alone, by `step` in the logarithm.
+    `signs` (run, parameter): up, down, or left alone, by `steps` (parameter) in the logarithm.
     """
 
     models: list[AbstractModel]
     signs: np.ndarray
-    step: float
+    steps: np.ndarray
 
     @staticmethod
     def of(model: AbstractModel, names: Sequence[str], step: float, shared: bool = True) -> "Runs":
         """All parameters change in each run, or one at a time."""
         signs = _factorial(len(names)) if shared else np.kron(np.eye(len(names)), [[1], [-1]])
+        steps = np.array([step * SMALLER_STEPS.get(name, 1) for name in names])
         models = []
-        for run in signs:
+        for run in signs * steps:
             changed = model
-            for name, sign in zip(names, run, strict=True):
-                value = getattr(model, name) * float(np.exp(step * sign))
+            for name, change in zip(names, run, strict=True):
+                value = getattr(model, name) * float(np.exp(change))
                 changed = with_number(changed, name, value)
             models.append(changed)
-        return Runs(models, signs, step)
+        return Runs(models, signs, steps)
 
     def effect(self, values: Any, column: int) -> Any:
         """Derivative of the values of all runs by the logarithm of a parameter."""
         signs = self.signs[:, column]
-        return signs @ np.asarray(values) / np.sum(np.abs(signs)) / self.step
+        return signs @ np.asarray(values) / np.sum(np.abs(signs)) / self.steps[column]
 
 
 def _factorial(parameters: int) -> np.ndarray:

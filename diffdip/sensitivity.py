@@ -86,10 +86,11 @@ def sensitivity(
     - *derivative*: unbiased up to the width of small windows, from the samples themselves (see
       `diffdip.variation`): everything of uniform models; of a `NanocrystalPacking` the moment, κ,
       the threshold for extra dipoles, bond length and spacing.
-    - *differences*: central, in ln θ, by ± `step`, with common random numbers. Several parameters
-      share four or eight runs, in which each is up in one half and down in the other (a fractional
-      factorial design, free of bias up to products of two other parameters). For what moves the
-      acceptance of whole crystals: thicknesses, volume fraction; by ±1 for integers.
+    - *differences*: central, in ln θ, by ± `step` (the volume fraction by half of it, as dense
+      packings take long), with common random numbers. Several parameters share four or eight runs,
+      in which each is up in one half and down in the other (a fractional factorial design, free of
+      bias up to products of two other parameters). For what moves the acceptance of whole
+      crystals: thicknesses, volume fraction; by ±1 for integers.
     - *similarity*: scaling all lengths by λ scales A, B, C by λ⁻³, so that the derivative by the
       diameter follows from those by all the other lengths, when all of them are asked for.
 

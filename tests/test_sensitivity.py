@@ -162,7 +162,7 @@ def test_model_of_ones_own_by_differences():
 @pytest.mark.parametrize("count", range(1, 8))
 def test_runs_tell_parameters_apart(count):
     names = [
-        "diameter",
+        "volume_fraction",
         "ligand_mean",
         "ligand_sd",
         "kappa",

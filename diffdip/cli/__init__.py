@@ -13,6 +13,7 @@ from . import (
     answers as answers,
     ensembles as ensembles,
     fits as fits,
+    magnetization as magnetization,
     paper as paper,
     spectra as spectra,
 )
