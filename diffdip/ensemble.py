@@ -114,6 +114,12 @@ def simulate(
     return ensemble
 
 
+def check_seed(seed: int) -> None:
+    """Raise `ValueError` for a seed that would repeat another."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed {seed}: expected 0 to {2**32 - 1}")
+
+
 class NothingPlacedError(ValueError):
     """No sample of a model could be placed."""
 
@@ -149,8 +155,7 @@ class BatchPlan:
 
         Raises `ValueError` for a batch of none, and for seeds that would repeat others.
         """
-        if not 0 <= seed < 2**32:
-            raise ValueError(f"seed {seed}: expected 0 to {2**32 - 1}")
+        check_seed(seed)
         devices = tuple(jax.local_devices() if devices is None else devices)
         lanes = lanes_on(model, devices[0])
         size = lanes * len(devices) if batch_size is None else batch_size

@@ -6,7 +6,7 @@ from typing import Final
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 
 STEPS: Final = 240
@@ -19,12 +19,14 @@ class Nodes(eqx.Module):
     Between points φ is the cubic through its four nearest, and the integral with e^{−ity} over
     that is exact (Filon): right for any y, however fast e^{−ity} turns. For `cumulative`
     a Cauchy law is taken off, of characteristic function e^{−t/rate}, so that the 1/t is harmless.
+    Where φ does not decay (`decays` False), all is NaN.
     """
 
     t: Float[Array, " nodes"]
     real: Float[Array, " nodes"]
     imaginary: Float[Array, " nodes"]
     rate: Float[Array, ""]
+    decays: Bool[Array, ""]
 
     def density(self, y: Array) -> Array:
         size = jnp.exp(self.real)
@@ -32,7 +34,8 @@ class Nodes(eqx.Module):
         beginning = (
             2 * self.t[1] * jnp.sinc(y * self.t[1] / math.pi)
         )  # where φ = 1, both sides of 0
-        return (beginning / 2 + self._transform(phi, y)[0]) / math.pi
+        density = (beginning / 2 + self._transform(phi, y)[0]) / math.pi
+        return self.known(density)
 
     def cumulative(self, y: Array) -> Array:
         known = self.t / self.rate
@@ -41,7 +44,12 @@ class Nodes(eqx.Module):
         real = jnp.expm1(self.real) + jnp.exp(self.real) * turned - jnp.expm1(-known)
         imaginary = jnp.exp(self.real) * jnp.sin(self.imaginary)
         without = self._transform((real / self.t, imaginary / self.t), y)[1]
-        return 0.5 + (jnp.arctan(y * self.rate) - without) / math.pi
+        cumulative = 0.5 + (jnp.arctan(y * self.rate) - without) / math.pi
+        return self.known(cumulative)
+
+    def known(self, value: Array) -> Array:
+        """The value, or NaN, with NaN as its derivatives."""
+        return value * jnp.where(self.decays, 1.0, jnp.nan).astype(value.dtype)
 
     def _transform(self, values: tuple[Array, Array], y: Array) -> tuple[Array, Array]:
         """Real and imaginary part of ∫ f(t) e^{−ity} dt between the second and last but one t."""

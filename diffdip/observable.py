@@ -7,6 +7,7 @@ a tail fraction or a width. Its derivative follows from those of expectations of
 """
 
 import abc
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -147,7 +148,7 @@ class Quantile(AbstractStatistic):
     """The value below which a share `level` of the samples lies; the median by default.
 
     Its derivative is ⟨ẋ⟩ at the quantile, minus the rate at which flips bring samples below it
-    over the density there; both from the samples nearest in rank.
+    over the density there; both from the samples nearest in rank. NaN where the quantile is inf.
 
     >>> Quantile(Magnitude("B")).label
     'median |B|'
@@ -161,15 +162,18 @@ class Quantile(AbstractStatistic):
             raise ValueError(f"the level of a quantile lies between 0 and 1, not {self.level:g}")
 
     def value(self, x: np.ndarray) -> float:
-        return float(np.quantile(x, self.level))
+        return _quantile(x, self.level)
 
     def slope(self, response: Response) -> float:
         x, at = response.x, self.value(response.x)
         # narrower in the tails, where the density changes fast
         room = min(QUANTILE_WINDOW, self.level / 4, (1 - self.level) / 4)
-        low, high = np.quantile(x, [self.level - room, self.level + room])
+        low = _quantile(x, self.level - room)
+        high = min(_quantile(x, self.level + room), float(np.max(x[np.isfinite(x)], initial=low)))
         near = (x >= low) & (x <= high)
-        density = np.mean(near) / (high - low)
+        if not low < high < np.inf or np.isinf(at):
+            return math.nan
+        density = float(np.mean(near)) / (high - low)
         moved = _at(x[near] - at, response.slope[near])
         return moved - response.flipped(lambda x: (x <= at).astype(float)) / density
 
@@ -177,6 +181,13 @@ class Quantile(AbstractStatistic):
     def label(self) -> str:
         name = "median" if self.level == 0.5 else f"{100 * self.level:g} % quantile of"
         return f"{name} {self.observable.label}"
+
+
+def _quantile(x: np.ndarray, level: float) -> float:
+    """A quantile, between infinite values inf."""
+    with np.errstate(invalid="ignore"):
+        found = float(np.quantile(x, level))
+    return math.inf if math.isnan(found) else found
 
 
 def _at(distance: np.ndarray, values: np.ndarray) -> float:

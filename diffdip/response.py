@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 
 from .crystals import AbstractModel, AbstractUniform, NanocrystalPacking
-from .ensemble import NothingPlacedError, lane_groups, nothing_placed, simulate
+from .ensemble import NothingPlacedError, check_seed, lane_groups, nothing_placed, simulate
 from .observable import AbstractObservable, Response, observe
 from .variation import vary, with_number
 
@@ -36,6 +36,17 @@ LENGTHS_TOGETHER: Final = "all lengths"
 """Name of the slope under a scaling of all lengths."""
 
 
+FEWEST_SAMPLES: Final = 20
+"""Fewer samples are refused: the errors come from groups of them."""
+
+
+def check_drawing(n_samples: int, seed: int) -> None:
+    """Raise `ValueError` for too few samples to tell an error, and for a seed out of range."""
+    if n_samples < FEWEST_SAMPLES:
+        raise ValueError(f"{n_samples} samples: expected {FEWEST_SAMPLES} or more")
+    check_seed(seed)
+
+
 def parameters_of(model: AbstractModel) -> list[str]:
     """Names of a model's continuous parameters."""
     names = []
@@ -55,7 +66,8 @@ def methods_of(model: AbstractModel, names: Sequence[str], method: str = "auto")
         raise ValueError(f"unknown method {method!r}: expected auto or {DIFFERENCES}")
     known, methods = parameters_of(model), {}
     for name in names:
-        integer = isinstance(getattr(model, name, None), int)
+        # bounds of the search for places are no parameters
+        integer = isinstance(getattr(model, name, None), int) and not name.startswith("max_")
         if name not in known and not integer:
             raise ValueError(
                 f"{type(model).__name__} has no number {name!r}: it has {', '.join(known)}"

@@ -18,6 +18,7 @@ from .response import (
     SIMILARITY,
     Runs,
     Samples,
+    check_drawing,
     methods_of,
     observed,
     parameters_of,
@@ -87,17 +88,19 @@ def sensitivity(
       `diffdip.variation`): everything of uniform models; of a `NanocrystalPacking` the moment, κ,
       the threshold for extra dipoles, bond length and spacing.
     - *differences*: central, in ln θ, by ± `step` (the volume fraction by half of it, as dense
-      packings take long), with common random numbers. Several parameters share four or eight runs,
-      in which each is up in one half and down in the other (a fractional factorial design, free of
-      bias up to products of two other parameters). For what moves the acceptance of whole
-      crystals: thicknesses, volume fraction; by ±1 for integers.
+      packings take long), with common random numbers. For what moves the acceptance of whole
+      crystals: thicknesses, volume fraction; by ±1 for integers. Several parameters share four or
+      eight runs, in which each is up in one half and down in the other (a fractional factorial
+      design, free of bias up to products of two other parameters); with `method="differences"` each
+      has two of its own.
     - *similarity*: scaling all lengths by λ scales A, B, C by λ⁻³, so that the derivative by the
       diameter follows from those by all the other lengths, when all of them are asked for.
 
     Standard errors are those of a jackknife over 20 groups of samples, through all steps.
     Parameters that are 0 have no logarithm and cannot be differenced.
 
-    Raises `ValueError` for unknown parameters or methods, and for parameters that are 0.
+    Raises `ValueError` for unknown parameters or methods, for parameters that are 0, fewer than 20
+    samples, and a step that is not above 0.
 
     >>> from diffdip import Magnitude, Quantile, UniformCylinder
     >>> model = UniformCylinder(n=20, density=2.0)
@@ -105,7 +108,12 @@ def sensitivity(
     >>> print(f"{table.rows[0].logarithmic:.3f}")  # A, B, C are proportional to the density
     1.000
     """
+    check_drawing(n_samples, seed)
+    if not step > 0:
+        raise ValueError(f"step {step}: expected a number above 0")
     statistics = [statistics] if isinstance(statistics, AbstractStatistic) else list(statistics)
+    if not statistics:
+        raise ValueError("no statistics: expected one or more")
     names = parameters_of(model) if parameters is None else list(parameters)
     methods = methods_of(model, names, method)
     integers = [name for name in names if isinstance(getattr(model, name), int)]

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import diffdip as dd
 from diffdip.infer import LEVELS, _Features, _Found, infer
@@ -38,6 +39,16 @@ def test_planted_density_within_its_error():
         assert float(found.model.density) == pytest.approx(row.value)
     assert np.max(np.abs(deviations)) < 3.2
     assert np.sqrt(np.mean(np.square(deviations))) < 1.7
+
+
+def test_p_values_of_a_true_model_are_uniform():
+    """What is compared overlaps: as many degrees of freedom as numbers would give p near 1."""
+    found = [
+        find(measured(uniform(), 300, 1000 + s), uniform(), ["density"], s, n_samples=400, steps=12)
+        for s in range(30)
+    ]
+    assert scipy.stats.kstest([one.p_value for one in found], "uniform").pvalue > 1e-3
+    assert np.mean([one.chi2 / one.dof for one in found]) == pytest.approx(1, abs=0.25)
 
 
 def test_moment_and_density_make_up_for_each_other():
@@ -113,11 +124,16 @@ def test_noise_of_derivatives_is_no_information():
         ({"names": ["densty"]}, "has no number 'densty'"),
         ({"names": ["n"]}, "n is an integer"),
         ({"names": []}, "0 parameters: expected 1 to 17"),
+        ({"names": ["density", "density"]}, "density, density: expected each once"),
+        ({"n_samples": 19}, "19 samples: expected 20 or more"),
+        ({"steps": 0}, "0 steps: expected 1 or more"),
+        ({"seed": -1}, "seed -1: expected 0 to"),
         ({"samples": (np.ones(5), np.ones(5))}, "5 finite pairs of A and B: expected 10"),
         ({"samples": (np.ones(20), np.ones(21))}, r"shapes \(20,\) and \(21,\)"),
     ],
 )
 def test_what_is_refused(change, message):
     given = {"samples": (np.ones(20), np.ones(20)), "names": ["density"]} | change
+    samples, names = given.pop("samples"), given.pop("names")
     with pytest.raises(ValueError, match=message):
-        find(given["samples"], uniform(), given["names"])
+        find(samples, uniform(), names, **given)

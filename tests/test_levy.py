@@ -222,10 +222,14 @@ def test_refuses_what_cannot_be_meant():
         eqx.tree_at(lambda d: d.pairs, floored(), -jnp.ones(3)).__check_init__()
 
 
-def test_a_law_with_an_atom_is_nan():
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_a_law_with_an_atom_is_nan(dtype):
     density = PairDensity.uniform(3, 1.0, closest=0.1)
     few = eqx.tree_at(lambda d: d.pairs, density, density.pairs[:20])
-    assert np.isnan(levy_law("B", few).cumulative(0.1))
+    law = levy_law("B", jax.tree.map(lambda leaf: leaf.astype(dtype), few))
+    for method in (law.cumulative, law.density, law.quantile, law.magnitude_quantile):
+        assert np.isnan(method(jnp.asarray([0.1, 0.75], dtype))).all()
+    assert np.isnan(jax.grad(law.quantile)(jnp.asarray(0.7, dtype)))
 
 
 @pytest.fixture(scope="module")

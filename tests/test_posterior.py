@@ -1,6 +1,9 @@
 """Posterior draws against the fit where that is right, and against the truth where it is not."""
 
+import importlib
+import json
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -114,6 +117,19 @@ def test_sigma_follows_its_conditional_law(few):
     chi2 = np.sum((field - np.asarray(model(jnp.asarray(draws[:, :3])))) ** 2, axis=1)
     statistic = chi2 / draws[:, 3] ** 2
     assert scipy.stats.kstest(statistic, scipy.stats.chi2(len(angle)).cdf).pvalue > 1e-3
+
+
+def test_coverage_experiment(few, monkeypatch):
+    """Series as long as that of `few`, whose sampler is compiled."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "experiments"))
+    script = importlib.import_module("posterior_coverage")
+    rows = [script.row(len(ANGLES), False, 2, 0)]
+    assert all(0 <= count <= 2 for counts in rows[0].inside.values() for count in counts)
+    assert "sigma unknown, 2 series" in script.table(rows)
+    document = json.loads(script.files(rows, 0)["posterior_coverage.json"])
+    assert document["rows"][0]["inside"] == rows[0].inside
+    low, high = script.allowed(0.5, 100)
+    assert (low, high) == (35, 65)
 
 
 def test_both_minima_of_a_symmetry_share_the_draws():

@@ -1,8 +1,11 @@
 """Derivatives of statistics of ensembles, against exact cases and finite differences."""
 
+import csv
 import dataclasses
+import importlib
 import itertools
 from functools import cache
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -18,6 +21,7 @@ from diffdip.observable import (
     GeometricMean,
     Magnitude,
     Quantile,
+    Response,
     TailFraction,
 )
 from diffdip.response import Runs
@@ -193,6 +197,24 @@ def test_errors_are_those_of_repeated_runs():
     assert 0.6 < stated / found < 1.7
 
 
+def test_experiment_compares_both_ways(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "experiments"))
+    script = importlib.import_module("sensitivity")
+    # the packing of the script takes half a minute to compile
+    monkeypatch.setattr(script, "NanocrystalPacking", lambda n_crystals: uniform())
+    monkeypatch.setattr(script, "PARAMETERS", ("density", "aspect"))
+    monkeypatch.setattr(script, "QUICK_SAMPLES", 200)
+    script.main(["--quick", "--out", str(tmp_path)])
+    with (tmp_path / "sensitivity.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["parameter"] for row in rows] == 3 * ["density", "aspect"] + 3 * ["density"]
+    for row in rows:
+        assert max(abs(float(row[f"distance_{step}"])) for step in script.STEPS) < 4
+        if row["parameter"] == "density" and row["statistic"] == "median |B|":
+            assert float(row["dlnT_dlntheta"]) == pytest.approx(1)
+    assert "combined standard errors, of 18" in capsys.readouterr().out
+
+
 def no_shell() -> dd.AbstractModel:
     return dataclasses.replace(packing(), ligand_mean=0.0)
 
@@ -202,6 +224,7 @@ def no_shell() -> dd.AbstractModel:
     [
         (packing, ["bond_lenght"], "auto", "has no number 'bond_lenght': it has diameter"),
         (packing, ["container"], "auto", "has no number 'container'"),
+        (packing, ["max_starts"], "auto", "has no number 'max_starts'"),
         (packing, ["kappa"], "best", "unknown method 'best'"),
         (
             no_shell,
@@ -213,4 +236,37 @@ def no_shell() -> dd.AbstractModel:
 )
 def test_what_is_refused(model, parameters, method, message):
     with pytest.raises(ValueError, match=message):
-        sensitivity(model(), MEDIAN_B, parameters, 10, method=method, progress=False)
+        sensitivity(model(), MEDIAN_B, parameters, 20, method=method, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_samples": 19}, "19 samples: expected 20 or more"),
+        ({"step": 0.0}, r"step 0\.0: expected a number above 0"),
+        ({"seed": -1}, "seed -1: expected 0 to 4294967295"),
+        ({"statistics": []}, "no statistics"),
+    ],
+)
+def test_what_cannot_be_drawn(options, message):
+    with pytest.raises(ValueError, match=message):
+        sensitivity(uniform(), **{"statistics": MEDIAN_B, "progress": False} | options)
+
+
+def test_quantiles_of_what_is_more_than_any_number():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=1000)
+    slope = 2 * x
+    response = lambda x: Response(x, slope, np.zeros(0), np.zeros(0), np.zeros(0))
+    for infinite, level in ((400, 0.5), (480, 0.5), (700, 0.2)):
+        some = np.where(np.arange(1000) < infinite, np.inf, x)
+        statistic = Quantile(Amplitude(), level)
+        value = statistic.value(some)
+        assert value == pytest.approx(level / (1 - infinite / 1000), rel=0.1)
+        assert statistic.slope(response(some)) == pytest.approx(2 * value, rel=0.02)
+    statistic = Quantile(Amplitude())
+    assert statistic.value(np.full(5, np.inf)) == np.inf
+    for infinite in (600, 1000):
+        some = np.where(np.arange(1000) < infinite, np.inf, x)
+        assert statistic.value(some) == np.inf
+        assert np.isnan(statistic.slope(response(some)))

@@ -107,8 +107,7 @@ def sensitivity(
         diffdip sensitivity --model cylinder --dipoles 200 --statistic width-B --parameter moment
     """
     check_numbers({"--frequency-ghz": frequency_ghz, "--step": step}, {"--frequency-ghz", "--step"})
-    asked = list(dict.fromkeys(statistic or ["median-A", "median-B"]))
-    statistics = {name: _statistic(name, frequency_ghz) for name in asked}
+    statistics = _statistics(statistic or ["median-A", "median-B"], frequency_ghz)
     _check_folder(out)
 
     import jax
@@ -228,6 +227,16 @@ def infer(
     if data.left_out:
         shown.print(f"{data.left_out} rows without A or B are left out")
     print_paths(shown, written)
+
+
+def _statistics(names: list[str], frequency_ghz: float) -> "dict[str, AbstractStatistic]":
+    """Statistics by the names they are asked for by, each once: q50-B is median-B."""
+    found: dict[str, AbstractStatistic] = {}
+    for name in names:
+        statistic = _statistic(name, frequency_ghz)
+        if statistic.label not in {other.label for other in found.values()}:
+            found[name] = statistic
+    return found
 
 
 def _statistic(name: str, frequency_ghz: float) -> "AbstractStatistic":
@@ -364,7 +373,7 @@ def _print_inference(shown: "Console", found: "Inference") -> None:
     shown.print(table)
     shown.print(
         f"{found.settings['measured']} measured samples: "
-        f"chi2 = {found.chi2:.3g}, {found.dof} degrees of freedom, p = {found.p_value:.2g}"
+        f"chi2 = {found.chi2:.3g}, {found.dof:.3g} degrees of freedom, p = {found.p_value:.2g}"
     )
     for note in found.notes:
         shown.print(escape(note), soft_wrap=True)
