@@ -34,11 +34,12 @@ class Noise:
 
     def of_sums(self, weights: np.ndarray) -> np.ndarray:
         """Covariance (p, p) of p sums of the samples, with `weights` of shape (n, p)."""
-        total = self.covariance[0] * (weights.T @ weights)
-        for lag in range(1, min(len(self.covariance), len(weights))):
-            part = self.covariance[lag] * (weights[lag:].T @ weights[:-lag])
-            total += part + part.T
-        return total
+        from scipy.signal import convolve
+
+        known = self.covariance[: len(weights)]
+        both = np.concatenate([known[:0:-1], known])
+        spread = [convolve(column, both)[len(known) - 1 :][: len(weights)] for column in weights.T]
+        return weights.T @ np.stack(spread, axis=1)
 
 
 def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:
@@ -50,12 +51,16 @@ def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:
     scale = 1.4826 * np.nanmedian(np.abs(residual))
     kept = np.abs(residual) <= CLIPPED * scale
     values = np.where(kept, residual, 0.0)
-    first = float(values @ values) / max(int(kept.sum()), 1)
-    covariance = [first]
-    for lag in range(1, min(MAX_LAG, len(values) // 4)):
-        pairs = int((kept[lag:] & kept[:-lag]).sum())
-        product = float(values[lag:] @ values[:-lag]) / max(pairs, 1)
-        if product <= 2 * first / np.sqrt(max(pairs, 1)):
-            break
-        covariance.append(product)
-    return Noise(np.array(covariance) / freedom)
+    lags = max(min(MAX_LAG, len(values) // 4), 1)
+    pairs = np.maximum(np.rint(_at_lags(kept.astype(float), lags)), 1)
+    covariance = _at_lags(values, lags) / pairs
+    lost = covariance <= 2 * covariance[0] / np.sqrt(pairs)
+    known = int(np.argmax(lost[1:])) + 1 if lost[1:].any() else lags
+    return Noise(covariance[:known] / freedom)
+
+
+def _at_lags(values: np.ndarray, lags: int) -> np.ndarray:
+    """Σ values[i + k] · values[i] for k = 0 … lags − 1."""
+    from scipy.signal import correlate
+
+    return correlate(values, values)[len(values) - 1 :][:lags]
