@@ -14,6 +14,7 @@ from . import (
     ensembles as ensembles,
     fits as fits,
     paper as paper,
+    serve as serve,
     spectra as spectra,
 )
 from .common import app as app
