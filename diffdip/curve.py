@@ -45,8 +45,8 @@ class Curve:
         """The figure of `diffdip curve`, with the settings as its title."""
         s = self.settings
         title = (
-            f"A = {s.A_mT:g}, B = {s.B_mT:g}, C = {s.C_mT:g} mT ({s.convention} convention)\n"
-            f"{s.frequency_GHz:g} GHz, g = {s.g:g}, {s.plane} plane"
+            f"A = {s.A_mT:.4g}, B = {s.B_mT:.4g}, C = {s.C_mT:.4g} mT\n"
+            f"{s.convention} convention, {s.frequency_GHz:g} GHz, g = {s.g:g}, {s.plane} plane"
         )
         return figure_curve(
             self.angle, self.branches, plane=s.plane, larmor=self.larmor, title=title

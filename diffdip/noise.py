@@ -34,9 +34,9 @@ class Noise:
 
     def of_sums(self, weights: np.ndarray) -> np.ndarray:
         """Covariance (p, p) of p sums of the samples, with `weights` of shape (n, p)."""
-        total = self.covariance[0] * (weights.T @ weights)
+        total = self.covariance[0] * _products(weights, weights)
         for lag in range(1, min(len(self.covariance), len(weights))):
-            part = self.covariance[lag] * (weights[lag:].T @ weights[:-lag])
+            part = self.covariance[lag] * _products(weights[lag:], weights[:-lag])
             total += part + part.T
         return total
 
@@ -50,12 +50,20 @@ def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:
     scale = 1.4826 * np.nanmedian(np.abs(residual))
     kept = np.abs(residual) <= CLIPPED * scale
     values = np.where(kept, residual, 0.0)
-    first = float(values @ values) / max(int(kept.sum()), 1)
+    first = _products(values[:, None], values[:, None])[0, 0] / max(int(kept.sum()), 1)
     covariance = [first]
     for lag in range(1, min(MAX_LAG, len(values) // 4)):
         pairs = int((kept[lag:] & kept[:-lag]).sum())
-        product = float(values[lag:] @ values[:-lag]) / max(pairs, 1)
+        product = _products(values[lag:, None], values[:-lag, None])[0, 0] / max(pairs, 1)
         if product <= 2 * first / np.sqrt(max(pairs, 1)):
             break
         covariance.append(product)
     return Noise(np.array(covariance) / freedom)
+
+
+def _products(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The matrix (p, q) of Σₙ one · other, without BLAS.
+
+    Its threads take longer to wake than such a sum to add, a hundred times so on busy cores.
+    """
+    return np.einsum("ni,nj->ij", one, other)

@@ -30,6 +30,7 @@ def figure_ensemble(fields: Mapping[str, np.ndarray], title: str = "") -> Figure
             axes.set_xlabel(f"$|{name}|$ (mT)")
         panels[0].set_ylabel("share of the samples per decade")
         panels[0].set_title(title, loc="left")
+        panels[0].set_ylim(0, None)  # last, as it ends the search for the highest of all
     return figure
 
 
@@ -45,7 +46,6 @@ def _draw(axes: Any, size: np.ndarray) -> None:
     axes.stairs(histogram.density, histogram.edges, color=BLUE, linewidth=1.2)
     median = float(np.median(size))
     axes.axvline(median, color=VERMILLION, linewidth=1.0, label=f"median {median:.3g} mT")
-    axes.set_ylim(0, None)
-    axes.margins(x=0)
+    axes.margins(x=0, y=0.15)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.legend(loc="upper right", handlelength=1.2)

@@ -39,7 +39,7 @@ class Number:
     name: str
     label: str
     start: float
-    least: float = 0.0
+    least: float = 0.0  # whole where the number is
 
 
 PACKING = (
@@ -87,7 +87,6 @@ def show() -> None:
     with left:
         name, convention, numbers, samples, seed = _choices()
         wanted = st.button("Draw the samples", type="primary", icon=":material/play_arrow:")
-        st.caption("Stop ends a run: what it has drawn so far is forgotten.")
     with head:
         frame.head("Ensembles", convention)
     with right:
@@ -123,11 +122,11 @@ def _choices() -> tuple[str, str, dict[str, float], int, int]:
     numbers: dict[str, float] = {}
     for i, number in enumerate(MODELS[name][1]):
         place = columns[i % 2]
-        numbers[number.name] = place.number_input(
-            number.label, number.least, None, number.start, key=key(number.name)
-        )
-    samples = columns[0].number_input("Samples", 1, MOST_SAMPLES, 2000, key=key("samples"))
-    seed = columns[1].number_input("Seed", 0, 2**32 - 1, 0, key=key("seed"))
+        st.session_state.setdefault(key(number.name), number.start)
+        numbers[number.name] = place.number_input(number.label, number.least, key=key(number.name))
+    st.session_state.setdefault(key("samples"), 2000)
+    samples = columns[0].number_input("Samples", 1, MOST_SAMPLES, key=key("samples"))
+    seed = columns[1].number_input("Seed", 0, 2**32 - 1, key=key("seed"))
     convention = st.radio(
         "Convention", ("paper", "physical"), horizontal=True, key=key("convention")
     )
@@ -139,7 +138,8 @@ def _draw(name: str, convention: str, numbers: dict[str, float], samples: int, s
 
     As on the command line the numbers are float32, and the run is a store that is exported.
     """
-    bar, picture = st.progress(0.0, "compiling …"), st.empty()
+    bar, stop, picture = st.progress(0.0, "compiling …"), st.empty(), st.empty()
+    stop.button("Stop", icon=":material/stop:")  # any button ends the run of the page so far
     with jax.enable_x64(False), tempfile.TemporaryDirectory(prefix="diffdip-") as made:
         model = MODELS[name][0](**numbers, convention=convention)
         plan = plan_of(model, samples, seed)
@@ -155,8 +155,8 @@ def _draw(name: str, convention: str, numbers: dict[str, float], samples: int, s
             shown = _picture(fields, f"{done} of {samples} samples, {name}")
             picture.image(shown)
             bar.progress(done / samples, f"{done} of {samples} samples")
-        bar.empty()
-        picture.empty()
+        for place in (bar, stop, picture):
+            place.empty()
         dataset = read_run(store)
         unplaced = int(dataset["M_A_per_m"].isnull().sum())
         if unplaced == samples:

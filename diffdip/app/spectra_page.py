@@ -22,6 +22,9 @@ LINES = {
     "near": "nearest to a field",
 }
 
+NO_BASELINE = -1  # Streamlit shows None as something still to be chosen
+BASELINES = {NO_BASELINE: "none", **{n: f"polynomial of order {n}" for n in range(6)}}
+
 Uploads = tuple[Upload, ...]
 
 
@@ -65,6 +68,8 @@ def _set_choices(chosen: Mapping[str, Any]) -> None:
     for name in RULES:
         st.session_state[frame.KEPT + name] = getattr(values, name)
     st.session_state[f"{frame.KEPT}line"] = line
+    if values.baseline is None:
+        st.session_state[f"{frame.KEPT}baseline"] = NO_BASELINE
 
 
 def _choices() -> Choices:
@@ -82,10 +87,7 @@ def _choices() -> Choices:
                 "Field at the least angle (mT)", format="%.3f", key=key("near_mT"), value=None
             )
         baseline = st.selectbox(
-            "Baseline",
-            (None, *range(6)),
-            format_func=lambda n: "none" if n is None else f"polynomial of order {n}",
-            key=key("baseline"),
+            "Baseline", BASELINES, format_func=BASELINES.__getitem__, key=key("baseline")
         )
         phase = st.number_input(
             "Phase (°)",
@@ -113,7 +115,7 @@ def _choices() -> Choices:
         definition=definition,
         near_mT=near,
         strongest=line == "strongest",
-        baseline=baseline,
+        baseline=None if baseline == NO_BASELINE else baseline,
         phase_deg=phase,
         smoothing=int(smoothing),
         g=g,
@@ -143,14 +145,11 @@ def _reported(uploads: Uploads, choices: Choices) -> Report:
 def _show_result(analysis: Analysis, report: Report) -> None:
     st.subheader(frame.as_text(analysis.name), anchor=False)
     st.caption(frame.as_text(summary(analysis)))
-    left, right = st.columns((3, 2), gap="large")
-    with left:
-        frame.table(("parameter", *RESULT_HEADS), result_rows(report.document["fit"]))
-        st.write(frame.as_text(result_sentence(report.document)))
-    with right:
-        frame.doubts(analysis.doubts)
-        if not analysis.doubts:
-            st.success("Nothing doubtful was found.")
+    frame.table(("parameter", *RESULT_HEADS), result_rows(report.document["fit"]))
+    st.write(frame.as_text(result_sentence(report.document)))
+    frame.doubts(analysis.doubts)
+    if not analysis.doubts:
+        st.success("Nothing doubtful was found.")
     with st.container(horizontal=True):
         frame.download("All files as a zip", report.files, "analysis.zip")
         frame.download("Report", {"report.html": report.files["report.html"]}, "report.html")

@@ -58,7 +58,7 @@ def plain_name(name: str) -> str:
     ('film 10°.csv', 'a_b__1.xml')
     """
     last = re.split(r"[/\\]", name)[-1]
-    plain = re.sub(r"[^\w .,+=()°º−-]", "_", last).lstrip(". ")[-100:]
+    plain = re.sub(r"[^\w .,+=()°º−-]", "_", last)[-60:].lstrip(". ")
     return plain or "file"
 
 
