@@ -8,7 +8,8 @@ from diffdip.app.frame import keep_widgets
 
 def main() -> None:
     """Show the page that was chosen."""
-    st.set_page_config("diffdip", page_icon=":material/explore:", layout="wide")
+    # without an icon, which Streamlit would have the browser fetch from elsewhere
+    st.set_page_config("diffdip", layout="wide")
     keep_widgets()
     pages = [
         st.Page(spectra_page.show, title="Spectra", url_path="spectra", default=True),
