@@ -138,11 +138,11 @@ def _draw(name: str, convention: str, numbers: dict[str, float], samples: int, s
 
     As on the command line the numbers are float32, and the run is a store that is exported.
     """
-    bar, stop, picture = st.progress(0.0, "compiling …"), st.empty(), st.empty()
-    stop.button("Stop", icon=":material/stop:")  # any button ends the run of the page so far
     with jax.enable_x64(False), tempfile.TemporaryDirectory(prefix="diffdip-") as made:
         model = MODELS[name][0](**numbers, convention=convention)
         plan = plan_of(model, samples, seed)
+        bar, stop, picture = st.progress(0.0, "compiling …"), st.empty(), st.empty()
+        stop.button("Stop", icon=":material/stop:")  # any button ends the run of the page so far
         store, table = Path(made, "run.zarr"), Path(made, "run.csv")
         run = Run(store, plan)
         shown, done = b"", 0
