@@ -1,6 +1,7 @@
 """All files of an analysis: a report to read, tables, figures, and what repeats them."""
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +25,33 @@ if TYPE_CHECKING:
 LIBRARIES = ("jax", "equinox", "optimistix", "numpy", "scipy", "xarray", "matplotlib")
 
 
+@dataclass(frozen=True)
+class Report:
+    """What is told of an analysis: `pictures` are PNG by name, `files` by file name."""
+
+    document: dict[str, Any]
+    pictures: dict[str, bytes]
+    files: dict[str, bytes]
+
+
 def analysis_files(analysis: "Analysis") -> dict[str, bytes]:
     """Everything that `diffdip analyze` writes, by file name.
 
     `report.html`, `analysis.json`, `positions.csv` (for `diffdip fit`), `points.csv`, `curve.csv`,
     `origin.csv`, figures as PDF, `config.toml`: the same bytes for the same spectra and choices.
     """
+    return make_report(analysis).files
+
+
+def make_report(analysis: "Analysis") -> Report:
+    """The files of `analysis_files`, and what `report.html` is made of."""
     branches = _branches(analysis)
     lag = largest_lag(analysis, branches)
     figures = analysis_figures(analysis, branches)
     pictures = {name: figure_bytes(figure, "png") for name, figure in figures.items()}
     tables = fit_files([(analysis.fit, analysis.document)])
     document = analysis_document(analysis, lag)
-    return {
+    files = {
         "report.html": report_page(analysis, pictures, document),
         "analysis.json": json_bytes(document),
         "positions.csv": positions_table(analysis.positions),
@@ -46,6 +61,7 @@ def analysis_files(analysis: "Analysis") -> dict[str, bytes]:
         "config.toml": choices_toml(analysis.choices),
         **{f"{name}.pdf": figure_bytes(figure, "pdf") for name, figure in figures.items()},
     }
+    return Report(document, pictures, files)
 
 
 def analysis_document(analysis: "Analysis", lag_deg: float) -> dict[str, Any]:

@@ -68,6 +68,8 @@ HEAD = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width">
 """
 
+RESULT_HEADS = ("value ± standard error", "68 %", "95 %")
+
 PIXELS_PER_INCH = 110
 PICTURE_DPI = 300
 
@@ -82,11 +84,11 @@ def report_page(
     title = escape(analysis.name)
     parts = [
         f"{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
-        f"<h1>{title}</h1>\n<p>{escape(_summary(analysis))}</p>",
-        _section("Anisotropy fields", _result(analysis, document) + _doubts(analysis)),
+        f"<h1>{title}</h1>\n<p>{escape(summary(analysis))}</p>",
+        _section("Anisotropy fields", _result(document) + _doubts(analysis)),
         _section("Fit", _figure("fit", pictures) + _pair(pictures, "branches", "correlation")),
         _section("Spectra", _pair(pictures, "spectra", "map")),
-        _section("What was assumed", _table((), _assumptions(analysis))),
+        _section("What was assumed", _table((), assumptions(analysis))),
         _section("Positions", _positions(analysis)),
         _section("Instrument", _instrument(analysis)),
         _section("Versions and choices", _versions(analysis, document)),
@@ -95,7 +97,8 @@ def report_page(
     return "\n".join(parts).encode(errors="replace")
 
 
-def _summary(analysis: "Analysis") -> str:
+def summary(analysis: "Analysis") -> str:
+    """One line on the spectra and where they are from."""
     angles = np.degrees(analysis.positions.angle)
     attributes = analysis.spectra.attrs
     origin = [str(attributes[name]) for name in ("format", "source") if attributes.get(name)]
@@ -103,22 +106,30 @@ def _summary(analysis: "Analysis") -> str:
     return ", ".join([rotation, *origin])
 
 
-def _result(analysis: "Analysis", document: Mapping[str, Any]) -> str:
-    fit = document["fit"]
-    rows = [
+def _result(document: Mapping[str, Any]) -> str:
+    table = _table(("", *RESULT_HEADS), result_rows(document["fit"]), "result")
+    return f"{table}<p>{escape(result_sentence(document))}</p>"
+
+
+def result_rows(fit: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Name and `RESULT_HEADS` of each free parameter of a fit's document."""
+    return [
         (heading(name), value_text(entry), interval_text(entry), interval_text(entry, "95"))
         for name, entry in fit["parameters"].items()
         if entry["free"]
     ]
-    table = _table(("", "value ± standard error", "68 %", "95 %"), rows, "result")
-    lag = document["largest_lag_deg"]
+
+
+def result_sentence(document: Mapping[str, Any]) -> str:
+    """How well the fit describes the positions, and how far the magnetization lags."""
+    fit, lag = document["fit"], document["largest_lag_deg"]
     sentence = (
         f"{fit['convention']} convention; {fit['n_points']} positions, rms of the residuals "
-        f"{number(fit['rms_mT'])} mT, chi²/dof {number(fit['reduced_chi2'])}. "
+        f"{number(fit['rms_mT'])} mT, chi²/dof {number(fit['reduced_chi2'])}."
     )
     if np.isfinite(lag):
-        sentence += f"The magnetization lags by up to {lag:.2g}° behind the field."
-    return f"{table}<p>{escape(sentence)}</p>"
+        sentence += f" The magnetization lags by up to {lag:.2g}° behind the field."
+    return sentence
 
 
 def _doubts(analysis: "Analysis") -> str:
@@ -127,7 +138,8 @@ def _doubts(analysis: "Analysis") -> str:
     return f'<ul class="doubts">{_each("li", analysis.doubts)}</ul>'
 
 
-def _assumptions(analysis: "Analysis") -> list[tuple[str, str]]:
+def assumptions(analysis: "Analysis") -> list[tuple[str, str]]:
+    """What was assumed on the way from spectra to A, B, C: subject and words."""
     choices, settings = analysis.choices, analysis.positions.settings
     line = {"only": "the only one of each spectrum", "strongest": "the strongest of each angle"}
     near = f"followed from the one nearest to {choices.near_mT} mT at the first angle"

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import diffdip
-from diffdip import fit as fit_module
+from diffdip import curve, fit as fit_module
 from diffdip.cli import app, fits
 from diffdip.io import TableError, results
 from diffdip.io.parameter_text import interval_text, value_text
@@ -300,7 +300,7 @@ def test_curve_of_the_published_sample(tmp_path):
     with (tmp_path / "curve.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     at = {float(row["angle_deg"]): row for row in rows if row["measured"] == "1"}
-    assert len(at) == fits.CURVE_POINTS
+    assert len(at) == curve.POINTS
     assert float(at[0.0]["field_mT"]) == pytest.approx(52.952, abs=1e-3)
     assert float(at[90.0]["field_mT"]) == pytest.approx(399.575, abs=1e-3)
     assert float(at[90.0]["lag_deg"]) == pytest.approx(0, abs=1e-6)

@@ -28,6 +28,7 @@ from diffdip.plot import (
     figure_inference,
     figure_sensitivity,
 )
+from diffdip.plot_ensemble import figure_ensemble
 from diffdip.sensitivity import Sensitivity, SensitivityTable
 
 
@@ -279,3 +280,16 @@ def test_settings_of_matplotlib_stay():
 def test_pyplot_is_not_imported():
     code = "import sys, diffdip.plot; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ensemble_shares_one_scale_and_leaves_out_what_is_nan():
+    few, many = np.array([np.nan, 1.0, -2.0, 30.0]), np.full(50, 5.0)
+    figure = figure_ensemble({"A": few, "B": many, "C": np.zeros(3)}, "title")
+    first, second, third = figure.axes
+    assert first.get_legend().get_texts()[0].get_text() == "median 2 mT"
+    assert second.get_legend().get_texts()[0].get_text() == "median 5 mT"
+    assert third.texts[0].get_text() == "no sample is above zero"
+    low, high = third.get_ylim()
+    assert low == 0
+    assert high > 6  # all samples in one of six bins a decade
+    assert figure_bytes(figure, "png").startswith(b"\x89PNG")

@@ -15,6 +15,7 @@ from . import (
     fits as fits,
     magnetization as magnetization,
     paper as paper,
+    serve as serve,
     spectra as spectra,
 )
 from .common import app as app

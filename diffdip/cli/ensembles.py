@@ -21,8 +21,6 @@ from .common import (
 if TYPE_CHECKING:
     import xarray as xr
 
-QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-
 
 @app.command()
 @with_model
@@ -156,7 +154,7 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
     import numpy as np
 
-    from ..statistics import quantiles
+    from ..io.run import QUANTILE_HEADS, quantile_rows
 
     settings = dataset.attrs
     shown = console()
@@ -166,14 +164,10 @@ def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
         title_justify="left",
     )
     table.add_column("(mT)")
-    for q in QUANTILES:
-        table.add_column("median" if q == 0.5 else f"{100 * q:g} %", justify="right")
-    table.add_column("68 % interval of the median", justify="right")
-    for name in "ABC":
-        found = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
-        middle = QUANTILES.index(0.5)
-        interval = f"{found.low[middle]:.4g} to {found.high[middle]:.4g}"
-        table.add_row(f"|{name}|", *(f"{value:.4g}" for value in found.value), interval)
+    for head in QUANTILE_HEADS:
+        table.add_column(head, justify="right")
+    for row in quantile_rows(dataset):
+        table.add_row(*row)
     shown.print(table)
     number = dataset["n_dipoles"].values
     shown.print(

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..io import Sample
 
 KINDS = ("png", "pdf")
-CURVE_POINTS = 721
-"""Angles from 0 to 180° at which `diffdip curve` evaluates the branches."""
 
 
 class Plane(StrEnum):
@@ -203,46 +201,22 @@ def curve(
     positive = {"--g": g, "--frequency-ghz": frequency_ghz}
     check_numbers({**numbers, **positive}, set(positive))
 
-    import jax
-    import numpy as np
+    from ..curve import CurveSettings, resonance_curve
+    from ..io import OutputError, write_files
 
-    from .. import AnisotropyFields, larmor_field, resonance_branches
-    from ..io import OutputError, curve_files, write_files
-    from ..plot import figure_bytes, figure_curve
-
-    angle = np.linspace(0, np.pi, CURVE_POINTS)
+    settings = CurveSettings(a_mt, b_mt, c_mt, g, frequency_ghz, str(plane), str(convention))
     with progress_bar("computing", 2) as advance:
-        with jax.enable_x64(True):
-            energy = AnisotropyFields(a_mt / 1e3, b_mt / 1e3, c_mt / 1e3, str(convention))
-            solve = jax.jit(
-                resonance_branches, static_argnames="plane"
-            )  # compiles in half the time
-            branches = jax.device_get(solve(energy, angle, 1e9 * frequency_ghz, g, str(plane)))
-            larmor = float(larmor_field(1e9 * frequency_ghz, g))
+        found = resonance_curve(settings)
         advance()
-        parameters = {"A_mT": a_mt, "B_mT": b_mt, "C_mT": c_mt, "g": g}
-        parameters |= {"frequency_GHz": frequency_ghz}
-        setting = {"command": "curve", **parameters, "plane": plane, "convention": convention}
-        contents = curve_files(angle, branches, str(plane), setting)
-        title = f"A = {a_mt:g}, B = {b_mt:g}, C = {c_mt:g} mT ({convention} convention)\n"
-        title += f"{frequency_ghz:g} GHz, g = {g:g}, {plane} plane"
-        figure = figure_curve(angle, branches, plane=str(plane), larmor=larmor, title=title)
-        contents |= {f"curve.{kind}": figure_bytes(figure, kind) for kind in KINDS}
+        contents = found.files()
         advance()
     try:
         written = write_files(out, contents)
     except OutputError as error:
         fail(str(error))
-    fields, _ = branches.measured()
     shown = console()
-    found = np.isfinite(fields)
-    if found.any():
-        shown.print(
-            f"Hres {1e3 * np.nanmin(fields):.2f} to {1e3 * np.nanmax(fields):.2f} mT "
-            f"({convention} convention, w0 = {1e3 * larmor:.2f} mT)"
-        )
-    if not found.all():
-        shown.print(f"no measured resonance at {np.mean(~found):.0%} of the angles")
+    for sentence in found.sentences():
+        shown.print(sentence, markup=False)
     print_paths(shown, written)
 
 

@@ -47,6 +47,11 @@ PATIENCE = 30.0
 """Seconds without news after which the first process does what another one left undone."""
 
 
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+QUANTILE_HEADS = ("1 %", "25 %", "median", "75 %", "99 %", "68 % interval of the median")
+"""Which quantiles of a run are shown, and the heads of their table."""
+
+
 class RunError(ValueError):
     """A store that cannot be read or continued. The message is one line and names the path."""
 
@@ -251,6 +256,19 @@ def export_run(path: Path, target: Path) -> None:
         dataset.attrs = {"settings": settings, "complete": dataset.attrs["complete"]}
         content = bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
     write_files(target.parent, {target.name: content})
+
+
+def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:
+    """Name and `QUANTILE_HEADS` of |A|, |B| and |C| of a run, in mT."""
+    from ..statistics import quantiles
+
+    rows = []
+    for name in "ABC":
+        found = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
+        middle = QUANTILES.index(0.5)
+        interval = f"{found.low[middle]:.4g} to {found.high[middle]:.4g}"
+        rows.append((f"|{name}|", *(f"{value:.4g}" for value in found.value), interval))
+    return rows
 
 
 def chunk_path(path: Path, name: str, batch: int) -> Path:

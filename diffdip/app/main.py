@@ -1,0 +1,23 @@
+"""The script that Streamlit runs: the pages, and which of them is shown."""
+
+import streamlit as st
+
+from diffdip.app import ensembles_page, explore_page, spectra_page
+from diffdip.app.frame import keep_widgets
+
+
+def main() -> None:
+    """Show the page that was chosen."""
+    # without an icon, which Streamlit would have the browser fetch from elsewhere
+    st.set_page_config("diffdip", layout="wide")
+    keep_widgets()
+    pages = [
+        st.Page(spectra_page.show, title="Spectra", url_path="spectra", default=True),
+        st.Page(explore_page.show, title="Explore", url_path="explore"),
+        st.Page(ensembles_page.show, title="Ensembles", url_path="ensembles"),
+    ]
+    st.navigation(pages, position="top").run()
+
+
+if __name__ == "__main__":
+    main()

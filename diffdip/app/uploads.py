@@ -1,0 +1,101 @@
+"""Files from a browser as spectra: on disk under plain names while they are read, and no longer."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..io import InputError, read_spectra
+from ..io.archive import is_zip, unpack
+from ..io.choices import NAME, read_choices
+from ..io.sources import MAX_FILES
+from ..io.sweep import MAX_BYTES
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it came: what its sender called it, and its bytes."""
+
+    name: str
+    data: bytes
+
+
+def read_uploads(uploads: Sequence[Upload], skip_damaged: bool = False) -> "xr.Dataset":
+    """What `read_spectra` makes of one file, of several as a folder, or of a folder's zip.
+
+    Raises `InputError`, whose message names the files as their sender does.
+
+    >>> table = b"field_G,signal\\n3360,1\\n3370,4\\n3380,-4\\n3390,-1\\n"
+    >>> read_uploads([Upload("film_10deg.csv", table)]).attrs["source"]
+    'film_10deg.csv'
+    """
+    with _on_disk(uploads) as path:
+        spectra = read_spectra(path, skip_damaged)
+        root = f"{path.parent}{os.sep}"
+    told = {k: v.replace(root, "") if isinstance(v, str) else v for k, v in spectra.attrs.items()}
+    return spectra.assign_attrs(told)
+
+
+def choices_beside(uploads: Sequence[Upload]) -> dict[str, Any]:
+    """The choices of a `diffdip.toml` among the files, none without. Raises `InputError`."""
+    with _on_disk(uploads) as path:
+        beside = path / NAME
+        return read_choices(beside) if beside.is_file() else {}
+
+
+def plain_name(name: str) -> str:
+    """A name for a file that leads nowhere else: letters, digits and marks that angles need.
+
+    >>> plain_name("../film 10°.csv"), plain_name("a<b>:1.xml")
+    ('film 10°.csv', 'a_b__1.xml')
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    plain = re.sub(r"[^\w .,+=()°º−-]", "_", last)[-60:].lstrip(". ")
+    return plain or "file"
+
+
+@contextmanager
+def _on_disk(uploads: Sequence[Upload]) -> Iterator[Path]:
+    """Where the file or folder lies, in a folder that is removed; its place is in no message."""
+    with tempfile.TemporaryDirectory(prefix="diffdip-") as made:
+        try:
+            yield _placed(uploads, Path(made))
+        except InputError as error:
+            raise InputError(str(error).replace(f"{made}{os.sep}", "")) from None
+
+
+def _placed(uploads: Sequence[Upload], root: Path) -> Path:
+    """The uploads as a file or a folder in `root`, called as its sender would."""
+    size = sum(len(upload.data) for upload in uploads)
+    if len(uploads) > MAX_FILES or size > MAX_BYTES:
+        raise InputError(
+            f"{len(uploads)} files of {size / 1e6:.0f} MB; expected one rotation, up to "
+            f"{MAX_FILES} files and {MAX_BYTES / 1e6:.0f} MB"
+        )
+    names = [plain_name(upload.name) for upload in uploads]
+    if len(uploads) == 1 and not is_zip(uploads[0].data):
+        path = root / names[0]
+        path.write_bytes(uploads[0].data)
+        return path
+    stems = {Path(name).stem for name in names}
+    folder = root / (stems.pop() if len(stems) == 1 else "spectra")
+    folder.mkdir()
+    if len(uploads) == 1:
+        unpack(uploads[0].data, folder, names[0])
+        return folder
+    for upload, name in zip(uploads, names, strict=True):
+        if is_zip(upload.data):
+            raise InputError(f"{name}: a zip among other files; expected it alone")
+        path = folder / name
+        if path.exists():
+            raise InputError(f"{name}: two files of this name; expected one for each angle")
+        path.write_bytes(upload.data)
+    return folder

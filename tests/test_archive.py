@@ -1,0 +1,163 @@
+"""Zips from strangers: what a desktop makes is unpacked, all else is refused in one sentence."""
+
+import contextlib
+import io
+import stat
+import struct
+import zipfile
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from diffdip.io.archive import ArchiveError, is_zip, unpack
+
+
+def made(members, **options):
+    """A zip of contents by name; a name may be a `ZipInfo`."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def unpacked(folder, data, **limits):
+    return {path.name: path.read_bytes() for path in unpack(data, folder, "a.zip", **limits)}
+
+
+def refused(folder, data, *words, **limits):
+    """One line that names the zip and has the words; nothing outside the folder."""
+    target = folder / "target"
+    target.mkdir()
+    with pytest.raises(ArchiveError) as error:
+        unpack(data, target, "a.zip", **limits)
+    message = str(error.value)
+    assert message.startswith("a.zip: ")
+    assert "\n" not in message
+    assert str(folder) not in message
+    for word in words:
+        assert word in message
+    assert list(folder.iterdir()) == [target]
+    return target
+
+
+@pytest.mark.parametrize("prefix", ["", "sweeps/", "of/today/"])
+def test_files_of_one_folder_are_unpacked(tmp_path, prefix):
+    members = {f"{prefix}film_10°.xml": b"ten", f"{prefix}film_20°.xml": b"twenty"}
+    desktop = {"__MACOSX/sweeps/._film_10.xml": b"x", f"{prefix}.DS_Store": b"x"}
+    data = made({**({prefix: b""} if prefix else {}), **members, **desktop})
+    assert is_zip(data)
+    assert unpacked(tmp_path, data) == {"film_10°.xml": b"ten", "film_20°.xml": b"twenty"}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../outside.xml", "sweeps/../../outside.xml", "/etc/outside.xml", "sweeps/.."),
+        *("C:/outside.xml", "C:outside.xml", "..\\outside.xml", "\\\\host\\outside.xml"),
+    ],
+)
+def test_names_that_lead_elsewhere(tmp_path, name):
+    entry = zipfile.ZipInfo("place")
+    entry.filename = name  # as it is, where the constructor would mend it
+    target = refused(tmp_path, made({"good.xml": b"x", entry: b"x"}), "leads out of the folder")
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("a\nb.xml", "no name of a file"), ("x" * 256, "longer than 255 bytes")],
+)
+def test_other_names(tmp_path, name, words):
+    refused(tmp_path, made({name: b"x"}), words)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
+def test_links_and_devices(tmp_path, kind):
+    entry = zipfile.ZipInfo("link.xml")
+    entry.create_system, entry.external_attr = 3, (kind | 0o777) << 16
+    refused(tmp_path, made({entry: b"/etc/passwd"}), "'link.xml'", "link or a device")
+
+
+def test_encrypted(tmp_path):
+    data = bytearray(made({"film.xml": b"secret"}))
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + flags] |= 1
+    refused(tmp_path, bytes(data), "'film.xml'", "encrypted", "without a password")
+
+
+def test_unusual_packing(tmp_path):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("film.xml", b"x" * 100)
+    refused(tmp_path, stream.getvalue(), "packed in an unusual way")
+
+
+def test_several_folders_and_none(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    refused(tmp_path / "one", made({"a/1.xml": b"", "b/2.xml": b""}), "2 folders, 'a' and 'b'")
+    refused(tmp_path / "two", made({"a/": b""}), "holds no files")
+
+
+def test_two_files_of_one_name(tmp_path):
+    entry = zipfile.ZipInfo("film.xml")
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        data = made({"film.xml": b"one", entry: b"two"})
+    refused(tmp_path, data, "'film.xml'", "cannot be unpacked: File exists")
+
+
+def test_too_many_members(tmp_path):
+    data = made({f"{i}.xml": b"" for i in range(11)})
+    refused(tmp_path, data, "more than 10 members", max_members=10)
+
+
+def test_a_bomb_stops_at_the_limit(tmp_path):
+    data = made({"film.xml": bytes(30_000_000)})
+    assert len(data) < 40_000
+    target = refused(tmp_path, data, "'film.xml'", "more than 2 MB", max_bytes=2_000_000)
+    assert [path.stat().st_size for path in target.iterdir()] == [2_000_001]
+
+
+def test_sizes_add_up(tmp_path):
+    members = {f"{i}.xml": bytes(400) for i in range(3)}
+    assert len(unpacked(tmp_path, made(members), max_bytes=1200)) == 3
+    (tmp_path / "again").mkdir()
+    refused(tmp_path / "again", made(members), "'2.xml'", max_bytes=1199)
+
+
+@pytest.mark.parametrize("declared", [10, 2**32 - 2])
+def test_declared_sizes_are_not_believed(tmp_path, declared):
+    data = bytearray(made({"film.xml": bytes(5000)}))
+    for signature, size in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", data, data.index(signature) + size, declared)
+    target = tmp_path / "target"
+    target.mkdir()
+    with contextlib.suppress(ArchiveError):
+        unpack(bytes(data), target, "a.zip")
+    sizes = [path.stat().st_size for path in target.iterdir()]
+    assert max(sizes) <= 5000
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a zip", b"PK\x05\x06" + bytes(18)])
+def test_what_is_no_zip(tmp_path, data):
+    refused(tmp_path, data, "no zip that can be read" if len(data) < 22 else "holds no files")
+
+
+@settings(max_examples=200)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4),
+    end=st.integers(0, 400),
+    numbers=st.data(),
+)
+def test_damage_is_refused_or_harmless(tmp_path_factory, changes, end, numbers):
+    data = bytearray(made({"sweeps/film_10.xml": b"<x/>" * 20, "sweeps/film_20.xml": b"y" * 60}))
+    for place, value in changes:
+        data[place % len(data)] = value
+    kept = len(data) if numbers.draw(st.booleans()) else end
+    folder = tmp_path_factory.mktemp("damaged")
+    with contextlib.suppress(ArchiveError):
+        found = unpack(bytes(data[:kept]), folder, "a.zip")
+        assert all(path.parent == folder and path.is_file() for path in found)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1000
