@@ -4,17 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
+from .convention import as_convention
 from .fit import FitResult, fit_series
 from .io.choices import Choices
 from .io.results import fit_document, residual_warnings
 from .line_positions import LinePositions, line_positions
+from .resonance import larmor_field
 from .spectrum import LineError
 
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+TOO_LARGE = 2.0
+"""Residuals so many times as large as the noise explains are not of the noise."""
+
+ALIKE_IN_G = 0.01
+"""Relative difference of g below which it may be that of the sample, and A its disguise."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +90,65 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
         phase_deg=choices.phase_deg,
         smoothing=choices.smoothing,
     )
-    result = fit_series(
-        positions.angle,
-        positions.field,
-        positions.errors,
-        frequency=positions.frequency,
-        g=choices.g,
-        convention=choices.convention,
-    )
+    result, factor = _fitted(positions, choices)
     attributes = spectra.attrs
     warnings = [
         *_notes(spectra, choices),
         *positions.warnings,
+        *_limits(result, positions, factor),
         *residual_warnings(result),
     ]
     name = str(attributes.get("title") or "sample")
     source = str(attributes.get("source", ""))
     document = fit_document(result, name, source, warnings)
     return Analysis(spectra, positions, result, document, choices)
+
+
+def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, float]:
+    """The fit, and by how much the errors from the noise had to be multiplied: 1 where they hold.
+
+    Other errors than noise, of the model and of the field's scale, are in the residuals alone.
+    """
+
+    def fit(errors: np.ndarray | None) -> FitResult:
+        return fit_series(
+            positions.angle,
+            positions.field,
+            errors,
+            frequency=positions.frequency,
+            g=choices.g,
+            convention=choices.convention,
+        )
+
+    result = fit(positions.errors)
+    if positions.errors is None or (result.reduced_chi2 or 0.0) < TOO_LARGE**2:
+        return result, 1.0
+    factor = float(np.sqrt(result.reduced_chi2 or 1.0))
+    return fit(factor * positions.errors), factor
+
+
+def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[str]:
+    """Sentences on what the errors of A, B, C do not hold, or hold only by being multiplied."""
+    sentences = []
+    if factor > 1:
+        sentences.append(
+            f"residuals are {factor:.3g} times what the noise explains, by the model or by the "
+            "field's scale: all errors are multiplied by that"
+        )
+    g, larmor = result.values["g"], _larmor(positions, result.values["g"])
+    A = result.values["A"]
+    other = g * larmor / (larmor + as_convention(result.convention).sign * 0.75 * A)
+    if abs(other / g - 1) < ALIKE_IN_G:
+        sentences.append(
+            f"A = {1e3 * A:.3g} mT with g = {g:.6g} fixed is none with g = {other:.6g}: one plane "
+            "does not tell them apart"
+        )
+    return sentences
+
+
+def _larmor(positions: LinePositions, g: float) -> float:
+    with jax.enable_x64(True):
+        return float(larmor_field(np.mean(positions.frequency), g))
 
 
 def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Dataset":

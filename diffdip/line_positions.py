@@ -24,6 +24,12 @@ LEAST_TO_FIT = 10
 LEAP = 20.0
 """A line that moves by so many widths from one angle to the next may be another one."""
 
+FAR = 5.0
+"""A line so many widths from where one was asked for is not the one that was meant."""
+
+BROAD = 0.5
+"""Width over position from which a line reaches zero field, where only a shape places it."""
+
 LEAST_SIGMA = 1e-11
 """Errors below this (T) are rounding, of spectra without noise."""
 
@@ -125,8 +131,9 @@ def line_positions(
       line at negative field, fitted within five widths and half way to the next line (`fit_line`).
 
     Where a spectrum has several lines one is chosen: the strongest of each angle by
-    `line="strongest"`, or the one nearest to `near` (mT) at the first angle, which is then
-    followed, at each angle the line nearest to where it was.
+    `line="strongest"`, or the one nearest to `near` (mT) at the first angle, within five widths,
+    which is then followed, at each angle the line nearest to where it was, but no farther than half
+    way to where its neighbours were.
 
     The signal is prepared as `Preparation` says; with a line shape the polynomial `baseline` is a
     part of the fit, and so is the phase unless `phase_deg` is given. Standard errors follow from
@@ -135,8 +142,8 @@ def line_positions(
     or more times the noise; smooth weaker ones, or fit a shape. The width is that from extremum to
     extremum, of a fit the full width at half maximum of the absorption.
 
-    Raises `LineError`, which names the angle, where there is no line, or several and none chosen;
-    `ValueError` for options that cannot be meant.
+    Raises `LineError`, which names the angle, where there is no line, none near, several and none
+    chosen, or one that was followed is lost; `ValueError` for options that cannot be meant.
 
     >>> import xarray as xr
     >>> field = np.linspace(330.0, 346.0, 161)
@@ -156,14 +163,18 @@ def line_positions(
         raise ValueError(f"line = {line!r}, near = {near}: expected 'strongest', or near, or none")
     options = _Options(definition, baseline, phase_deg, smoothing)
     found: list[Position] = []
-    at = near
+    at, reach = near, (-np.inf, np.inf)
     for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
         try:
             if len(field) < LEAST_SAMPLES:
                 raise LineError(f"{len(field)} samples; expected {LEAST_SAMPLES} or more")
             scale = np.abs(signal).max() or 1.0
             lines = find_lines(field, signal / scale, options.preparation)
-            found.append(options.position(lines, choose(lines, line, at)))
+            index = choose(lines, line, at)
+            if near is not None:
+                _check_near(lines, index, near, at if found else None, reach)
+                reach = neighbours(lines, index)
+            found.append(options.position(lines, index))
         except LineError as error:
             raise LineError(f"at {angle:g}°: {error}") from None
         at = None if near is None else found[-1].position
@@ -175,7 +186,35 @@ def line_positions(
         np.array([one.width for one in found]) / 1e3,
         1e9 * spectra["frequency"].values,
         options.settings() | chosen,
-        _leaps(spectra["angle"].values, found),
+        (*_leaps(spectra["angle"].values, found), *_broad(definition, found)),
+    )
+
+
+def _check_near(
+    lines: Lines, index: int, near: float, before: float | None, reach: tuple[float, float]
+) -> None:
+    """Refuse a line that is not the one meant, or (with `before`) not the one that was followed."""
+    position, width = float(lines.position[index]), float(lines.width[index])
+    if before is None and abs(position - near) > FAR * width:
+        raise LineError(
+            f"no line within {FAR:g} widths of near = {near:g} mT: the nearest is at "
+            f"{position:.1f} mT"
+        )
+    if before is not None and not reach[0] < position < reach[1]:
+        raise LineError(
+            f"the line followed, before at {before:.1f} mT, is lost: the nearest is at "
+            f"{position:.1f} mT, where another one may have been"
+        )
+
+
+def _broad(definition: str, found: list[Position]) -> tuple[str, ...]:
+    """A sentence on lines that reach zero field and are not placed by their shape."""
+    wide = [one for one in found if one.width > BROAD * abs(one.position)]
+    if definition in SHAPES or not wide:
+        return ()
+    return (
+        f"{len(wide)} of {len(found)} lines reach zero field, one at {wide[0].position:.1f} mT of "
+        f"{wide[0].width:.1f} mT: their {definition} is off, take a line shape such as lorentzian",
     )
 
 

@@ -3,7 +3,6 @@
 Fields have any unit, the same throughout, and ascend; what is returned has that unit.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -265,7 +264,7 @@ def _extremum(signal: np.ndarray, index: int, other: int, window: int) -> int:
     return low + int(np.argmax(part) if upwards else np.argmin(part))
 
 
-def neighbours(lines: Lines, index: int) -> Iterator[float]:
+def neighbours(lines: Lines, index: int) -> tuple[float, float]:
     """Half way to the line below and to that above, infinite where there is none."""
     edges = np.concatenate([[-np.inf], (lines.position[1:] + lines.position[:-1]) / 2, [np.inf]])
-    yield from edges[index : index + 2].tolist()
+    return float(edges[index]), float(edges[index + 1])

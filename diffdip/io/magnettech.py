@@ -1,6 +1,7 @@
 """Sweeps of Magnettech spectrometers (ESRStudio), one XML file each.
 
-Field and signal have clocks of their own; the field is interpolated to the time of each sample.
+Field and signal have clocks of their own; the field is interpolated to the time of each sample, and
+samples at times when it was not recorded are left out.
 """
 
 import base64
@@ -37,11 +38,13 @@ def read_magnettech(path: Path) -> Sweep:
     curves = {curve.get("YType"): curve for curve in measurement.iter("Curve")}
     field_time, field = _curve(path, curves, "BField")
     time, signal = _curve(path, curves, "MW_Absorption")
+    # the signal is recorded some time longer, at a field that is not
+    known = (time >= field_time[0]) & (time <= field_time[-1])
     return Sweep(
         _attribute(path, measurement, "GonAngle", None),
         _attribute(path, measurement, "MwFreq", np.nan),
-        np.interp(time, field_time, field),
-        signal,
+        np.interp(time[known], field_time, field),
+        signal[known],
         path,
         _instrument(measurement),
     )

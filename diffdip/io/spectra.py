@@ -1,6 +1,7 @@
 """Spectra of a rotation from any spectrometer, as one labelled dataset, and back into files."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from os import PathLike
@@ -76,14 +77,16 @@ def dataset(
     sweeps = [sweeps[i] for i in order]
     field, signal = _arrays(sweeps, source)
     if attributes is None:
-        attributes = {"title": Path(source).resolve().stem, "source": source, "format": kind}
+        # not the whole path: what is made of the spectra is the same wherever they lie
+        whole = Path(source).resolve()
+        attributes = {"title": whole.stem, "source": whole.name, "format": kind}
         attributes["diffdip"] = __version__
         names = {f"instrument_{_plain(name)}": value for name, value in common(sweeps).items()}
         attributes |= names
         if turned.any():
             attributes["angles"] = "those just below 360 degrees are read as negative"
         if skipped:
-            attributes["skipped"] = "\n".join(skipped)
+            attributes["skipped"] = "\n".join(skipped).replace(f"{source}{os.sep}", "")
     frequency = np.array([sweep.frequency_ghz for sweep in sweeps], float)
     dimensions = ("angle", "field")[-field.ndim :]
     return xr.Dataset(
