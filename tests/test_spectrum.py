@@ -271,21 +271,21 @@ def test_a_line_that_vanishes_is_not_replaced_by_its_neighbour():
     both, other = line(334) + line(340), line(340)
     spectra = dataset([both, both, other, both])
     with pytest.raises(LineError, match=r"^at 20°: the line followed, before at 334.0 mT, is lost"):
-        line_positions(spectra, near=334)
-    found = line_positions(spectra.isel(angle=[0, 1, 3]), near=334)
+        line_positions(spectra, near=334.0)
+    found = line_positions(spectra.isel(angle=[0, 1, 3]), near=334.0)
     np.testing.assert_allclose(1e3 * found.field, 334, atol=1e-3)
 
 
 @pytest.mark.parametrize("near", [3340.0, 33.4, 337.0])
 def test_a_line_far_from_where_it_was_asked_for_is_not_meant(near):
     with pytest.raises(LineError, match=rf"^at 0°: no line within 5 widths of near = {near:g} mT"):
-        line_positions(dataset([line(331) + line(343)]), near=near)
+        line_positions(dataset([line(331, 0.8) + line(343, 0.8)]), near=near)
 
 
 @pytest.mark.parametrize(("definition", "count"), [("zero-crossing", 1), ("lorentzian", 0)])
 def test_a_band_that_reaches_zero_field_needs_a_shape(definition, count):
     field = np.linspace(0, 600, 1201)
-    signals = [columns(field, at, 100, 1.0, None)[:, 0] for at in (53.0, 300.0)]
+    signals = [columns(field, at, 100.0, 1.0, None)[:, 0] for at in (53.0, 300.0)]
     found = line_positions(dataset(signals, field), definition)
     told = [warning for warning in found.warnings if "reach zero field" in warning]
     assert len(told) == count
