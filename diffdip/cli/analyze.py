@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..progress import progress_bar
-from .common import ConventionName, app, console, fail
+from .common import ConventionName, app, check_folder, console, fail
 from .fits import print_fits
 from .spectra import (
     Definition,
@@ -141,8 +141,7 @@ def analyze(
 
 def _check_out(source: Path, out: Path) -> None:
     """Refuse a folder that later would be read as spectra, and what is no folder."""
-    if out.exists() and not out.is_dir():
-        fail(f"{out}: cannot be written: is not a folder")
+    check_folder(out)
     if source.is_dir() and out.exists() and out.samefile(source):
         fail(f"--out {out}: is the folder of the spectra; expected another one")
 

@@ -17,6 +17,7 @@ from .common import (
     ModelOptions,
     SeedOption,
     app,
+    check_folder,
     check_numbers,
     console,
     fail,
@@ -108,7 +109,7 @@ def sensitivity(
     """
     check_numbers({"--frequency-ghz": frequency_ghz, "--step": step}, {"--frequency-ghz", "--step"})
     statistics = _statistics(statistic or ["median-A", "median-B"], frequency_ghz)
-    _check_folder(out)
+    check_folder(out)
 
     import jax
     import numpy as np
@@ -198,7 +199,7 @@ def infer(
         fail(str(error))
     if len(data.A) < 10:
         fail(f"{measured}: {len(data.A)} rows with both A and B; expected 10 or more")
-    _check_folder(out)
+    check_folder(out)
 
     import jax
 
@@ -297,12 +298,6 @@ def _parameters(model: "AbstractModel", asked: list[str] | None, without: list[s
             fail(f"--parameter {text}: {error}")
         names[name] = text
     return list(names)
-
-
-def _check_folder(out: Path | None) -> None:
-    """Refuse at once what could not be written after minutes of work."""
-    if out is not None and out.exists() and not out.is_dir():
-        fail(f"{out}: cannot be written: is not a folder")
 
 
 def _write(out: Path, files: Mapping[str, bytes], stem: str, figure: "Figure") -> list[Path]:

@@ -69,6 +69,12 @@ def check_numbers(values: Mapping[str, float | None], positive: set[str]) -> Non
             fail(f"{option} {value}: expected {kind}")
 
 
+def check_folder(out: Path | None) -> None:
+    """Refuse at once what could not be written after minutes of work."""
+    if out is not None and out.exists() and not out.is_dir():
+        fail(f"{out}: cannot be written: is not a folder")
+
+
 class ModelName(StrEnum):
     """Arrangements of dipoles."""
 

@@ -14,6 +14,7 @@ from .common import (
     ConventionName,
     ConventionOption,
     app,
+    check_folder,
     check_numbers,
     console,
     fail,
@@ -123,6 +124,7 @@ def fit(
         fail("give one or more files, or --example; see diffdip fit --help")
     numbers = {"--g": g, "--fix-a-mt": fix_a_mt, "--fix-b-mt": fix_b_mt, "--fix-c-mt": fix_c_mt}
     check_numbers({**numbers, "--frequency-ghz": frequency_ghz}, {"--g", "--frequency-ghz"})
+    check_folder(out)
     if free_offset and fix_c_mt is None:
         fail("--free-offset needs --fix-c-mt 0: C and the offset both turn the curve")
     paths = [example_path()] if example else list(files or [])
@@ -200,6 +202,7 @@ def curve(
     numbers = {"--a-mt": a_mt, "--b-mt": b_mt, "--c-mt": c_mt}
     positive = {"--g": g, "--frequency-ghz": frequency_ghz}
     check_numbers({**numbers, **positive}, set(positive))
+    check_folder(out)
 
     from ..curve import CurveSettings, resonance_curve
     from ..io import OutputError, write_files
