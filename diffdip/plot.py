@@ -117,7 +117,7 @@ def figure_curve(
 
     `angle` in radians, `branches` of `resonance_branches` at these angles, `larmor` w0 in tesla for
     a thin line, `width` in mm. Stable resonances are solid, metastable ones gray and dashed; the
-    branch that is measured is thick. States with M out of the plane, on one side or the
+    one that is seen after saturation is thick. States with M out of the plane, on one side or the
     other, share a line. The axis begins at zero unless the fields vary by less than a tenth.
     """
     degrees = np.degrees(angle)
@@ -139,7 +139,7 @@ def figure_curve(
         kinds = (
             ("metastable", exists & ~stable, {"color": GRAY, "linestyle": "--", "linewidth": 1.0}),
             ("stable", stable & ~measured, {"color": BLUE, "linewidth": 1.2}),
-            ("measured", measured, {"color": VERMILLION, "linewidth": 1.8}),
+            ("seen after saturation", measured, {"color": VERMILLION, "linewidth": 1.8}),
         )
         for label, mask, style in kinds:
             for i, (row, slot) in enumerate(_traces(field, directions, mask)):

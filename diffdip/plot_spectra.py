@@ -3,6 +3,7 @@
 As in `plot`: each function returns a `Figure` of its own, fields in mT, angles in degrees.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -34,6 +35,12 @@ OVERLAP = 1.6
 COLUMNS = 600
 """Fields across a map."""
 
+MARGIN = 4.0
+"""Drawn on each side of the positions, in widths of the line."""
+
+MOST_CUT = 0.7
+"""All of the sweep is drawn where the positions and their margins are more of it than this."""
+
 SIZE = (ONE_COLUMN / 25.4, 95 / 25.4)
 
 Sweeps = list[tuple[np.ndarray, np.ndarray]]
@@ -42,11 +49,13 @@ Sweeps = list[tuple[np.ndarray, np.ndarray]]
 def figure_spectra(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
     """Spectra above one another, each at the height of its angle, with their positions marked.
 
-    All have one scale. Of more than 40 some are left out, at equal steps.
+    All have one scale. Of more than 40 some are left out, at equal steps. Of sweeps much longer
+    than what the line moves through, the part about the line is drawn, and the axis says so.
     """
     step = -(-len(positions.angle) // MOST_STACKED)
     angles = np.degrees(positions.angle)[::step]
-    sweeps = _scaled(each_sweep(spectra))[::step]
+    part = _Part.of(spectra, positions)
+    sweeps = part.scaled()[::step]
     gap = OVERLAP * _typical_gap(angles)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -58,9 +67,10 @@ def figure_spectra(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
             axes.plot(field[drawn], angle + gap * signal[drawn], color=BLUE, linewidth=0.5)
             height = angle + gap * np.interp(at, field, signal)
             axes.plot(at, height, "o", color=VERMILLION, markersize=2.5, zorder=3)
-        axes.set_xlabel(r"field $\mu_0 H$ (mT)")
+        axes.set_xlabel(part.label)
         axes.set_ylabel(r"angle of the field $\alpha_H$ (°)")
-        axes.margins(x=0, y=0.02)
+        axes.set_xlim(part.low, part.high)
+        axes.margins(y=0.02)
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
         if step > 1:
             axes.set_title(f"one spectrum of {step} is drawn", loc="left")
@@ -71,22 +81,28 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
     """The signal over field and angle in colors, with the positions on it.
 
     For the drawing alone each sweep is interpolated onto 600 fields; outside of it nothing is
-    drawn.
+    drawn. Sweeps at one angle share its height. The fields are those of `figure_spectra`.
     """
-    sweeps = _scaled(each_sweep(spectra))
+    part = _Part.of(spectra, positions)
+    sweeps = part.scaled()
     angles = np.degrees(positions.angle)
-    low = min(field.min() for field, _ in sweeps)
-    high = max(field.max() for field, _ in sweeps)
-    grid = np.linspace(low, high, COLUMNS)
-    values = np.array([_interpolated(grid, *sweep) for sweep in sweeps])
+    grid = np.linspace(part.low, part.high, COLUMNS)
+    order = np.argsort(angles, kind="stable")
+    values = np.array([_interpolated(grid, *sweeps[i]) for i in order])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
         image = axes.pcolormesh(
-            _edges(grid), _edges(angles), values, cmap="RdBu_r", vmin=-1, vmax=1, rasterized=True
+            _edges(grid),
+            _edges(angles[order]),
+            values,
+            cmap="RdBu_r",
+            vmin=-1,
+            vmax=1,
+            rasterized=True,
         )
         axes.plot(1e3 * positions.field, angles, "o", color="black", markersize=1.8, label="line")
-        axes.set_xlabel(r"field $\mu_0 H$ (mT)")
+        axes.set_xlabel(part.label)
         axes.set_ylabel(r"angle of the field $\alpha_H$ (°)")
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
         bar = figure.colorbar(image, ax=axes, location="top", aspect=40, pad=0.02)
@@ -112,12 +128,40 @@ def figure_correlation(result: "FitResult") -> Figure:
     return figure
 
 
-def _scaled(sweeps: Sweeps) -> Sweeps:
-    """Sweeps by ascending field, about their medians, the largest signal of all being one."""
-    ordered = [sorted_samples(*sweep) for sweep in sweeps]
-    centred = [(field, signal - np.median(signal)) for field, signal in ordered]
-    largest = max(float(np.abs(signal).max()) for _, signal in centred) or 1.0
-    return [(field, signal / largest) for field, signal in centred]
+@dataclass(frozen=True)
+class _Part:
+    """The sweeps by ascending field, and the fields (mT) from `low` to `high` that are drawn."""
+
+    sweeps: Sweeps
+    low: float
+    high: float
+    label: str
+
+    @classmethod
+    def of(cls, spectra: "xr.Dataset", positions: "LinePositions") -> "_Part":
+        """The part about the positions, or all where that is most of it."""
+        sweeps = [sorted_samples(*sweep) for sweep in each_sweep(spectra)]
+        first = min(float(field[0]) for field, _ in sweeps)
+        last = max(float(field[-1]) for field, _ in sweeps)
+        at, margin = 1e3 * positions.field, 1e3 * MARGIN * positions.width
+        low, high = max(first, (at - margin).min()), min(last, (at + margin).max())
+        label = r"field $\mu_0 H$ (mT)"
+        if high - low > MOST_CUT * (last - first):
+            return cls(sweeps, first, last, label)
+        return cls(sweeps, low, high, f"{label}, a part of the sweep")
+
+    def scaled(self) -> Sweeps:
+        """This part and a sample on each side, its largest signal being one.
+
+        Zero is the median of the whole sweep, which is nearer to the baseline than that of a part.
+        """
+        centred: Sweeps = []
+        for field, signal in self.sweeps:
+            start, stop = np.searchsorted(field, (self.low, self.high))
+            kept = slice(max(start - 1, 0), stop + 1)
+            centred.append((field[kept], signal[kept] - np.median(signal)))
+        largest = max(float(np.abs(signal).max()) for _, signal in centred) or 1.0
+        return [(field, signal / largest) for field, signal in centred]
 
 
 def _outline(field: np.ndarray, signal: np.ndarray) -> np.ndarray:
@@ -145,7 +189,12 @@ def _tick(angles: np.ndarray) -> float:
 
 
 def _edges(centers: np.ndarray) -> Any:
-    """Borders of cells about their centers, half way between them, strictly ascending."""
-    middle = (centers[1:] + centers[:-1]) / 2
-    first, last = 2 * centers[0] - middle[0], 2 * centers[-1] - middle[-1]
-    return np.concatenate([[first], middle, [last]])
+    """Borders of cells about ascending centers, half way between them; equal ones share a cell."""
+    places, counts = np.unique(centers, return_counts=True)
+    half = np.diff(places, append=places[-1] + _typical_gap(places)) / 2
+    borders = np.append(places[0] - half[0], places + half)
+    shared = [
+        np.linspace(low, high, count, endpoint=False)
+        for low, high, count in zip(borders[:-1], borders[1:], counts, strict=True)
+    ]
+    return np.append(np.concatenate(shared), borders[-1])

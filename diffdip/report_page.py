@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .io.parameter_text import heading, interval_text, number, value_text
+from .io.parameter_text import angle_text, heading, interval_text, number, value_text
 from .line_shapes import SHAPES
 
 
@@ -32,7 +32,8 @@ ENERGIES = {
 CAPTIONS = {
     "spectra": "The spectra, all at one scale, each at the height of its angle. Dots: the "
     "positions taken.",
-    "map": "Signal over field and angle, with the positions taken.",
+    "map": "Signal over field and angle, with the positions taken. Sweeps at one angle share its "
+    "height.",
     "fit": "Resonance field by angle with the fitted curve, what the fit leaves, and both as a "
     "polar plot. Bars are standard errors.",
     "correlation": "Correlation of the fitted parameters.",
@@ -41,7 +42,7 @@ CAPTIONS = {
 }
 
 STYLE = """
-body { font: 16px/1.45 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
+body { font: 1rem/1.45 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
   padding: 0 1rem; }
 h1 { margin-bottom: 0.2rem; overflow-wrap: anywhere; }
 h2 { margin-top: 2.2rem; font-size: 1.2rem; border-bottom: 1px solid #ccc; }
@@ -49,14 +50,15 @@ table { border-collapse: collapse; margin: 0.8rem 0; }
 th, td { text-align: left; padding: 0.2rem 1.2rem 0.2rem 0; vertical-align: top;
   border-bottom: 1px solid #eee; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; }
+.numbers th, .numbers td { white-space: nowrap; }
 .result td { font-size: 1.1rem; }
 .doubts { background: #fff6e5; border-left: 4px solid #e69f00; padding: 0.5rem 1rem 0.5rem 2rem; }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
-figure { margin: 1rem 0; flex: 0 1 auto; }
+figure { margin: 1rem 0; max-width: 100%; }
 img { max-width: 100%; height: auto; }
 figcaption { color: #555; font-size: 0.9rem; max-width: 40rem; }
-@media print { details { display: block; } h2 { break-after: avoid; }
-  figure { break-inside: avoid; } }
+@media print { html { font-size: 75%; } body { margin: 0; padding: 0; }
+  h2 { break-after: avoid; } tr, figure { break-inside: avoid; } .row { flex-wrap: nowrap; } }
 """
 
 HEAD = """<!DOCTYPE html>
@@ -72,6 +74,9 @@ RESULT_HEADS = ("value ± standard error", "68 %", "95 %")
 
 PIXELS_PER_INCH = 110
 PICTURE_DPI = 300
+
+MOST_DECIMALS = 8
+"""Of a number in mT: what is less is rounding."""
 
 
 def report_page(
@@ -91,7 +96,8 @@ def report_page(
         _section("What was assumed", _table((), assumptions(analysis))),
         _section("Positions", _positions(analysis)),
         _section("Instrument", _instrument(analysis)),
-        _section("Versions and choices", _versions(analysis, document)),
+        _section("Choices", _choices(analysis)),
+        _section("Versions", _versions(document)),
         "</body>\n</html>\n",
     ]
     return "\n".join(parts).encode(errors="replace")
@@ -99,15 +105,16 @@ def report_page(
 
 def summary(analysis: "Analysis") -> str:
     """One line on the spectra and where they are from."""
-    angles = np.degrees(analysis.positions.angle)
+    first, last = np.degrees(analysis.positions.angle)[[0, -1]]
     attributes = analysis.spectra.attrs
     origin = [str(attributes[name]) for name in ("format", "source") if attributes.get(name)]
-    rotation = f"{len(angles)} spectra from {angles[0]:g} to {angles[-1]:g}°"
+    count = len(analysis.positions.angle)
+    rotation = f"{count} spectra from {angle_text(first)} to {angle_text(last)}°"
     return ", ".join([rotation, *origin])
 
 
 def _result(document: Mapping[str, Any]) -> str:
-    table = _table(("", *RESULT_HEADS), result_rows(document["fit"]), "result")
+    table = _table(("", *RESULT_HEADS), result_rows(document["fit"]), "result numbers")
     return f"{table}<p>{escape(result_sentence(document))}</p>"
 
 
@@ -177,49 +184,58 @@ def _frequency(analysis: "Analysis") -> str:
 
 def _positions(analysis: "Analysis") -> str:
     positions, fit = analysis.positions, analysis.fit
+    sigma, width = 1e3 * positions.sigma, 1e3 * positions.width
     columns = (
-        np.degrees(positions.angle),
-        1e3 * positions.field,
-        1e3 * positions.sigma,
-        1e3 * positions.width,
-        1e3 * fit.residuals,
-        positions.frequency / 1e9,
+        _column(np.degrees(positions.angle), 2),
+        _column(1e3 * positions.field, 4),
+        _column(sigma, _decimals(sigma, 2)),
+        _column(width, _decimals(width, 3)),
+        _column(1e3 * fit.residuals, 4, "+"),
+        _column(positions.frequency / 1e9, 6),
     )
-    forms = ("{:.5g}", "{:.4f}", "{:.2g}", "{:.3g}", "{:+.4f}", "{:.6f}")
-    rows = [
-        [
-            form.format(value) if np.isfinite(value) else "-"
-            for form, value in zip(forms, row, strict=True)
-        ]
-        for row in zip(*columns, strict=True)
-    ]
     heads = ("angle (°)", "field (mT)", "σ (mT)", "width (mT)", "residual (mT)", "frequency (GHz)")
     note = f"<p>Width: {escape(positions.settings['width'])}.</p>"
-    return _table(heads, rows) + note
+    return _table(heads, zip(*columns, strict=True), "numbers") + note
+
+
+def _column(values: np.ndarray, decimals: int, sign: str = "") -> list[str]:
+    """Numbers with the same decimals, a dash for what is not known."""
+    form = f"{{:{sign}.{decimals}f}}"
+    return [
+        form.format(round(value, decimals) + 0.0).replace("-", "−") if np.isfinite(value) else "-"
+        for value in values.tolist()
+    ]
+
+
+def _decimals(values: np.ndarray, digits: int) -> int:
+    """Decimals that show so many digits of the smallest value that is not zero."""
+    known = values[np.isfinite(values) & (values > 0)]
+    if not known.size:
+        return 0
+    return int(np.clip(digits - 1 - np.floor(np.log10(known.min())), 0, MOST_DECIMALS))
 
 
 def _instrument(analysis: "Analysis") -> str:
     if not analysis.instrument:
         return "<p>The files say nothing of the instrument that is the same in all.</p>"
-    return _folded("As stated in all files", _table((), analysis.instrument.items()))
+    return "<p>As stated in all files.</p>" + _table((), analysis.instrument.items())
 
 
-def _versions(analysis: "Analysis", document: Mapping[str, Any]) -> str:
-    versions = {"diffdip": document["diffdip"], **document["versions"]}
+def _choices(analysis: "Analysis") -> str:
     choices = analysis.choices.given().items()
     return (
         _table((), ((name, str(value)) for name, value in choices))
         + "<p>These choices are in config.toml; <code>diffdip analyze … --config config.toml</code>"
-        " repeats the analysis.</p>" + _folded("Versions", _table((), versions.items()))
+        " repeats the analysis.</p>"
     )
+
+
+def _versions(document: Mapping[str, Any]) -> str:
+    return _table((), {"diffdip": document["diffdip"], **document["versions"]}.items())
 
 
 def _section(title: str, body: str) -> str:
     return f"<h2>{escape(title)}</h2>\n{body}"
-
-
-def _folded(title: str, body: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{body}</details>"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
@@ -241,7 +257,8 @@ def _figure(name: str, pictures: Mapping[str, bytes]) -> str:
     caption = escape(CAPTIONS[name])
     width = round(_png_width(pictures[name]) * PIXELS_PER_INCH / PICTURE_DPI)
     return (
-        f'<figure><img width="{width}" alt="{caption}" src="data:image/png;base64,{data}">'
+        f'<figure style="width: {width}px">'
+        f'<img width="{width}" alt="{caption}" src="data:image/png;base64,{data}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

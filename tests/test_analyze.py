@@ -39,7 +39,7 @@ class Page(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
-        assert tag not in ("script", "link", "iframe", "object")
+        assert tag not in ("script", "link", "iframe", "object", "details")
         self.attributes += attrs
         if tag not in VOID:
             self.open.append(tag)
@@ -355,6 +355,27 @@ def test_the_goniometer_folder(tmp_path):
     shutil.copytree(source, elsewhere)
     assert run("analyze", elsewhere, "--out", tmp_path / "again").exit_code == 0
     same_files(contents(tmp_path / "again"), contents(tmp_path / "a"))
+
+
+def test_numbers_of_a_column_have_the_same_decimals():
+    spectra = read_spectra_without_attributes()
+    rng = np.random.default_rng(0)
+    noise = 10.0 ** np.linspace(-4, -2.5, 7)[:, None] * rng.normal(size=spectra["signal"].shape)
+    spectra["signal"] += noise
+    spectra["angle"] = [-0.00997925, *spectra["angle"].values[1:-1], 179.999]
+    found = diffdip.analyze(spectra)
+    report = Page(analysis_files(found)["report.html"].decode())
+    assert "7 spectra from −0.01 to 180°" in report.text
+    start = report.cells.index("−0.01")
+    rows = np.reshape(report.cells[start : start + 42], (7, 6))
+    for column in rows.T:
+        assert len({len(cell.split(".")[1]) for cell in column}) == 1
+    assert rows[-1, 0] == "180.00"
+    np.testing.assert_allclose(
+        rows[:, 2].astype(float),
+        1e3 * found.positions.sigma,
+        atol=0.05e3 * found.positions.sigma.min(),
+    )
 
 
 def test_a_dataset_of_ones_own_needs_no_attributes():

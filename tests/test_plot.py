@@ -180,7 +180,7 @@ def test_every_resonance_is_drawn_once_and_the_measured_one_thick(folded):
     )
     assert count(("-", 1.8), ("-", 1.2)) == branches.stable.sum()
     assert count(("--", 1.0)) == (np.isfinite(branches.field) & ~branches.stable).sum()
-    assert set(legend(main)) == {"metastable", "stable", "measured", "$w_0$"}
+    assert set(legend(main)) == {"metastable", "stable", "seen after saturation", "$w_0$"}
     assert main.get_ylabel().endswith("(mT)")
     check_fonts(figure)
 

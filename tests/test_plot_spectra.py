@@ -12,10 +12,10 @@ from diffdip.plot import figure_bytes
 from diffdip.plot_spectra import figure_correlation, figure_map, figure_spectra
 
 
-def rotation(count=7, samples=3001):
-    """Gaussian derivatives from 338 to 342 mT."""
+def rotation(count=7, samples=3001, width=1.0):
+    """Gaussian derivatives from 338 to 342 mT, or nearer to 340 the narrower they are."""
     angle, field = np.linspace(0, 180, count), np.linspace(330.0, 350.0, samples)
-    x = field - (340 + 2 * np.cos(2 * np.radians(angle)))[:, None]
+    x = (field - 340) / width - 2 * np.cos(2 * np.radians(angle))[:, None]
     signal = -x * np.exp(-(x**2))
     coordinates = {"angle": angle, "field": field, "frequency": ("angle", np.full(count, 9.45))}
     return xr.Dataset({"signal": (("angle", "field"), signal)}, coords=coordinates)
@@ -61,6 +61,45 @@ def test_a_map_has_the_signal_at_field_and_angle():
         assert values[i].max() == pytest.approx(1.0, abs=0.01)
     [marks] = axes.lines
     np.testing.assert_allclose(marks.get_xdata(), 1e3 * found.field)
+
+
+def test_all_of_the_sweep_is_drawn_of_a_broad_line():
+    spectra = rotation()
+    for make in (figure_spectra, figure_map):
+        axes: Any = make(spectra, line_positions(spectra)).axes[0]
+        assert axes.get_xlim() == pytest.approx((330, 350), abs=0.02)
+        assert "part" not in axes.get_xlabel()
+
+
+def test_the_part_about_a_narrow_line_is_drawn():
+    """Another, stronger line far away is neither seen nor sets the scale."""
+    spectra = rotation(width=0.05)
+    far = (spectra["field"].values - 346) / 0.05
+    spectra["signal"][:] += -4 * far * np.exp(-(far**2))
+    found = line_positions(spectra, near=340.1)
+    margin = 4e3 * found.width.mean()
+    assert margin == pytest.approx(4 * 0.05 * np.sqrt(2), rel=0.1)
+    for make in (figure_spectra, figure_map):
+        axes: Any = make(spectra, found).axes[0]
+        ends = (339.9 - margin, 340.1 + margin)
+        assert axes.get_xlim() == pytest.approx(ends, abs=0.02)
+        assert axes.get_xlabel().endswith("(mT), a part of the sweep")
+    values = axes.collections[0].get_array()
+    assert np.abs(values).max(axis=1).min() > 0.9
+    assert not np.ma.getmaskarray(np.ma.masked_invalid(values)).any()
+    curve = figure_spectra(spectra, found).axes[0].lines[0]
+    assert np.ptp(np.asarray(curve.get_ydata())) == pytest.approx(2 * 1.6 * 30, rel=0.1)
+
+
+def test_sweeps_at_one_angle_share_its_height():
+    """Also where the angles are in no order."""
+    spectra = rotation().isel(angle=[2, 0, 1, 1, 3])
+    spectra["signal"][3] *= -2
+    mesh: Any = figure_map(spectra, line_positions(spectra)).axes[0].collections[0]
+    edges = mesh.get_coordinates()[:, 0, 1]
+    np.testing.assert_allclose(edges, [-15, 15, 30, 45, 75, 105])
+    largest = np.abs(mesh.get_array()).max(axis=1)
+    np.testing.assert_allclose(largest, [0.5, 0.5, 1, 0.5, 0.5], rtol=0.01)
 
 
 def test_a_map_ends_where_a_sweep_ends():

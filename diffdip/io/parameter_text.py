@@ -20,6 +20,15 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
+def angle_text(degrees: float) -> str:
+    """An angle to hundredths of a degree, without the unit.
+
+    >>> angle_text(-0.00997), angle_text(-0.001), angle_text(180.0)
+    ('−0.01', '0', '180')
+    """
+    return f"{round(degrees, 2) + 0.0:g}".replace("-", "−")
+
+
 def value_text(entry: Mapping[str, Any]) -> str:
     """A parameter of `fit_document`, to two digits of its error.
 
