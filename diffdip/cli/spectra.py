@@ -157,10 +157,13 @@ def read_source(source: Path, skip_damaged: bool) -> "xr.Dataset":
 
 def summary(spectra: "xr.Dataset") -> str:
     """One line on what was read."""
+    from ..io.parameter_text import angle_text
+
     angles = spectra["angle"].values
+    first, last = angle_text(angles[0]), angle_text(angles[-1])
     count = int(spectra["signal"].notnull().sum())
     return (
-        f"{len(angles)} angles from {angles[0]:g} to {angles[-1]:g}°, {count} samples, "
+        f"{len(angles)} angles from {first} to {last}°, {count} samples, "
         f"{spectra.attrs.get('format', 'unknown format')}"
     )
 
