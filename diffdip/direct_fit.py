@@ -25,7 +25,7 @@ from .line_positions import LinePositions, each_sweep
 from .line_shapes import columns
 from .noise import noise_of
 from .resonance import resonance_field
-from .spectrum import LineError, polynomials, sorted_samples
+from .spectrum import LineError, find_lines, polynomials, sorted_samples
 
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def fit_spectra(
     weight. Standard errors follow from the residuals of each spectrum and their
     correlation; they hold if the model does.
 
-    Raises `ValueError` for another shape and for an unknown frequency, `LineError` where the model
-    at its start has no resonance at most of the angles.
+    Raises `ValueError` for another shape and for an unknown frequency, `LineError` where a
+    spectrum has several lines, and where the model at its start has no resonance at most angles.
 
     >>> import xarray as xr
     >>> from diffdip import line_positions, swept_spectra, SweptLine
@@ -122,6 +122,7 @@ def fit_spectra(
         raise ValueError(f"shape {shape!r}: expected one of {', '.join(SHAPES)}")
     if np.isnan(positions.frequency).any():
         raise ValueError("positions: expected the frequency of each angle")
+    _check_single(spectra, positions)
     settings = _Settings(SHAPES[shape], baseline, as_convention(convention))
     sweeps, scale = _sweeps(spectra, positions, g)
     with jax.enable_x64(True):
@@ -145,6 +146,18 @@ def fit_spectra(
         convention=str(settings.convention),
         shape=shape,
     )
+
+
+def _check_single(spectra: "xr.Dataset", positions: LinePositions) -> None:
+    """Refuse spectra of several lines, of which one was chosen: the model has one."""
+    if positions.settings.get("line") == "only":
+        return
+    for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
+        count = len(find_lines(field, signal / (np.abs(signal).max() or 1.0)))
+        if count > 1:
+            raise LineError(
+                f"at {angle:g}°: {count} lines, of which a fit of all samples needs one"
+            )
 
 
 def _sweeps(spectra: "xr.Dataset", positions: LinePositions, g: float) -> tuple[_Sweeps, float]:

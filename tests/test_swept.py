@@ -174,3 +174,18 @@ def test_what_was_planted_is_what_the_direct_fit_says():
     for name, value in expected.items():
         assert found.values[name] == pytest.approx(value, abs=1e-3)
     assert np.all(found.rms < 0.03)
+
+
+def test_the_direct_fit_refuses_spectra_of_several_lines():
+    angle, field = np.arange(0.0, 180.0, 30.0), np.linspace(330.0, 346.0, 321)
+    one, both = (
+        sum(-(field - at) * np.exp(-((field - at) ** 2)) for at in lines)
+        for lines in ((335.0,), (335.0, 341.0))
+    )
+    spectra = xr.Dataset(
+        {"signal": (("angle", "field"), np.array([one, one, both, both, one, one]))},
+        coords={"angle": angle, "field": field, "frequency": ("angle", np.full(6, 9.45))},
+    )
+    positions = dd.line_positions(spectra, near=335.0)
+    with pytest.raises(dd.LineError, match="^at 60°: 2 lines; a fit of all samples needs a single"):
+        dd.fit_spectra(spectra, positions)
