@@ -156,7 +156,7 @@ def _check_single(spectra: "xr.Dataset", positions: LinePositions) -> None:
         count = len(find_lines(field, signal / (np.abs(signal).max() or 1.0)))
         if count > 1:
             raise LineError(
-                f"at {angle:g}°: {count} lines; a fit of all samples needs a single one"
+                f"at {angle:g}°: {count} lines; one is expected in a fit of all samples"
             )
 
 
