@@ -137,7 +137,7 @@ def test_a_damaged_file_is_named_or_left_out(tmp_path):
     assert not (tmp_path / "a.nc").exists()
     done = run("convert", folder, tmp_path / "a.nc", "--skip-damaged")
     assert done.exit_code == 0
-    assert done.stderr.startswith(f"diffdip: left out {damaged}: ")
+    assert done.stderr.startswith("diffdip: left out sweep_30.xml: ")
     assert "2 angles from 0 to 60°" in done.stdout
     done = run("positions", folder, "--out", tmp_path / "a.csv", "--skip-damaged")
     assert done.exit_code == 0
