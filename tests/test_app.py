@@ -286,12 +286,16 @@ def browser(served, tmp_path_factory):
 
 
 def until(ready, seconds=150.0):
-    """Wait for what a condition gives; fail where it never holds."""
+    """Wait for what a condition gives, on a page that may change; fail if never."""
+    from selenium.common.exceptions import WebDriverException
+
     end = time.monotonic() + seconds
-    while not (found := ready()):
+    while True:
+        with contextlib.suppress(WebDriverException):
+            if found := ready():
+                return found
         assert time.monotonic() < end
         time.sleep(0.5)
-    return found
 
 
 def listens(address, port):
@@ -308,16 +312,20 @@ def upload(browser, *paths):
     """Reload the page, drop files onto it, and wait until it says something of them."""
     browser.refresh()
     until(lambda: "Drop a measured rotation" in body(browser))
-    place = browser.find_element("css selector", "input[type=file]")
+    [place] = until(lambda: browser.find_elements("css selector", "input[type=file]"))
     place.send_keys("\n".join(map(str, paths)))
 
 
 def cells(browser):
     """Value ± error of A, B, C on the page."""
     until(lambda: "Signal over field and angle" in body(browser))
-    rows = browser.find_elements("css selector", "table tbody tr")
-    read = [[c.text for c in row.find_elements("css selector", "th, td")] for row in rows]
-    return {name: value for name, value, *_ in read}
+
+    def read():
+        rows = browser.find_elements("css selector", "table tbody tr")
+        texts = [[c.text for c in row.find_elements("css selector", "th, td")] for row in rows]
+        return {name: value for name, value, *_ in texts}
+
+    return until(read)
 
 
 def of_command_line(source, out):
