@@ -25,8 +25,8 @@ def unpacked(folder, data, **limits):
     return {path.name: path.read_bytes() for path in unpack(data, folder, "a.zip", **limits)}
 
 
-def refused(folder, data, *words, **limits):
-    """One line that names the zip and has the words; nothing outside the folder."""
+def refusal(folder, data, **limits):
+    """Why a zip is refused: one line that names it; nothing is written outside the folder."""
     target = folder / "target"
     target.mkdir()
     with pytest.raises(ArchiveError) as error:
@@ -35,10 +35,8 @@ def refused(folder, data, *words, **limits):
     assert message.startswith("a.zip: ")
     assert "\n" not in message
     assert str(folder) not in message
-    for word in words:
-        assert word in message
     assert list(folder.iterdir()) == [target]
-    return target
+    return message
 
 
 @pytest.mark.parametrize("prefix", ["", "sweeps/", "of/today/"])
@@ -61,8 +59,9 @@ def test_files_of_one_folder_are_unpacked(tmp_path, prefix):
 def test_names_that_lead_elsewhere(tmp_path, name):
     entry = zipfile.ZipInfo("place")
     entry.filename = name  # as it is, where the constructor would mend it
-    target = refused(tmp_path, made({"good.xml": b"x", entry: b"x"}), "leads out of the folder")
-    assert list(target.iterdir()) == []
+    message = refusal(tmp_path, made({"good.xml": b"x", entry: b"x"}))
+    assert "leads out of the folder" in message
+    assert list((tmp_path / "target").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -70,61 +69,69 @@ def test_names_that_lead_elsewhere(tmp_path, name):
     [("a\nb.xml", "no name of a file"), ("x" * 256, "longer than 255 bytes")],
 )
 def test_other_names(tmp_path, name, words):
-    refused(tmp_path, made({name: b"x"}), words)
+    assert words in refusal(tmp_path, made({name: b"x"}))
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
 def test_links_and_devices(tmp_path, kind):
     entry = zipfile.ZipInfo("link.xml")
     entry.create_system, entry.external_attr = 3, (kind | 0o777) << 16
-    refused(tmp_path, made({entry: b"/etc/passwd"}), "'link.xml'", "link or a device")
+    message = refusal(tmp_path, made({entry: b"/etc/passwd"}))
+    assert "'link.xml'" in message
+    assert "link or a device" in message
 
 
 def test_encrypted(tmp_path):
     data = bytearray(made({"film.xml": b"secret"}))
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + flags] |= 1
-    refused(tmp_path, bytes(data), "'film.xml'", "encrypted", "without a password")
+    message = refusal(tmp_path, bytes(data))
+    assert all(word in message for word in ("'film.xml'", "encrypted", "without a password"))
 
 
 def test_unusual_packing(tmp_path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("film.xml", b"x" * 100)
-    refused(tmp_path, stream.getvalue(), "packed in an unusual way")
+    assert "packed in an unusual way" in refusal(tmp_path, stream.getvalue())
 
 
 def test_several_folders_and_none(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    refused(tmp_path / "one", made({"a/1.xml": b"", "b/2.xml": b""}), "2 folders, 'a' and 'b'")
-    refused(tmp_path / "two", made({"a/": b""}), "holds no files")
+    message = refusal(tmp_path / "one", made({"a/1.xml": b"", "b/2.xml": b""}))
+    assert "2 folders, 'a' and 'b'" in message
+    assert "holds no files" in refusal(tmp_path / "two", made({"a/": b""}))
 
 
 def test_two_files_of_one_name(tmp_path):
     entry = zipfile.ZipInfo("film.xml")
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = made({"film.xml": b"one", entry: b"two"})
-    refused(tmp_path, data, "'film.xml'", "cannot be unpacked: File exists")
+    message = refusal(tmp_path, data)
+    assert "'film.xml'" in message
+    assert "cannot be unpacked: File exists" in message
 
 
 def test_too_many_members(tmp_path):
     data = made({f"{i}.xml": b"" for i in range(11)})
-    refused(tmp_path, data, "more than 10 members", max_members=10)
+    assert "more than 10 members" in refusal(tmp_path, data, max_members=10)
 
 
 def test_a_bomb_stops_at_the_limit(tmp_path):
     data = made({"film.xml": bytes(30_000_000)})
     assert len(data) < 40_000
-    target = refused(tmp_path, data, "'film.xml'", "more than 2 MB", max_bytes=2_000_000)
-    assert [path.stat().st_size for path in target.iterdir()] == [2_000_001]
+    message = refusal(tmp_path, data, max_bytes=2_000_000)
+    assert "'film.xml'" in message
+    assert "more than 2 MB" in message
+    assert [path.stat().st_size for path in (tmp_path / "target").iterdir()] == [2_000_001]
 
 
 def test_sizes_add_up(tmp_path):
     members = {f"{i}.xml": bytes(400) for i in range(3)}
     assert len(unpacked(tmp_path, made(members), max_bytes=1200)) == 3
     (tmp_path / "again").mkdir()
-    refused(tmp_path / "again", made(members), "'2.xml'", max_bytes=1199)
+    assert "'2.xml'" in refusal(tmp_path / "again", made(members), max_bytes=1199)
 
 
 @pytest.mark.parametrize("declared", [10, 2**32 - 2])
@@ -142,7 +149,8 @@ def test_declared_sizes_are_not_believed(tmp_path, declared):
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a zip", b"PK\x05\x06" + bytes(18)])
 def test_what_is_no_zip(tmp_path, data):
-    refused(tmp_path, data, "no zip that can be read" if len(data) < 22 else "holds no files")
+    words = "no zip that can be read" if len(data) < 22 else "holds no files"
+    assert words in refusal(tmp_path, data)
 
 
 @settings(max_examples=200)
