@@ -135,7 +135,7 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
             f"residuals are {factor:.3g} times what the noise explains, by the model or by the "
             "field's scale: all errors are multiplied by that"
         )
-    g, larmor = result.values["g"], _larmor(positions, result.values["g"])
+    g, larmor = result.values["g"], larmor_of(positions, result.values["g"])
     A = result.values["A"]
     other = g * larmor / (larmor + as_convention(result.convention).sign * 0.75 * A)
     if abs(other / g - 1) < ALIKE_IN_G:
@@ -146,7 +146,8 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
     return sentences
 
 
-def _larmor(positions: LinePositions, g: float) -> float:
+def larmor_of(positions: LinePositions, g: float) -> float:
+    """Hres without anisotropy (tesla) at the mean frequency of the positions."""
     with jax.enable_x64(True):
         return float(larmor_field(np.mean(positions.frequency), g))
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from .analysis import larmor_of
 from .io.choices import choices_toml
 from .io.results import curve_grid, fit_files, json_bytes, made_by, magnetization_angles, rows_bytes
 from .io.spectra import positions_table
 from .plot import figure_bytes, figure_curve, figure_fit
 from .plot_spectra import figure_correlation, figure_map, figure_spectra
 from .report_page import report_page
-from .resonance import Branches, larmor_field
+from .resonance import Branches
 
 
 if TYPE_CHECKING:
@@ -79,10 +80,7 @@ def analysis_document(analysis: "Analysis", lag_deg: float) -> dict[str, Any]:
 
 def analysis_figures(analysis: "Analysis", branches: Branches) -> dict[str, "Figure"]:
     """Figures by name; `branches` are the resonances of the fitted model at the angles drawn."""
-    with jax.enable_x64(True):
-        larmor = float(
-            larmor_field(np.mean(analysis.positions.frequency), analysis.fit.values["g"])
-        )
+    larmor = larmor_of(analysis.positions, analysis.fit.values["g"])
     angle = np.radians(curve_grid(analysis.positions.angle))
     return {
         "spectra": figure_spectra(analysis.spectra, analysis.positions),

@@ -196,8 +196,7 @@ def _jackknife(
     estimate: Callable[[np.ndarray], np.ndarray], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """An estimate from all samples, and its standard error by leaving out groups of them."""
-    groups = min(GROUPS, count)
-    group = np.arange(count) % groups
-    parts = np.array([estimate(group != g) for g in range(groups)])
-    spread = (groups - 1) * np.mean((parts - np.mean(parts, axis=0)) ** 2, axis=0)
+    group = np.arange(count) % GROUPS
+    parts = np.array([estimate(group != g) for g in range(GROUPS)])
+    spread = (GROUPS - 1) * np.mean((parts - np.mean(parts, axis=0)) ** 2, axis=0)
     return estimate(np.ones(count, bool)), np.sqrt(spread)
