@@ -1,17 +1,18 @@
 """From the spectra of a rotation to A, B and C in one call, and what was assumed on the way."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from .convention import as_convention
+from .direct_fit import SpectraFit, fit_spectra
 from .fit import FitResult, fit_series
 from .io.choices import Choices
 from .io.results import fit_document, residual_warnings
-from .line_positions import LinePositions, line_positions
+from .line_positions import DEFINITIONS, LinePositions, line_positions
 from .resonance import larmor_field
 from .spectrum import LineError
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 TOO_LARGE = 2.0
 """Residuals so many times as large as the noise explains are not of the noise."""
 
+APART = 3.0
+"""Definitions whose A, B or C are so many standard errors apart are pointed out."""
+
 ALIKE_IN_G = 0.01
 """Relative difference of g below which it may be that of the sample, and A its disguise."""
 
@@ -32,7 +36,9 @@ class Analysis:
     """Spectra, the line positions in them, and the fit of A, B, C to these.
 
     `document` is the fit as `diffdip.io.fit_document` gives it, in mT, degrees and GHz;
-    `warnings` in it are of all steps. `choices` are those that were used.
+    `warnings` in it are of all steps. `choices` are those that were used. `by_definition` has the
+    fit to positions by each definition, the chosen one first, or in words why there is none;
+    `direct` is the fit to all samples, if it was asked for.
     """
 
     spectra: "xr.Dataset"
@@ -40,6 +46,8 @@ class Analysis:
     fit: FitResult
     document: dict[str, Any]
     choices: Choices
+    by_definition: Mapping[str, FitResult | str]
+    direct: SpectraFit | None = None
 
     @property
     def name(self) -> str:
@@ -62,9 +70,9 @@ class Analysis:
 def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     """Find a line in each spectrum of a dataset from `read_spectra`, and fit A, B, C to them.
 
-    The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle.
-    Raises `LineError` where there is no line, `ValueError` for angles without frequency, fewer
-    than three, or all the same.
+    The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle,
+    and where `choices.direct` names a shape, of `fit_spectra` as well. Raises `LineError` where
+    there is no line, `ValueError` for angles without frequency, fewer than three, or all the same.
 
     >>> import xarray as xr
     >>> angle, field = np.arange(0.0, 180.0, 30.0), np.linspace(330.0, 346.0, 161)
@@ -81,8 +89,38 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     angle = np.asarray(spectra["angle"].values, float)
     if not (np.abs(np.sin(np.radians(angle - angle[0]))) > 1e-6).any():
         raise ValueError(f"all angles are {angle[0]:g}°, modulo 180°; expected a rotation")
-    positions = line_positions(
-        with_frequency(spectra, choices.frequency_GHz),
+    timed = with_frequency(spectra, choices.frequency_GHz)
+    positions = _positions(timed, choices)
+    result, factor = _fitted(positions, choices)
+    by_definition, apart = _by_definition(timed, choices, result)
+    direct = None
+    if choices.direct is not None:
+        direct = fit_spectra(
+            timed,
+            positions,
+            shape=choices.direct,
+            baseline=choices.baseline,
+            g=choices.g,
+            convention=choices.convention,
+        )
+    attributes = spectra.attrs
+    warnings = [
+        *_notes(spectra, choices),
+        *positions.warnings,
+        *_limits(result, positions, factor),
+        *apart,
+        *residual_warnings(result),
+        *(f"all spectra at once: {flag}" for flag in (() if direct is None else direct.flags)),
+    ]
+    name = str(attributes.get("title") or "sample")
+    source = str(attributes.get("source", ""))
+    document = fit_document(result, name, source, warnings)
+    return Analysis(spectra, positions, result, document, choices, by_definition, direct)
+
+
+def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
+    return line_positions(
+        spectra,
         choices.definition,
         line="strongest" if choices.strongest else None,
         near=choices.near_mT,
@@ -90,18 +128,44 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
         phase_deg=choices.phase_deg,
         smoothing=choices.smoothing,
     )
-    result, factor = _fitted(positions, choices)
-    attributes = spectra.attrs
-    warnings = [
-        *_notes(spectra, choices),
-        *positions.warnings,
-        *_limits(result, positions, factor),
-        *residual_warnings(result),
+
+
+def _by_definition(
+    spectra: "xr.Dataset", choices: Choices, chosen: FitResult
+) -> tuple[dict[str, FitResult | str], list[str]]:
+    """The fit by each definition or why there is none, and a sentence where they are apart."""
+    found: dict[str, FitResult | str] = {choices.definition: chosen}
+    apart: list[tuple[float, str, str, float]] = []
+    for definition in DEFINITIONS:
+        if definition == choices.definition:
+            continue
+        other = replace(choices, definition=definition)
+        try:
+            positions = _positions(spectra, other)
+            result, _ = _fitted(positions, other)
+        except ValueError as error:
+            found[definition] = str(error)
+            continue
+        found[definition] = result
+        if not positions.warnings:
+            apart += [
+                (_apart(name, chosen, result), name, definition, result.values[name])
+                for name in chosen.names
+            ]
+    distance, name, definition, value = max(apart, default=(0.0, "", "", 0.0))
+    if distance <= APART:
+        return found, []
+    return found, [
+        f"{name} depends on what a position is: {1e3 * chosen.values[name]:.4g} mT by "
+        f"{choices.definition}, {1e3 * value:.4g} mT by {definition}, {distance:.0f} standard "
+        "errors apart"
     ]
-    name = str(attributes.get("title") or "sample")
-    source = str(attributes.get("source", ""))
-    document = fit_document(result, name, source, warnings)
-    return Analysis(spectra, positions, result, document, choices)
+
+
+def _apart(name: str, one: FitResult, other: FitResult) -> float:
+    """Distance of two results from the same spectra, in units of the larger standard error."""
+    error = max(one.standard_errors[name], other.standard_errors[name])
+    return abs(one.values[name] - other.values[name]) / error if error > 0 else 0.0
 
 
 def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, float]:

@@ -1,7 +1,7 @@
 """What is doubtful about a fit, in sentences."""
 
 import numpy as np
-from jax.scipy.special import gammaincc
+from scipy.special import gammaincc
 
 from .least_squares import Estimates
 from .parameters import ParameterSet, is_offset

@@ -2,7 +2,8 @@
 
 The model is that of `swept_spectra`. Amplitude and baseline of each angle enter linearly and are
 solved for at each step (variable projection), so that Levenberg–Marquardt sees only A, B, C, the
-width with its second harmonic over the angle, and the mixing of dispersion.
+width with its second harmonic over the angle, the mixing of dispersion, and of a pseudo-Voigt line
+its Lorentzian part.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from jaxtyping import Array, Float
 from .convention import Convention, as_convention
 from .energy import AnisotropyFields
 from .fit import fit_series
+from .io.parameter_text import angle_text
+from .least_squares import with_jacobian
 from .line_positions import LinePositions, each_sweep
 from .line_shapes import columns
 from .noise import noise_of
@@ -31,10 +34,16 @@ from .spectrum import LineError, find_lines, polynomials, sorted_samples
 if TYPE_CHECKING:
     import xarray as xr
 
-SHAPES = {"lorentzian": 1.0, "gaussian": 0.0}
-"""Lorentzian part of the shapes that can be fitted directly."""
+FRACTIONS: dict[str, float | None] = {"lorentzian": 1.0, "gaussian": 0.0, "pseudo-voigt": None}
+"""Lorentzian part of the shapes, None where it is fitted."""
 
-NAMES = ("A", "B", "C", "phase", "ln_width", "ln_width_cos", "ln_width_sin")
+NAMES = ("A", "B", "C", "phase", "ln_width", "ln_width_cos", "ln_width_sin", "fraction")
+"""Parameters in their order; the last is of a pseudo-Voigt line only."""
+
+START_FRACTION = 0.5
+
+MISFIT = 1.5
+"""Residuals so many times as large as the noise are of the model, not of the noise."""
 
 MAX_STEPS = 60
 
@@ -45,24 +54,51 @@ _SOLVER = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-8, linear_solver=lx.Normal(
 class SpectraFit:
     """What a fit to all spectra found: tesla and radians, numpy in float64.
 
-    `values` and `standard_errors` are those of `names`: A, B, C, the phase of dispersion, and
-    ln(width/tesla) with the factors of cos 2α and sin 2α (`covariance` follows that order). `width`
-    (a,) is the full width at half maximum at each angle, `amplitude` (a,) the height of the
-    absorption in units of the signal, `field` (a,) the model's resonance field, `rms` (a,) that of
-    the residuals of each spectrum.
+    `values` and `standard_errors` are those of `names`: A, B, C, the phase of dispersion,
+    ln(width/tesla) with the factors of cos 2α and sin 2α, and for a pseudo-Voigt line its
+    Lorentzian part, to which no bounds are set (`covariance` follows that order).
+
+    `angle` (a,) is that of each spectrum, `field` (a,) the model's resonance field there, `width`
+    (a,) the full width at half maximum, `amplitude` (a,) the height of the absorption, whose
+    derivative the signal is (signal times tesla), `rms` (a,) that of the residuals and `noise` (a,)
+    the standard deviation of the noise in units of the signal, `residuals` those of each spectrum
+    in the order of the field. `flags` are sentences on what is doubtful.
     """
 
     names: tuple[str, ...]
     values: dict[str, float]
     standard_errors: dict[str, float]
     covariance: np.ndarray
+    angle: np.ndarray
     field: np.ndarray
     width: np.ndarray
     amplitude: np.ndarray
     rms: np.ndarray
+    noise: np.ndarray
+    residuals: tuple[np.ndarray, ...]
     converged: bool
     convention: str
     shape: str
+    baseline: int | None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Sentences on what is doubtful, none if nothing is."""
+        sentences = [] if self.converged else ["the fit of all spectra did not converge"]
+        if count := int(np.isnan(self.field).sum()):
+            sentences.append(f"the model has no resonance at {count} of {len(self.field)} angles")
+        # what is far below the line is rounding, of spectra without noise
+        known = (self.rms > MISFIT * self.noise) & (self.rms > 1e-6 * self.rms.max())
+        if known.any():
+            ratio = np.where(known, self.rms / np.maximum(self.noise, 1e-300), 0.0)
+            worst = int(np.argmax(ratio))
+            where = angle_text(np.degrees(self.angle[worst]))
+            sentences.append(
+                f"residuals are larger than the noise at {known.sum()} of {len(ratio)} angles, "
+                f"{ratio[worst]:.3g} times at {where}°: the shape, its one phase, its width or the "
+                "baseline is another, and errors are too small"
+            )
+        return tuple(sentences)
 
 
 class _Sweeps(eqx.Module):
@@ -77,9 +113,9 @@ class _Sweeps(eqx.Module):
 
 
 class _Settings(eqx.Module):
-    """What the compiled code is for."""
+    """What the compiled code is for; a `fraction` of None is fitted."""
 
-    fraction: float = eqx.field(static=True)
+    fraction: float | None = eqx.field(static=True)
     baseline: int | None = eqx.field(static=True)
     convention: Convention = eqx.field(static=True)
 
@@ -96,10 +132,10 @@ def fit_spectra(
     """Fit A, B, C, width and phase to all samples of a dataset from `read_spectra`.
 
     `positions` of the same spectra, by `line_positions`, give the start and the frequency of each
-    angle; their fields do not enter otherwise. `shape` is `lorentzian` or `gaussian`, `baseline`
-    the order of a polynomial for each angle (None: none). All samples of all spectra have the same
-    weight. Standard errors follow from the residuals of each spectrum and their
-    correlation; they hold if the model does.
+    angle; their fields do not enter otherwise. `shape` is `lorentzian`, `gaussian` or
+    `pseudo-voigt`, `baseline` the order of a polynomial for each angle (None: none). All samples of
+    all spectra have the same weight. Standard errors follow from the residuals of each spectrum and
+    their correlation; they hold if the model does.
 
     Raises `ValueError` for another shape and for an unknown frequency, `LineError` where a
     spectrum has several lines, and where the model at its start has no resonance at most angles.
@@ -118,46 +154,57 @@ def fit_spectra(
     >>> print(f"A = {1e3 * found.values['A']:.3f} mT, B = {1e3 * found.values['B']:.3f} mT")
     A = 40.000 mT, B = 20.000 mT
     """
-    if shape not in SHAPES:
-        raise ValueError(f"shape {shape!r}: expected one of {', '.join(SHAPES)}")
+    if shape not in FRACTIONS:
+        raise ValueError(f"shape {shape!r}: expected one of {', '.join(FRACTIONS)}")
     if np.isnan(positions.frequency).any():
         raise ValueError("positions: expected the frequency of each angle")
-    _check_single(spectra, positions)
-    settings = _Settings(SHAPES[shape], baseline, as_convention(convention))
+    noise = _noises(spectra, positions)
+    settings = _Settings(FRACTIONS[shape], baseline, as_convention(convention))
     sweeps, scale = _sweeps(spectra, positions, g)
     with jax.enable_x64(True):
         start = _start(settings, sweeps, positions)
         x, ended = _solved(settings, sweeps, start)
         residual, jacobian, factors, field = (np.asarray(v) for v in _ended(settings, sweeps, x))
     x = np.asarray(x)
-    covariance = _covariance(residual, jacobian, np.asarray(sweeps.weight), factors.shape[1])
-    width = np.exp(_harmonics(positions.angle) @ x[4:])
-    count = np.asarray(sweeps.weight).sum(axis=1)
+    used = np.asarray(sweeps.weight) > 0
+    covariance = _covariance(residual, jacobian, used, factors.shape[1])
+    width = np.exp(_harmonics(positions.angle) @ x[4:7])
+    names = NAMES[: len(x)]
     return SpectraFit(
-        names=NAMES,
-        values=dict(zip(NAMES, x.tolist(), strict=True)),
-        standard_errors=dict(zip(NAMES, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        names=names,
+        values=dict(zip(names, x.tolist(), strict=True)),
+        standard_errors=dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
         covariance=covariance,
+        angle=positions.angle,
         field=field,
         width=width,
         amplitude=scale * factors[:, 0] * width,
-        rms=scale * np.sqrt((residual**2).sum(axis=1) / count),
+        rms=scale * np.sqrt((residual**2).sum(axis=1) / used.sum(axis=1)),
+        noise=noise,
+        residuals=tuple(scale * left[kept] for left, kept in zip(residual, used, strict=True)),
         converged=bool(ended),
         convention=str(settings.convention),
         shape=shape,
+        baseline=baseline,
     )
 
 
-def _check_single(spectra: "xr.Dataset", positions: LinePositions) -> None:
-    """Refuse spectra of several lines, of which one was chosen: the model has one."""
-    if positions.settings.get("line") == "only":
-        return
+def _noises(spectra: "xr.Dataset", positions: LinePositions) -> np.ndarray:
+    """Standard deviation of the noise of each spectrum, in units of the signal.
+
+    Refuses spectra of several lines, of which one was chosen: the model has one.
+    """
+    single = positions.settings.get("line") == "only"
+    sigmas = []
     for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
-        count = len(find_lines(field, signal / (np.abs(signal).max() or 1.0)))
-        if count > 1:
+        scale = np.abs(signal).max() or 1.0
+        lines = find_lines(field, signal / scale)
+        if not single and len(lines) > 1:
             raise LineError(
-                f"at {angle:g}°: {count} lines; one is expected in a fit of all samples"
+                f"at {angle:g}°: {len(lines)} lines; one is expected in a fit of all samples"
             )
+        sigmas.append(scale * lines.noise.sigma)
+    return np.array(sigmas)
 
 
 def _sweeps(spectra: "xr.Dataset", positions: LinePositions, g: float) -> tuple[_Sweeps, float]:
@@ -200,7 +247,8 @@ def _start(settings: _Settings, sweeps: _Sweeps, positions: LinePositions) -> Ar
         raise LineError("the model of the positions has no resonance at most angles")
     width = np.linalg.lstsq(_harmonics(positions.angle), np.log(positions.width))[0]
     fields = [fitted.values[name] for name in "ABC"]
-    x = jnp.asarray(np.array([*fields, 0.0, *width]))
+    fraction = [START_FRACTION] if settings.fraction is None else []
+    x = jnp.asarray(np.array([*fields, 0.0, *width, *fraction]))
     both = np.asarray(_both_parts(settings, sweeps, x))[:, :2]
     turn = np.angle(np.sum((both[:, 0] + 1j * both[:, 1]) ** 2)) / 2
     signs = np.sum(both @ [np.cos(turn), np.sin(turn)])
@@ -215,11 +263,10 @@ def _shape(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, Array
     energy = AnisotropyFields(x[0], x[1], x[2], settings.convention)
     position = resonance_field(energy, sweeps.angle, sweeps.frequency, sweeps.g)
     beyond = 10 * jnp.max(sweeps.field)
-    width = jnp.exp(_harmonics(sweeps.angle) @ x[4:])
+    width = jnp.exp(_harmonics(sweeps.angle) @ x[4:7])
+    fraction = x[7] if settings.fraction is None else settings.fraction
     drawn = jax.vmap(partial(columns, phase_deg=None), in_axes=(0, 0, 0, None))
-    parts = drawn(
-        sweeps.field, jnp.where(jnp.isnan(position), beyond, position), width, settings.fraction
-    )
+    parts = drawn(sweeps.field, jnp.where(jnp.isnan(position), beyond, position), width, fraction)
     return width[:, None, None] * parts, position
 
 
@@ -250,14 +297,14 @@ def _both_parts(settings: _Settings, sweeps: _Sweeps, x: Array) -> Array:
 @eqx.filter_jit
 def _solved(settings: _Settings, sweeps: _Sweeps, start: Array) -> tuple[Array, Array]:
     """The parameters and whether the optimizer converged; fields move in units of a tenth width."""
-    unit = jnp.concatenate([jnp.full(3, 0.1 * jnp.exp(start[4])), jnp.ones(4)])
+    unit = jnp.concatenate([jnp.full(3, 0.1 * jnp.exp(start[4])), jnp.ones(len(start) - 3)])
     unit = unit.astype(start.dtype)
 
     def residual(y: Array, _: None) -> Array:
         return _residual(settings, sweeps, start + unit * y)[0]
 
     found = optx.least_squares(
-        residual, _SOLVER, jnp.zeros_like(start), max_steps=MAX_STEPS, throw=False
+        with_jacobian(residual), _SOLVER, jnp.zeros_like(start), max_steps=MAX_STEPS, throw=False
     )
     return start + unit * found.value, found.result == optx.RESULTS.successful
 
@@ -275,13 +322,13 @@ def _ended(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, Array
 
 
 def _covariance(
-    residual: np.ndarray, jacobian: np.ndarray, weight: np.ndarray, linear: int
+    residual: np.ndarray, jacobian: np.ndarray, used: np.ndarray, linear: int
 ) -> np.ndarray:
     """(JᵀJ)⁻¹ Σ JᵀKJ (JᵀJ)⁻¹ over the angles, K the covariance of the noise of each."""
     inverse = np.linalg.pinv(np.einsum("anp,anq->pq", jacobian, jacobian), hermitian=True)
     middle = np.zeros_like(inverse)
     share = len(inverse) / len(residual)
-    for left, slopes, used in zip(residual, jacobian, weight > 0, strict=True):
-        freedom = max(1 - (linear + share) / used.sum(), 1e-3)
-        middle += noise_of(left[used], freedom).of_sums(slopes[used])
+    for left, slopes, kept in zip(residual, jacobian, used, strict=True):
+        freedom = max(1 - (linear + share) / kept.sum(), 1e-3)
+        middle += noise_of(left[kept], freedom).of_sums(slopes[kept])
     return inverse @ middle @ inverse

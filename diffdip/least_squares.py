@@ -5,6 +5,7 @@ Works on batches: m data sets of n points each, p free parameters. JAX does what
 are numpy. Call under `jax.enable_x64(True)`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ import lineax as lx
 import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
+from scipy.special import stdtrit
 
 from .parameters import ParameterSet
 
@@ -24,6 +26,9 @@ LEVELS = {"68": (0.6827, 1.0), "95": (0.9545, 2.0)}
 LANES = 8
 """How many starts of each data set are optimized, at least: four for each parameter, so that
 the profiles, with four ends for each, run in the same compiled function."""
+
+BLOCK = 160
+"""Predictions are made for a multiple of so many vectors."""
 
 MAX_STEPS = 40
 """Steps of Levenberg–Marquardt; good starts need about ten."""
@@ -110,7 +115,7 @@ def estimate(
     `robust` replaces squares by the soft-l1 loss; its intervals are symmetric. Without
     `intervals` all are.
     """
-    screened = np.nan_to_num(np.asarray(_predictions(problem, design, starts)))
+    screened = _predictions(problem, design, starts)
     cost = np.stack(
         [
             np.sum((w * (f - screened)) ** 2, -1)
@@ -130,7 +135,7 @@ def estimate(
     rows = np.arange(len(x))
     first = np.argmin(cost, axis=1)
     solution, minimum = x[rows, first], cost[rows, first]
-    predicted, slope = (np.asarray(v) for v in _linearized(problem, design, solution))
+    predicted, slope = _linearized(problem, design, solution)
     residual = data.weight * (data.field - np.nan_to_num(predicted))
     jacobian = data.weight[..., None] * slope
     count = np.sum(data.weight > 0, axis=1)
@@ -157,7 +162,7 @@ def estimate(
         [
             np.full(len(x), normal)
             if known_sigma
-            else student_quantile(level, np.maximum(freedom, 1))
+            else stdtrit(np.maximum(freedom, 1), (1 + level) / 2)
             for level, normal in LEVELS.values()
         ],
         axis=1,
@@ -201,32 +206,22 @@ def descended(
     return np.concatenate(ends, axis=1)[0, : len(starts)]
 
 
-def student_quantile(level: float, freedom: np.ndarray) -> np.ndarray:
-    """t such that |T| < t with probability `level`, for Student's law, by bisection.
+def _predictions(problem: Problem, design: Any, vectors: np.ndarray) -> np.ndarray:
+    """Predictions (m, n), zero where there is no resonance."""
+    return np.nan_to_num(_linearized(problem, design, vectors)[0])
 
-    >>> import numpy as np
-    >>> print(student_quantile(0.95, np.array([10.0])).round(3))
-    [2.228]
-    """
-    freedom = np.asarray(freedom, float)
-    low, high = np.full(freedom.shape, 1e-3), np.full(freedom.shape, 1e4)
-    for _ in range(60):
-        t = np.sqrt(low * high)
-        tail = jax.scipy.special.betainc(freedom / 2, 0.5, freedom / (freedom + t * t))
-        inside = 1 - np.asarray(tail)
-        low, high = np.where(inside < level, t, low), np.where(inside < level, high, t)
-    return np.sqrt(low * high)
+
+def _linearized(
+    problem: Problem, design: Any, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions (m, n) and their derivatives (m, n, p), compiled once for all m up to `BLOCK`."""
+    filled = np.pad(vectors, ((0, -len(vectors) % BLOCK), (0, 0)), mode="edge")
+    predicted, slope = _linearize(problem, design, filled)
+    return np.asarray(predicted)[: len(vectors)], np.asarray(slope)[: len(vectors)]
 
 
 @jax.jit
-def _predictions(problem: Problem, design: Any, vectors: Array) -> Array:
-    return jax.vmap(lambda x: problem.predict(x, design))(vectors)
-
-
-@jax.jit
-def _linearized(problem: Problem, design: Any, vectors: Array) -> tuple[Array, Array]:
-    """Predictions (m, n) and their derivatives (m, n, p)."""
-
+def _linearize(problem: Problem, design: Any, vectors: Array) -> tuple[Array, Array]:
     def twice(x: Array) -> tuple[Array, Array]:
         predicted = problem.predict(x, design)
         return predicted, predicted
@@ -258,11 +253,37 @@ def _optimize(
 
         start = parameters.unbounded(x0)
         found = optx.least_squares(
-            residual, _SOLVER, start, has_aux=True, max_steps=MAX_STEPS, throw=False
+            with_jacobian(residual),
+            _SOLVER,
+            start,
+            has_aux=True,
+            max_steps=MAX_STEPS,
+            throw=False,
         )
         return vector(found.value), found.aux, found.result == optx.RESULTS.successful
 
     return jax.vmap(one)(field, weight, x0, frozen)
+
+
+def with_jacobian(function: Callable[[Array, None], Any]) -> Callable[[Array, None], Any]:
+    """The function of (p,), whose derivative along a direction is that of its whole Jacobian.
+
+    An optimizer that multiplies vectors with the Jacobian, and its transpose, in several places
+    then has the function in its program once: half the time to compile it.
+    """
+
+    @jax.custom_jvp
+    def value(y: Array) -> Any:
+        return function(y, None)
+
+    @value.defjvp
+    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Any, Any]:
+        (y,), (change,) = primals, tangents
+        primal, tangent = jax.linearize(lambda y: function(y, None), y)
+        columns = jax.vmap(tangent, out_axes=-1)(jnp.eye(len(y), dtype=y.dtype))
+        return primal, jax.tree.map(lambda column: column @ change, columns)
+
+    return lambda y, _: value(y)
 
 
 def _optimized(
@@ -300,8 +321,7 @@ def _reweighted(
     converged = np.zeros((m, lanes), bool)
     residual = np.zeros((m, lanes, data.field.shape[1]))
     for _ in range(REWEIGHTINGS):
-        predicted = _predictions(problem, design, x.reshape(-1, size))
-        predicted = np.nan_to_num(np.asarray(predicted)).reshape(m, lanes, -1)
+        predicted = _predictions(problem, design, x.reshape(-1, size)).reshape(m, lanes, -1)
         residual = data.weight[:, None] * (data.field[:, None] - predicted)
         share = (1 + residual**2) ** -0.25
         moved, _, _ = _optimized(problem, design, data, x, frozen, share)
@@ -317,8 +337,7 @@ def _median_scale(
 ) -> np.ndarray:
     """Scale of the loss where σ is unknown: the median absolute deviation from the plain fit."""
     best = x[np.arange(len(x)), np.argmin(cost, axis=1)]
-    predicted, _ = _linearized(problem, design, best)
-    deviation = np.abs(data.weight * (data.field - np.nan_to_num(np.asarray(predicted))))
+    deviation = np.abs(data.weight * (data.field - _predictions(problem, design, best)))
     median = np.nanmedian(np.where(data.weight > 0, deviation, np.nan), axis=1, keepdims=True)
     return np.maximum(1.4826 * median, 1e-9)
 

@@ -4,6 +4,7 @@ As in `plot`: each function returns a `Figure` of its own, fields in mT, angles 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -20,6 +21,7 @@ from .spectrum import sorted_samples
 if TYPE_CHECKING:
     import xarray as xr
 
+    from .direct_fit import SpectraFit
     from .fit import FitResult
     from .line_positions import LinePositions
 
@@ -46,32 +48,38 @@ SIZE = (ONE_COLUMN / 25.4, 95 / 25.4)
 Sweeps = list[tuple[np.ndarray, np.ndarray]]
 
 
-def figure_spectra(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
+def figure_spectra(
+    spectra: "xr.Dataset", positions: "LinePositions", direct: "SpectraFit | None" = None
+) -> Figure:
     """Spectra above one another, each at the height of its angle, with their positions marked.
 
-    All have one scale. Of more than 40 some are left out, at equal steps. Of sweeps much longer
-    than what the line moves through, the part about the line is drawn, and the axis says so.
+    With `direct`, a fit of all spectra, its model is drawn over them instead of the positions. All
+    have one scale. Of more than 40 some are left out, at equal steps. Of sweeps much longer than
+    what the line moves through, the part about the line is drawn, and the axis says so.
     """
     step = -(-len(positions.angle) // MOST_STACKED)
-    angles = np.degrees(positions.angle)[::step]
+    angles = np.degrees(positions.angle)
     part = _Part.of(spectra, positions)
-    sweeps = part.scaled()[::step]
-    gap = OVERLAP * _typical_gap(angles)
+    gap = OVERLAP * _typical_gap(angles[::step])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
-        for angle, (field, signal), at in zip(
-            angles, sweeps, 1e3 * positions.field[::step], strict=True
-        ):
+        for i in range(0, len(angles), step):
+            field, signal = part.scaled(i)
             drawn = _outline(field, signal)
-            axes.plot(field[drawn], angle + gap * signal[drawn], color=BLUE, linewidth=0.5)
-            height = angle + gap * np.interp(at, field, signal)
-            axes.plot(at, height, "o", color=VERMILLION, markersize=2.5, zorder=3)
+            axes.plot(field[drawn], angles[i] + gap * signal[drawn], color=BLUE, linewidth=0.5)
+            if direct is None:
+                at = 1e3 * positions.field[i]
+                height = angles[i] + gap * np.interp(at, field, signal)
+                axes.plot(at, height, "o", color=VERMILLION, markersize=2.5, zorder=3)
+            else:
+                model = angles[i] + gap * part.scaled(i, direct.residuals[i])[1]
+                axes.plot(field[drawn], model[drawn], "--", color=VERMILLION, linewidth=0.6)
         axes.set_xlabel(part.label)
         axes.set_ylabel(r"angle of the field $\alpha_H$ (°)")
         axes.set_xlim(part.low, part.high)
         axes.margins(y=0.02)
-        axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
+        axes.yaxis.set_major_locator(MultipleLocator(_tick(angles[::step])))
         if step > 1:
             axes.set_title(f"one spectrum of {step} is drawn", loc="left")
     return figure
@@ -84,11 +92,10 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
     drawn. Sweeps at one angle share its height. The fields are those of `figure_spectra`.
     """
     part = _Part.of(spectra, positions)
-    sweeps = part.scaled()
     angles = np.degrees(positions.angle)
     grid = np.linspace(part.low, part.high, COLUMNS)
     order = np.argsort(angles, kind="stable")
-    values = np.array([_interpolated(grid, *sweeps[i]) for i in order])
+    values = np.array([_interpolated(grid, *part.scaled(i)) for i in order])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
@@ -150,18 +157,26 @@ class _Part:
             return cls(sweeps, first, last, label)
         return cls(sweeps, low, high, f"{label}, a part of the sweep")
 
-    def scaled(self) -> Sweeps:
-        """This part and a sample on each side, its largest signal being one.
+    def scaled(
+        self, index: int, residual: np.ndarray | float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of one sweep this part and a sample on each side, less what a fit left over.
 
-        Zero is the median of the whole sweep, which is nearer to the baseline than that of a part.
+        Zero is the median of the whole sweep, which is nearer to the baseline than that of a part;
+        one is the largest signal in this part of all sweeps.
         """
-        centred: Sweeps = []
-        for field, signal in self.sweeps:
-            start, stop = np.searchsorted(field, (self.low, self.high))
-            kept = slice(max(start - 1, 0), stop + 1)
-            centred.append((field[kept], signal[kept] - np.median(signal)))
-        largest = max(float(np.abs(signal).max()) for _, signal in centred) or 1.0
-        return [(field, signal / largest) for field, signal in centred]
+        field, signal = self.sweeps[index]
+        kept = self._kept(field)
+        return field[kept], (signal - residual - np.median(signal))[kept] / self._largest
+
+    def _kept(self, field: np.ndarray) -> slice:
+        start, stop = np.searchsorted(field, (self.low, self.high))
+        return slice(max(start - 1, 0), stop + 1)
+
+    @cached_property
+    def _largest(self) -> float:
+        heights = [np.abs((s - np.median(s))[self._kept(f)]).max() for f, s in self.sweeps]
+        return float(max(heights)) or 1.0
 
 
 def _outline(field: np.ndarray, signal: np.ndarray) -> np.ndarray:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import stdtrit
 from scipy.stats import norm, rankdata
 
 from .diagnosis import shown
 from .fit import FitResult
-from .least_squares import LEVELS, student_quantile
+from .least_squares import LEVELS
 
 
 CONVERGED = 1.01
@@ -117,7 +118,7 @@ def posterior_of(
     quality = np.array([_quality(samples[..., i]) for i in range(len(names))])
     student = 1.0
     if "sigma" in names:
-        student = float(student_quantile(LEVELS["68"][0], np.array([float(fit.dof)]))[0])
+        student = float(stdtrit(fit.dof, (1 + LEVELS["68"][0]) / 2))
     width_ratio, shift = {}, {}
     for i, name in enumerate(fit.names):
         error = fit.standard_errors[name]

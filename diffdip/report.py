@@ -10,7 +10,17 @@ import numpy as np
 
 from .analysis import larmor_of
 from .io.choices import choices_toml
-from .io.results import curve_grid, fit_files, json_bytes, made_by, magnetization_angles, rows_bytes
+from .io.results import (
+    curve_grid,
+    fit_document,
+    fit_files,
+    json_bytes,
+    made_by,
+    magnetization_angles,
+    rows_bytes,
+    spectra_fit_document,
+    spectra_fit_table,
+)
 from .io.spectra import positions_table
 from .plot import figure_bytes, figure_curve, figure_fit
 from .plot_spectra import figure_correlation, figure_map, figure_spectra
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .analysis import Analysis
+    from .fit import FitResult
 
 LIBRARIES = ("jax", "equinox", "optimistix", "numpy", "scipy", "xarray", "matplotlib")
 
@@ -39,7 +50,8 @@ def analysis_files(analysis: "Analysis") -> dict[str, bytes]:
     """Everything that `diffdip analyze` writes, by file name.
 
     `report.html`, `analysis.json`, `positions.csv` (for `diffdip fit`), `points.csv`, `curve.csv`,
-    `origin.csv`, figures as PDF, `config.toml`: the same bytes for the same spectra and choices.
+    `origin.csv`, figures as PDF, `config.toml`; of a fit of all spectra `direct.csv`. The same
+    bytes for the same spectra and choices.
     """
     return make_report(analysis).files
 
@@ -60,6 +72,7 @@ def make_report(analysis: "Analysis") -> Report:
         "curve.csv": tables["curve.csv"],
         "origin.csv": origin_table(analysis),
         "config.toml": choices_toml(analysis.choices),
+        **({} if analysis.direct is None else {"direct.csv": spectra_fit_table(analysis.direct)}),
         **{f"{name}.pdf": figure_bytes(figure, "pdf") for name, figure in figures.items()},
     }
     return Report(document, pictures, files)
@@ -74,17 +87,34 @@ def analysis_document(analysis: "Analysis", lag_deg: float) -> dict[str, Any]:
         "instrument": analysis.instrument,
         "positions": {**positions.settings, "count": len(positions.angle)},
         "fit": analysis.document,
+        "by_definition": {
+            definition: definition_document(found)
+            for definition, found in analysis.by_definition.items()
+        },
+        "direct": None if analysis.direct is None else spectra_fit_document(analysis.direct),
         "largest_lag_deg": lag_deg,
     }
+
+
+def definition_document(found: "FitResult | str") -> dict[str, Any]:
+    """A, B, C by one definition of a position with their errors (mT), or why there are none."""
+    if isinstance(found, str):
+        return {"refused": found}
+    document = fit_document(found, "")
+    told = {name: entry for name, entry in document["parameters"].items() if entry["free"]}
+    return {"parameters": told, "rms_mT": document["rms_mT"]}
 
 
 def analysis_figures(analysis: "Analysis", branches: Branches) -> dict[str, "Figure"]:
     """Figures by name; `branches` are the resonances of the fitted model at the angles drawn."""
     larmor = larmor_of(analysis.positions, analysis.fit.values["g"])
     angle = np.radians(curve_grid(analysis.positions.angle))
+    spectra, positions, direct = analysis.spectra, analysis.positions, analysis.direct
+    of_direct = {} if direct is None else {"direct": figure_spectra(spectra, positions, direct)}
     return {
-        "spectra": figure_spectra(analysis.spectra, analysis.positions),
-        "map": figure_map(analysis.spectra, analysis.positions),
+        **of_direct,
+        "spectra": figure_spectra(spectra, positions),
+        "map": figure_map(spectra, positions),
         "fit": figure_fit(analysis.fit),
         "correlation": figure_correlation(analysis.fit),
         "branches": figure_curve(angle, branches, larmor=larmor),

@@ -34,6 +34,7 @@ CAPTIONS = {
     "positions taken.",
     "map": "Signal over field and angle, with the positions taken. Sweeps at one angle share its "
     "height.",
+    "direct": "The spectra, and dashed the model that was fitted to all of them at once.",
     "fit": "Resonance field by angle with the fitted curve, what the fit leaves, and both as a "
     "polar plot. Bars are standard errors.",
     "correlation": "Correlation of the fitted parameters.",
@@ -72,6 +73,10 @@ HEAD = """<!DOCTYPE html>
 
 RESULT_HEADS = ("value ± standard error", "68 %", "95 %")
 
+DEFINITION_HEADS = ("position", "A (mT)", "B (mT)", "C (mT)", "rms (mT)")
+
+DIRECT_HEADS = ("", "from positions", "all spectra at once", "apart, in standard errors")
+
 PIXELS_PER_INCH = 110
 PICTURE_DPI = 300
 
@@ -93,6 +98,8 @@ def report_page(
         _section("Anisotropy fields", _result(document) + _doubts(analysis)),
         _section("Fit", _figure("fit", pictures) + _pair(pictures, "branches", "correlation")),
         _section("Spectra", _pair(pictures, "spectra", "map")),
+        _section("By other definitions of a position", _definitions(document)),
+        *_direct(document, pictures),
         _section("What was assumed", _table((), assumptions(analysis))),
         _section("Positions", _positions(analysis)),
         _section("Instrument", _instrument(analysis)),
@@ -137,6 +144,69 @@ def result_sentence(document: Mapping[str, Any]) -> str:
     if np.isfinite(lag):
         sentence += f" The magnetization lags by up to {lag:.2g}° behind the field."
     return sentence
+
+
+def _definitions(document: Mapping[str, Any]) -> str:
+    table = _table(DEFINITION_HEADS, definition_rows(document), "numbers")
+    return table + "".join(f"<p>{escape(note)}</p>" for note in definition_notes(document))
+
+
+def definition_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """`DEFINITION_HEADS` of each definition of a position, the chosen one first."""
+    return [
+        (name, *("-" for _ in DEFINITION_HEADS[1:]))
+        if "refused" in entry
+        else (name, *map(value_text, entry["parameters"].values()), number(entry["rms_mT"]))
+        for name, entry in document["by_definition"].items()
+    ]
+
+
+def definition_notes(document: Mapping[str, Any]) -> list[str]:
+    """What such a table means, and why rows in it are empty."""
+    entries = document["by_definition"].items()
+    refused = [f"{name}: {entry['refused']}" for name, entry in entries if "refused" in entry]
+    return [
+        "The first is the one chosen. Of a line that is not symmetric these differ, and so may the "
+        "symmetry that is found.",
+        *refused,
+    ]
+
+
+def _direct(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[str]:
+    """The section on the fit of all spectra, if there is one."""
+    if document["direct"] is None:
+        return []
+    table = _table(DIRECT_HEADS, direct_rows(document), "numbers")
+    note = f"<p>{escape(direct_sentence(document['direct']))}</p>"
+    return [_section("All spectra at once", table + note + _figure("direct", pictures))]
+
+
+def direct_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """`DIRECT_HEADS` of each parameter of a fit of all spectra that has a meaning of its own."""
+    rows = []
+    of_positions = document["fit"]["parameters"]
+    for name, entry in document["direct"]["parameters"].items():
+        if name.startswith("ln_width"):
+            continue
+        other = of_positions.get(name)
+        apart = ""
+        if other is not None:
+            error = max(entry["standard_error"], other["standard_error"])
+            apart = f"{abs(entry['value'] - other['value']) / error:.1f}" if error else ""
+        rows.append(
+            (heading(name), "" if other is None else value_text(other), value_text(entry), apart)
+        )
+    return rows
+
+
+def direct_sentence(direct: Mapping[str, Any]) -> str:
+    """What was fitted to all spectra."""
+    width, order = direct["width_mT"], direct["baseline"]
+    baseline = "no baseline" if order is None else f"a baseline of order {order} for each angle"
+    return (
+        f"{direct['shape']} lines of one phase and {baseline}; full width at half maximum "
+        f"{number(width['min'])} to {number(width['max'])} mT, by cos 2α and sin 2α."
+    )
 
 
 def _doubts(analysis: "Analysis") -> str:

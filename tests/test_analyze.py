@@ -24,6 +24,7 @@ WRITTEN = {
     *("report.html", "analysis.json", "positions.csv", "points.csv", "curve.csv", "origin.csv"),
     *("config.toml", "spectra.pdf", "map.pdf", "fit.pdf", "correlation.pdf", "branches.pdf"),
 }
+OF_DIRECT = {"direct.csv", "direct.pdf"}
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
@@ -105,7 +106,7 @@ def folder(tmp_path_factory):
 def analysed(folder):
     """What the command prints, and its folder."""
     out = folder.parent / "report"
-    done = run("analyze", folder, "--out", out)
+    done = run("analyze", folder, "--out", out, "--direct", "gaussian")
     assert (done.exit_code, done.stderr) == (0, ""), done.output
     return done.stdout, out
 
@@ -120,7 +121,7 @@ def test_help_teaches():
 
 def test_summary_and_files(analysed):
     printed, out = analysed
-    assert {path.name for path in out.iterdir()} == WRITTEN
+    assert {path.name for path in out.iterdir()} == WRITTEN | OF_DIRECT
     for words in ("3 angles from 0 to 60°", "zero-crossing: 337.500 to 339.000 mT", "A (mT)"):
         assert words in printed
     assert "as many points as free parameters" in printed
@@ -157,7 +158,7 @@ def test_the_page_stands_alone_and_escapes_what_files_say(analysed):
     report = page(out)
     assert "film <b> & 1" in report.text
     sources = [value for name, value in report.attributes if name in ("src", "href")]
-    assert len(sources) == 5
+    assert len(sources) == 6
     for source in sources:
         kind, data = source.split(",")
         assert kind == "data:image/png;base64"
@@ -185,6 +186,74 @@ def test_the_page_has_the_numbers_of_the_document(analysed):
         assert float(value) == pytest.approx(expected["value"], rel=1e-3, abs=1e-3)
         assert sign == "±"
         assert float(error) == pytest.approx(expected["standard_error"], rel=0.06)
+
+
+def test_all_spectra_at_once_beside_the_positions(analysed):
+    out = analysed[1]
+    found = json.loads((out / "analysis.json").read_text())
+    direct = found["direct"]
+    assert (direct["shape"], direct["converged"], direct["flags"]) == ("gaussian", True, [])
+    for name in ("A_mT", "B_mT", "C_mT"):
+        value = direct["parameters"][name]["value"]
+        assert value == pytest.approx(found["fit"]["parameters"][name]["value"], abs=1e-3)
+    # of exp(−x²/2), x in mT
+    width = 2 * np.sqrt(2 * np.log(2))
+    assert direct["width_mT"]["min"] == pytest.approx(width, rel=1e-3)
+    heads, *rows = table(out / "direct.csv")
+    assert heads == ["angle_deg", "field_mT", "width_mT", "amplitude", "rms", "noise"]
+    rows = np.array(rows, float)
+    np.testing.assert_allclose(rows[:, :2].T, [[0, 30, 60], [339, 338.5, 337.5]], atol=1e-3)
+    np.testing.assert_allclose(rows[:, 3], 1, rtol=1e-3)  # 1000 per mT
+    report = page(out)
+    cells = report.cells
+    assert "All spectra at once" in report.text
+    assert "gaussian lines of one phase and no baseline" in report.text
+    start = cells.index("phase (deg)") - 12
+    assert [cells[start + 4 * i] for i in range(3)] == ["A (mT)", "B (mT)", "C (mT)"]
+    assert float(cells[start + 6].split(" ")[0]) == pytest.approx(
+        direct["parameters"]["B_mT"]["value"], abs=1e-3
+    )
+
+
+def test_definitions_side_by_side(tmp_path):
+    """A line whose asymmetry turns with the field, so that what is found depends on definition."""
+    angle = np.linspace(0, 180, 7)
+    x = files.FIELD - 338 - 0.1 * np.cos(2 * np.radians(angle))[:, None]
+    tail = 1 + 0.2 * np.cos(2 * np.radians(angle))[:, None] * np.tanh(x)
+    noise = 1e-4 * np.random.default_rng(0).normal(size=x.shape)
+    spectra = read_spectra_without_attributes().assign(
+        signal=(("angle", "field"), -x * np.exp(-(x**2) / 2) * tail + noise)
+    )
+    found = diffdip.analyze(spectra, diffdip.Choices(definition="midpoint"))
+    assert list(found.by_definition)[:2] == ["midpoint", "zero-crossing"]
+    assert found.by_definition["midpoint"] is found.fit
+    for definition, other in found.by_definition.items():
+        positions = diffdip.line_positions(spectra, definition)
+        expected = diffdip.fit_series(
+            positions.angle, positions.field, positions.errors, frequency=positions.frequency
+        )
+        for name in "ABC":
+            assert other.values[name] == pytest.approx(expected.values[name], abs=1e-9)
+    [sentence] = [doubt for doubt in found.doubts if "depends on what a position is" in doubt]
+    assert sentence.startswith("B depends on what a position is: ")
+    files_of = analysis_files(found)
+    told = json.loads(files_of["analysis.json"])["by_definition"]
+    report = Page(files_of["report.html"].decode())
+    for definition, entry in told.items():
+        value = report.cells[report.cells.index(definition, 12) + 2]
+        assert float(value.split(" ")[0]) == pytest.approx(
+            entry["parameters"]["B_mT"]["value"], abs=2e-4
+        )
+
+
+def test_a_definition_that_is_refused_says_why():
+    spectra = read_spectra_without_attributes().isel(field=slice(None, None, 8))
+    found = diffdip.analyze(spectra)
+    assert "expected 10 to fit it" in found.by_definition["lorentzian"]
+    report = Page(analysis_files(found)["report.html"].decode())
+    start = report.cells.index("lorentzian")
+    assert report.cells[start : start + 5] == ["lorentzian", "-", "-", "-", "-"]
+    assert f"lorentzian: {found.by_definition['lorentzian']}" in report.text
 
 
 def test_origin_table_has_rows_of_names_units_and_comments(analysed):
@@ -237,6 +306,23 @@ def test_choices_of_the_folder_and_options_over_them(tmp_path):
         assert words in text
 
 
+def test_none_undoes_what_a_file_chose(tmp_path):
+    from diffdip.cli.analyze import _choices
+
+    config = tmp_path / "diffdip.toml"
+    config.write_text("baseline = 1\nphase_deg = 'none'\nnear_mT = 330\nfrequency_GHz = 9.4\n")
+    kept = _choices(config, {})
+    assert (kept.baseline, kept.phase_deg, kept.near_mT) == (1, None, 330.0)
+    names = ("baseline", "phase_deg", "near_mT", "frequency_GHz")
+    assert _choices(config, dict.fromkeys(names, "none")) == diffdip.Choices()
+    # and as typed; of the two lines one has to be chosen then
+    (tmp_path / "spectra").mkdir()
+    source = several_lines(tmp_path / "spectra")
+    typed = "--near none --baseline none --phase-deg none --frequency-ghz none"
+    line = refused("analyze", source, "--config", config, "--out", tmp_path / "a", *typed.split())
+    assert "this spectrum has two lines" in line
+
+
 def test_a_lacking_frequency_has_to_be_given(tmp_path):
     source = tmp_path / "spectra"
     source.mkdir()
@@ -273,6 +359,7 @@ def test_a_damaged_file_is_named_or_left_out(tmp_path):
     [
         ("colour = 1", "unknown key 'colour'; expected definition, near_mT"),
         ("definition = 1", "definition = 1: expected one of zero-crossing"),
+        ("g = 'none'", 'g = "none": expected a number above 0'),
         ("definition = 'Zero'", 'definition = "Zero": expected one of zero-crossing'),
         ("strongest = 1", "strongest = 1: expected true or false"),
         ("smoothing = 4", "smoothing = 4: expected an odd whole number"),
@@ -301,6 +388,11 @@ def test_mistakes_in_a_file_of_choices_are_one_line(tmp_path, content, words):
     [
         (("--smoothing", 4), "--smoothing = 4: expected an odd"),
         (("--baseline", 6), "--baseline = 6: expected a whole number"),
+        (
+            ("--baseline", "off"),
+            '--baseline = "off": expected a whole number from 0 to 5, or "none"',
+        ),
+        (("--g", 0), "--g = 0.0: expected a number above 0"),
         (("--near", "nan"), "--near = nan: expected a number above 0"),
         (("--phase-deg", "inf"), "--phase-deg = inf: expected a finite number"),
         (("--frequency-ghz", 0), "--frequency-ghz = 0.0: expected a number above 0"),
@@ -339,6 +431,7 @@ def test_the_goniometer_folder(tmp_path):
     # the noise explains a small part of the residuals, so that the errors are multiplied
     factor = np.sqrt(expected["reduced_chi2"])
     assert factor == pytest.approx(23.5, abs=0.1)
+    assert "B depends on what a position is: 0.08338 mT by zero-crossing" in done.stdout
     for name, entry in expected["parameters"].items():
         ours = found["fit"]["parameters"][name]
         assert ours["value"] == pytest.approx(entry["value"], rel=1e-4)

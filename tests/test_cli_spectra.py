@@ -93,6 +93,8 @@ def test_positions_are_what_fit_reads(tmp_path):
     assert done.exit_code == 0, done.output
     [found] = json.loads((tmp_path / "fit" / "fit.json").read_text())["fits"]
     assert found["parameters"]["B_mT"]["value"] == pytest.approx(-4 / 3, rel=0.01)
+    [comment] = found["comments"]  # what a position is goes with what follows from it
+    assert json.loads(comment)["definition"] == "zero-crossing"
 
 
 def test_options_reach_the_positions(tmp_path):

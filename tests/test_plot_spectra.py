@@ -38,6 +38,20 @@ def test_a_stack_keeps_extremes_and_marks_positions():
         assert curve.get_xdata()[[0, -1]].tolist() == [330, 350]
 
 
+def test_a_stack_with_the_model_of_all_spectra():
+    spectra = rotation()
+    residuals = tuple(0.1 * (spectra["signal"].values + i) for i in range(7))
+    direct: Any = SimpleNamespace(residuals=residuals)
+    axes: Any = figure_spectra(spectra, line_positions(spectra), direct).axes[0]
+    curves, models = axes.lines[::2], axes.lines[1::2]
+    assert len(curves) == len(models) == 7
+    for i, (curve, model) in enumerate(zip(curves, models, strict=True)):
+        np.testing.assert_array_equal(curve.get_xdata(), model.get_xdata())
+        over_angle = curve.get_ydata() - 30 * i
+        expected = 0.9 * over_angle - 1.6 * 30 * 0.1 * i / np.abs(spectra["signal"].values).max()
+        np.testing.assert_allclose(model.get_ydata() - 30 * i, expected, atol=1e-9)
+
+
 def test_a_stack_of_many_says_what_is_left_out():
     spectra = rotation(81, 301)
     axes: Any = figure_spectra(spectra, line_positions(spectra)).axes[0]

@@ -1,5 +1,7 @@
 """Spectra made from an energy, against scipy, integrals and finite differences; and back again."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,13 +25,13 @@ NOISE = 0.01
 """Of the height, from extremum to extremum, of a typical line."""
 
 
-def rotation(sample, seed, noise=NOISE):
+def rotation(sample, seed, noise=NOISE, fraction=1.0):
     """Spectra of a sample at 5 % fewer than 37 angles, with drift, phase error and noise."""
     rng = np.random.default_rng(seed)
     angle = np.sort(rng.choice(np.arange(0, 181, 5.0), 35, replace=False))
     width = 0.05 * (1 + 0.2 * np.cos(2 * np.radians(angle)))
     amplitude = width * (1 + 0.1 * rng.normal(size=35))
-    line = dd.SweptLine(width, 1.0, PHASE, amplitude, DRIFT * (1 + rng.normal(size=(35, 1))))
+    line = dd.SweptLine(width, fraction, PHASE, amplitude, DRIFT * (1 + rng.normal(size=(35, 1))))
     energy = dd.AnisotropyFields(*(1e-3 * np.array(SAMPLES[sample])))
     clean = np.asarray(dd.swept_spectra(energy, np.radians(angle), NU, FIELD, line))
     signal = clean + noise * 2.6 * rng.normal(size=clean.shape)
@@ -68,14 +70,12 @@ def test_dawson_is_that_of_scipy():
 
 @pytest.mark.parametrize("shape", [lorentzian, gaussian])
 def test_dispersion_is_the_hilbert_transform(shape):
-    """Of a periodic row of lines by FFT, in the middle of a long one."""
+    """(1/π) ∫ a(t)/(x − t) dt, of a periodic row of lines by FFT, in the middle of a long one."""
     x = np.linspace(-2000, 2000, 2**16, endpoint=False)
     absorption, dispersion = shape(x, 3.0)
-    spectrum = np.fft.fft(absorption) * 1j * np.sign(np.fft.fftfreq(len(x)))
+    spectrum = np.fft.fft(absorption) * -1j * np.sign(np.fft.fftfreq(len(x)))
     near = np.abs(x) < 10
-    np.testing.assert_allclose(
-        np.abs(np.fft.ifft(spectrum).real[near]), np.abs(dispersion[near]), atol=1e-5
-    )
+    np.testing.assert_allclose(np.fft.ifft(spectrum).real[near], dispersion[near], atol=1e-5)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
@@ -167,13 +167,45 @@ def test_the_direct_fit_is_at_least_as_precise(sample):
 
 
 def test_what_was_planted_is_what_the_direct_fit_says():
-    spectra = rotation("I", seed=3, noise=0.0)
-    positions = dd.line_positions(spectra, "lorentzian", line="strongest", baseline=1)
-    found = dd.fit_spectra(spectra, positions, baseline=1)
-    expected = {"A": 0.1915, "B": 0.2046, "C": 0.0, "phase": PHASE}
+    spectra = rotation("I", seed=3, noise=0.0, fraction=0.6)
+    positions = dd.line_positions(spectra, "pseudo-voigt", line="strongest", baseline=1)
+    found = dd.fit_spectra(spectra, positions, shape="pseudo-voigt", baseline=1)
+    expected = {"A": 0.1915, "B": 0.2046, "C": 0.0, "phase": PHASE, "fraction": 0.6}
+    print(found)
     for name, value in expected.items():
         assert found.values[name] == pytest.approx(value, abs=1e-3)
     assert np.all(found.rms < 0.03)
+
+
+def test_doubts_of_the_direct_fit_are_told():
+    one = np.ones(4)
+    sound = dd.SpectraFit(
+        names=(),
+        values={},
+        standard_errors={},
+        covariance=np.zeros((0, 0)),
+        angle=np.radians([0.0, 30.0, 60.0, 90.0]),
+        field=0.3 * one,
+        width=one,
+        amplitude=one,
+        rms=0.1 * one,
+        noise=0.09 * one,
+        residuals=(),
+        converged=True,
+        convention="paper",
+        shape="lorentzian",
+        baseline=None,
+    )
+    assert sound.flags == ()
+    [flag] = replace(sound, converged=False).flags
+    assert "did not converge" in flag
+    [flag] = replace(sound, field=np.array([0.3, np.nan, 0.3, np.nan])).flags
+    assert "no resonance at 2 of 4 angles" in flag
+    [flag] = replace(sound, noise=np.array([0.09, 0.01, 0.05, 0.09])).flags
+    assert "at 2 of 4 angles, 10 times at 30°" in flag
+    # spectra without noise, fitted but for rounding at one angle
+    [flag] = replace(sound, rms=np.array([1e-9, 0.1, 0.1, 0.1]), noise=0 * one).flags
+    assert "at 3 of 4 angles" in flag
 
 
 def test_the_direct_fit_refuses_spectra_of_several_lines():

@@ -40,6 +40,15 @@ def test_a_table_in_si_units(tmp_path):
     np.testing.assert_allclose(sample.frequency, [9.45e9, 9.46e9, 9.47e9], rtol=1e-15)
 
 
+def test_comments_are_kept_up_to_a_limit(tmp_path):
+    [sample] = read_table(write(tmp_path, '# of film 3\n"# 2020;"\n#\n' + PLAIN + "# at last\n"))
+    assert sample.comments == ("of film 3", "2020", "at last")
+    many = "".join(f"# {i} {'x' * 2000}\n" for i in range(30))
+    [sample] = read_table(write(tmp_path, many + PLAIN))
+    assert [comment[:3] for comment in sample.comments] == [f"{i} x"[:3] for i in range(20)]
+    assert {len(comment) for comment in sample.comments} == {1000}
+
+
 @pytest.mark.parametrize(
     ("header", "cell", "radians"),
     [

@@ -1,5 +1,6 @@
 """`diffdip analyze`: from a folder of spectra to A, B, C and a report, in one command."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,6 @@ from .common import ConventionName, app, check_folder, console, fail
 from .fits import print_fits
 from .spectra import (
     Definition,
-    NearOption,
     SourceArgument,
     as_options,
     extent,
@@ -31,6 +31,21 @@ OPTIONS = {
 """Options that are called otherwise than the key of the file, with two dashes before it."""
 
 
+def _or_text(kind: Callable[[str], float]) -> Callable[[str], Any]:
+    """A parser of options that leaves words, such as none, to the check of the choices."""
+
+    def parse(text: str) -> float | str:
+        try:
+            return kind(text)
+        except ValueError:
+            return text
+
+    return parse
+
+
+NUMBER, WHOLE = _or_text(float), _or_text(int)
+
+
 @app.command()
 def analyze(
     source: SourceArgument,
@@ -46,17 +61,33 @@ def analyze(
         Definition | None,
         typer.Option(help="What the position of a line is. [default: zero-crossing]"),
     ] = None,
-    near: NearOption = None,
+    near: Annotated[
+        Any | None,
+        typer.Option(
+            parser=NUMBER,
+            metavar="MT",
+            help="Follow the line nearest to this field at the least angle.",
+        ),
+    ] = None,
     strongest: Annotated[
         bool | None,
-        typer.Option("--strongest", help="Take the strongest line of each angle."),
+        typer.Option("--strongest/--no-strongest", help="Take the strongest line of each angle."),
     ] = None,
     baseline: Annotated[
-        int | None, typer.Option(help="Order of a polynomial baseline, 0 to 5. [default: none]")
+        Any | None,
+        typer.Option(
+            parser=WHOLE,
+            metavar="ORDER",
+            help="Order of a polynomial baseline, 0 to 5. [default: none]",
+        ),
     ] = None,
     phase_deg: Annotated[
-        float | None,
-        typer.Option(help="Mixing of dispersion. [default: shapes fit it, others take it as 0]"),
+        Any | None,
+        typer.Option(
+            parser=NUMBER,
+            metavar="DEG",
+            help="Mixing of dispersion. [default: shapes fit it, others take it as 0]",
+        ),
     ] = None,
     smoothing: Annotated[
         int | None,
@@ -64,11 +95,24 @@ def analyze(
     ] = None,
     g: Annotated[float | None, typer.Option("--g", help="The g-factor. [default: 2]")] = None,
     frequency_ghz: Annotated[
-        float | None, typer.Option(help="Microwave frequency, for files that do not state it.")
+        Any | None,
+        typer.Option(
+            parser=NUMBER,
+            metavar="GHZ",
+            help="Microwave frequency, for files that do not state it.",
+        ),
     ] = None,
     convention: Annotated[
         ConventionName | None,
         typer.Option(help="Sign and counting of A, B, C. [default: paper]"),
+    ] = None,
+    direct: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHAPE",
+            help="Fit all samples of all spectra at once too, with lines of this shape: "
+            "lorentzian, gaussian or pseudo-voigt.",
+        ),
     ] = None,
     skip_damaged: Annotated[
         bool | None,
@@ -86,8 +130,8 @@ def analyze(
     config.toml with all choices, which repeats the analysis byte by byte.
 
     Choices stand in a file diffdip.toml beside the spectra, or in that of --config; options of the
-    command line override it. Its keys: definition, near_mT, strongest, baseline, phase_deg,
-    smoothing, g, frequency_GHz, convention, skip_damaged.
+    command line override it, also by none, as in --baseline none. Its keys: definition, near_mT,
+    strongest, baseline, phase_deg, smoothing, g, frequency_GHz, convention, direct, skip_damaged.
 
     [bold]Examples[/bold]
 
@@ -107,6 +151,7 @@ def analyze(
         "g": g,
         "frequency_GHz": frequency_ghz,
         "convention": None if convention is None else str(convention),
+        "direct": direct,
         "skip_damaged": skip_damaged,
     }
     _check_out(source, out)
@@ -155,16 +200,18 @@ def _beside(source: Path) -> Path | None:
 
 
 def _choices(path: Path | None, of_options: dict[str, Any]) -> "Choices":
-    from ..io.choices import ConfigError, check_choice, read_choices, resolved
+    from ..io.choices import ConfigError, check_choice, meant, read_choices, resolved
 
     try:
         of_file = {} if path is None else read_choices(path)
     except ConfigError as error:
         fail(str(error))
+    options = {name: meant(name, value) for name, value in of_options.items()}
     try:
-        for name, value in of_options.items():
-            check_choice(name, value, _option(name))
-        return resolved(of_file, of_options)
+        for name, value in options.items():
+            if value is not None:
+                check_choice(name, value, _option(name))
+        return resolved(of_file, options)
     except ValueError as error:
         fail(str(error))
 

@@ -158,7 +158,8 @@ def fit(
             except ValueError as error:
                 fail(f"{sample.source}, sample {sample.name!r}: {error}")
             warnings = [*sample.warnings, *residual_warnings(result)]
-            fits.append((result, fit_document(result, label, str(sample.source), warnings)))
+            told = (label, str(sample.source), warnings, sample.comments)
+            fits.append((result, fit_document(result, *told)))
             advance()
         contents: dict[str, bytes] = {}
         if out is not None:

@@ -4,11 +4,12 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..line_positions import DEFINITIONS
+from ..line_shapes import SHAPES
 from .columns import InputError
 from .text import read_regular
 
@@ -29,7 +30,10 @@ class Choices:
 
     `definition`, `baseline`, `phase_deg` and `smoothing` as for `line_positions`, of whose lines
     `near_mT` or `strongest` chooses one; `frequency_GHz` is for angles whose files do not state
-    it. Raises `ValueError`, which names the element, for what cannot be meant.
+    it; `direct` is the shape with which all spectra are fitted at once, beside the positions. In a
+    file "none" stands for `None`.
+
+    Raises `ValueError`, which names the element, for what cannot be meant.
     """
 
     definition: str = "zero-crossing"
@@ -41,6 +45,7 @@ class Choices:
     g: float = 2.0
     frequency_GHz: float | None = None
     convention: str = "paper"
+    direct: str | None = None
     skip_damaged: bool = False
 
     def __post_init__(self):
@@ -56,6 +61,12 @@ class Choices:
         'zero-crossing'
         """
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+NONE = "none"
+"""Stands in a file, or for an option, where nothing is chosen."""
+
+MAY_BE_NONE = tuple(field.name for field in fields(Choices) if field.default is None)
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,7 @@ RULES = {
     "g": _POSITIVE,
     "frequency_GHz": _POSITIVE,
     "convention": _one_of("paper", "physical"),
+    "direct": _one_of(*SHAPES),
     "skip_damaged": _TRUTH,
 }
 
@@ -107,7 +119,17 @@ def check_choice(name: str, value: Any, shown: str = "") -> None:
     """
     rule = RULES[name]
     if not rule.accepts(value):
-        raise ValueError(f"{shown or name} = {_toml(value)}: expected {rule.expected}")
+        expected = rule.expected + f', or "{NONE}"' * (name in MAY_BE_NONE)
+        raise ValueError(f"{shown or name} = {_toml(value)}: expected {expected}")
+
+
+def meant(name: str, value: Any) -> Any:
+    """The value of a choice that a file or an option states: `None` for "none" where it may be.
+
+    >>> meant("baseline", "none"), meant("baseline", 1), meant("definition", "none")
+    (None, 1, 'none')
+    """
+    return None if value == NONE and name in MAY_BE_NONE else value
 
 
 def read_choices(path: Path) -> dict[str, Any]:
@@ -133,9 +155,12 @@ def read_choices(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}; expected {expected}")
     try:
         for name, value in found.items():
+            found[name] = meant(name, value)
+            if found[name] is None:
+                continue
             check_choice(name, value)
-        numbers = {name: float(v) for name, v in found.items() if RULES[name].types == _NUMBER}
-        found |= numbers
+            if RULES[name].types == _NUMBER:
+                found[name] = float(value)
         Choices(**found)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -19,6 +19,7 @@ import numpy as np
 
 
 if TYPE_CHECKING:
+    from ..direct_fit import SpectraFit
     from ..fit import FitResult
     from ..resonance import Branches
 
@@ -43,15 +44,61 @@ def as_shown(name: str) -> tuple[str, float]:
     """
     if name in ("A", "B", "C", "Cxz", "Cyz"):
         return f"{name}_mT", 1e3
-    if name.startswith("offset"):
+    if name.startswith(("offset", "phase")):
         return f"{name}_deg", 180 / math.pi
     return name, 1.0
 
 
+def spectra_fit_document(result: "SpectraFit") -> dict[str, Any]:
+    """A fit of all spectra as a JSON-ready dictionary, in mT and degrees, as `fit_document`."""
+    factors = [as_shown(name)[1] for name in result.names]
+    parameters = {
+        as_shown(name)[0]: {
+            "value": factor * result.values[name],
+            "free": True,
+            "standard_error": factor * result.standard_errors[name],
+        }
+        for name, factor in zip(result.names, factors, strict=True)
+    }
+    return plain(
+        {
+            "shape": result.shape,
+            "baseline": result.baseline,
+            "convention": result.convention,
+            "parameters": parameters,
+            "order": list(parameters),
+            "covariance": np.outer(factors, factors) * result.covariance,
+            "width_mT": {"min": 1e3 * result.width.min(), "max": 1e3 * result.width.max()},
+            "converged": result.converged,
+            "flags": list(result.flags),
+        }
+    )
+
+
+def spectra_fit_table(result: "SpectraFit") -> bytes:
+    """A row for each angle of a fit of all spectra: field, width, height, residuals and noise."""
+    rows = zip(
+        np.degrees(result.angle),
+        1e3 * result.field,
+        1e3 * result.width,
+        result.amplitude,
+        result.rms,
+        result.noise,
+        strict=True,
+    )
+    return csv_bytes("angle_deg field_mT width_mT amplitude rms noise", list(rows))
+
+
 def fit_document(
-    result: "FitResult", sample: str, source: str = "", warnings: Sequence[str] = ()
+    result: "FitResult",
+    sample: str,
+    source: str = "",
+    warnings: Sequence[str] = (),
+    comments: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A fit as a JSON-ready dictionary, in mT, degrees and GHz; NaN and infinity become None.
+
+    `comments` are what the input says of itself, and are there only if there are any.
 
     Covariance and correlation follow `order`, in the units of the names there.
     """
@@ -71,6 +118,7 @@ def fit_document(
         {
             "sample": sample,
             "input": source,
+            **({"comments": list(comments)} if comments else {}),
             "plane": [_plane(series.plane) for series in result.series],
             "frequency_GHz": {
                 "mean": frequency.mean(),

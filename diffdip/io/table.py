@@ -31,6 +31,9 @@ from .text import delimiter_of, is_comment, read_lines, split, to_number
 MAX_BYTES = 50_000_000
 """Larger files are refused: a table of resonance fields has thousands of rows at most."""
 
+MOST_COMMENTS, LONGEST_COMMENT = 20, 1000
+"""So many comments of a file are kept, and so many letters of each."""
+
 STALLED = 3
 """So many equal fields in consecutive rows look like a line fit that no longer moved."""
 
@@ -40,7 +43,8 @@ class Sample:
     """One angular series as read: SI units, float64 arrays of shape (n,).
 
     `angle` in radians, `field` in tesla, `sigma` (standard errors of the field) in tesla or None,
-    `frequency` in Hz, `source` the file, `warnings` plain sentences for a person.
+    `frequency` in Hz, `source` the file, `warnings` plain sentences for a person, `comments` what
+    the file says behind `#`, such as how `diffdip positions` found the fields.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Sample:
     frequency: np.ndarray
     source: Path
     warnings: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,15 @@ class _Rows:
 
     lines: list[int] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a table says: the rows of each sample, warnings on its columns, and its comments."""
+
+    rows: dict[str, _Rows]
+    warnings: list[str]
+    comments: list[str]
 
 
 def read_table(path: str | PathLike[str], frequency: float | None = None) -> list[Sample]:
@@ -99,9 +113,10 @@ def read_table(path: str | PathLike[str], frequency: float | None = None) -> lis
     """
     path = Path(path)
     check = lambda where, columns: _check_frequency(path, where, columns, frequency)
-    warnings, rows = _read(path, SERIES_NAMES, ("angle", "field"), check)
+    content = _read(path, SERIES_NAMES, ("angle", "field"), check)
     return [
-        _sample(path, name or path.stem, data, frequency, warnings) for name, data in rows.items()
+        _sample(path, name or path.stem, data, frequency, content)
+        for name, data in content.rows.items()
     ]
 
 
@@ -115,7 +130,7 @@ def read_anisotropies(path: str | PathLike[str]) -> Anisotropies:
     Raises `TableError`, whose message names file, row (line of the file), column and value.
     """
     path = Path(path)
-    _, rows = _read(path, ANISOTROPY_NAMES, ANISOTROPIES, lambda where, columns: None)
+    rows = _read(path, ANISOTROPY_NAMES, ANISOTROPIES, lambda where, columns: None).rows
     a, b = (
         np.concatenate([np.array(data.values[name]) for data in rows.values()])
         for name in ANISOTROPIES
@@ -138,10 +153,10 @@ def _read(
     names: Mapping[str, str],
     required: tuple[str, ...],
     check: Callable[[str, dict[str, Column]], None],
-) -> tuple[list[str], dict[str, _Rows]]:
-    """Warnings on columns, and the rows of each sample; `check` may refuse the header."""
-    lines = read_lines(path, MAX_BYTES, "a table of fields")
-    lines = [(number, line) for number, line in lines if not is_comment(line)]
+) -> _Content:
+    """What the file says; `check` may refuse the header."""
+    everything = read_lines(path, MAX_BYTES, "a table of fields")
+    lines = [(number, line) for number, line in everything if not is_comment(line)]
     if not lines:
         raise TableError(f"{path}: the file is empty; expected a header row and rows of numbers")
     (number, header), *body = lines
@@ -155,7 +170,9 @@ def _read(
     rows = _read_rows(path, body, delimiter, columns, len(cells))
     if not rows:
         raise TableError(f"{path}: no rows of numbers after the header in row {number}")
-    return warnings, rows
+    comments = [line.strip(' \t\r\n,;"#') for _, line in everything if is_comment(line)]
+    kept = [comment[:LONGEST_COMMENT] for comment in comments if comment]
+    return _Content(rows, warnings, kept[:MOST_COMMENTS])
 
 
 def _check_required(
@@ -239,7 +256,7 @@ def _name(where: str, cell: str) -> str:
 
 
 def _sample(
-    path: Path, name: str, data: _Rows, frequency: float | None, warnings: list[str]
+    path: Path, name: str, data: _Rows, frequency: float | None, content: _Content
 ) -> Sample:
     array = {quantity: np.array(values) for quantity, values in data.values.items()}
     angle, turned = _near_full_turn(array["angle"], data.lines)
@@ -259,11 +276,12 @@ def _sample(
         frequency=array["frequency"],
         source=path,
         warnings=(
-            *warnings,
+            *content.warnings,
             *turned,
             *_stalled(array["field"], data.lines),
             *_implausible(array["field"], array["frequency"]),
         ),
+        comments=tuple(content.comments),
     )
 
 
