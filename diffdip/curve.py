@@ -74,7 +74,7 @@ class Curve:
                 f"({convention} convention, w0 = {w0:.2f} mT)"
             )
         if not found.all():
-            told.append(f"no measured resonance at {np.mean(~found):.0%} of the angles")
+            told.append(f"no measured resonance at {(~found).sum()} of {len(found)} angles")
         return told
 
 

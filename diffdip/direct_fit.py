@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import lineax as lx
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from .convention import Convention, as_convention
 from .energy import AnisotropyFields
 from .fit import fit_series
 from .io.parameter_text import angle_text
-from .least_squares import with_jacobian
 from .line_positions import LinePositions, each_sweep
 from .line_shapes import columns
 from .noise import noise_of
@@ -46,8 +43,6 @@ MISFIT = 1.5
 """Residuals so many times as large as the noise are of the model, not of the noise."""
 
 MAX_STEPS = 60
-
-_SOLVER = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-8, linear_solver=lx.Normal(lx.Cholesky()))
 
 
 @dataclass(frozen=True)
@@ -165,7 +160,6 @@ def fit_spectra(
         start = _start(settings, sweeps, positions)
         x, ended = _solved(settings, sweeps, start)
         residual, jacobian, factors, field = (np.asarray(v) for v in _ended(settings, sweeps, x))
-    x = np.asarray(x)
     used = np.asarray(sweeps.weight) > 0
     covariance = _covariance(residual, jacobian, used, factors.shape[1])
     width = np.exp(_harmonics(positions.angle) @ x[4:7])
@@ -234,7 +228,7 @@ def _harmonics(angle: Any) -> Any:
     return module.stack([module.ones_like(angle), module.cos(2 * angle), module.sin(2 * angle)], -1)
 
 
-def _start(settings: _Settings, sweeps: _Sweeps, positions: LinePositions) -> Array:
+def _start(settings: _Settings, sweeps: _Sweeps, positions: LinePositions) -> np.ndarray:
     """From the fit of the positions, their widths, and both parts of the shape at them."""
     fitted = fit_series(
         positions.angle,
@@ -246,13 +240,24 @@ def _start(settings: _Settings, sweeps: _Sweeps, positions: LinePositions) -> Ar
     if np.isfinite(fitted.residuals).mean() < 0.5:
         raise LineError("the model of the positions has no resonance at most angles")
     width = np.linalg.lstsq(_harmonics(positions.angle), np.log(positions.width))[0]
-    fields = [fitted.values[name] for name in "ABC"]
+    turn = _phase(settings, sweeps, positions)
     fraction = [START_FRACTION] if settings.fraction is None else []
-    x = jnp.asarray(np.array([*fields, 0.0, *width, *fraction]))
-    both = np.asarray(_both_parts(settings, sweeps, x))[:, :2]
-    turn = np.angle(np.sum((both[:, 0] + 1j * both[:, 1]) ** 2)) / 2
-    signs = np.sum(both @ [np.cos(turn), np.sin(turn)])
-    return x.at[3].set(turn if signs >= 0 else turn - np.copysign(np.pi, turn))
+    return np.array([*(fitted.values[name] for name in "ABC"), turn, *width, *fraction])
+
+
+def _phase(settings: _Settings, sweeps: _Sweeps, positions: LinePositions) -> float:
+    """That of all spectra together, from both parts of the shape at the positions."""
+    fraction = START_FRACTION if settings.fraction is None else settings.fraction
+    factors = []
+    for i, used in enumerate(np.asarray(sweeps.weight) > 0):
+        field, signal = np.asarray(sweeps.field)[i, used], np.asarray(sweeps.signal)[i, used]
+        line = columns(field, positions.field[i], positions.width[i], fraction, None)
+        matrix = np.concatenate([line, polynomials(field, settings.baseline)], axis=1)
+        factors.append(np.linalg.lstsq(matrix, signal)[0][:2] @ np.array([1, 1j]))
+    both = np.array(factors)
+    turn = np.angle(np.sum(both**2)) / 2
+    signs = np.sum(np.real(both * np.exp(-1j * turn)))
+    return turn if signs >= 0 else turn - np.copysign(np.pi, turn)
 
 
 def _shape(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, Array]:
@@ -289,35 +294,51 @@ def _residual(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, tu
     return residual, (factors, position)
 
 
-@eqx.filter_jit
-def _both_parts(settings: _Settings, sweeps: _Sweeps, x: Array) -> Array:
-    return _projected(settings, sweeps, _shape(settings, sweeps, x)[0])[1]
+def _solved(settings: _Settings, sweeps: _Sweeps, start: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The parameters and whether the optimizer converged; fields move in units of a tenth width.
 
+    By MINPACK: its own program and the one of the derivatives would be the same, compiled twice.
+    """
+    from scipy.optimize import least_squares
 
-@eqx.filter_jit
-def _solved(settings: _Settings, sweeps: _Sweeps, start: Array) -> tuple[Array, Array]:
-    """The parameters and whether the optimizer converged; fields move in units of a tenth width."""
-    unit = jnp.concatenate([jnp.full(3, 0.1 * jnp.exp(start[4])), jnp.ones(len(start) - 3)])
-    unit = unit.astype(start.dtype)
+    unit = np.concatenate([np.full(3, 0.1 * np.exp(start[4])), np.ones(len(start) - 3)])
+    last: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
-    def residual(y: Array, _: None) -> Array:
-        return _residual(settings, sweeps, start + unit * y)[0]
+    def both(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if y.tobytes() not in last:
+            residual, jacobian, *_ = _ended(settings, sweeps, start + unit * y)
+            last.clear()
+            # a line that has left the sweep has no height: a step back
+            last[y.tobytes()] = (
+                np.nan_to_num(np.ravel(residual), nan=1e6),
+                np.nan_to_num(np.reshape(jacobian, (-1, len(y)))) * unit,
+            )
+        return last[y.tobytes()]
 
-    found = optx.least_squares(
-        with_jacobian(residual), _SOLVER, jnp.zeros_like(start), max_steps=MAX_STEPS, throw=False
+    slope: Any = lambda y: both(y)[1]
+    found = least_squares(
+        lambda y: both(y)[0],
+        np.zeros(len(start)),
+        slope,
+        method="lm",
+        xtol=1e-10,
+        ftol=1e-12,
+        max_nfev=MAX_STEPS,
     )
-    return start + unit * found.value, found.result == optx.RESULTS.successful
+    return start + unit * found.x, found.success
 
 
 @eqx.filter_jit
-def _ended(settings: _Settings, sweeps: _Sweeps, x: Array) -> tuple[Array, Array, Array, Array]:
+def _ended(
+    settings: _Settings, sweeps: _Sweeps, x: Float[ArrayLike, " p"]
+) -> tuple[Array, Array, Array, Array]:
     """Residuals (a, n), their derivatives (a, n, p), factors (a, k) and fields (a,)."""
 
     def twice(x: Array) -> tuple[Array, Any]:
         residual, others = _residual(settings, sweeps, x)
         return residual, (residual, *others)
 
-    jacobian, (residual, factors, field) = jax.jacfwd(twice, has_aux=True)(x)
+    jacobian, (residual, factors, field) = jax.jacfwd(twice, has_aux=True)(jnp.asarray(x))
     return residual, jacobian, factors, field
 
 

@@ -256,15 +256,15 @@ def draw_distributions(axes: Any, measured: np.ndarray, model: np.ndarray) -> No
     axes.grid(axis="x")
 
 
-def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """The figure as a file, `png` at 300 dpi or `pdf`: the same bytes for the same figure."""
+def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
+    """The figure as a file, `png` or `pdf`: the same bytes for the same figure."""
     metadata: dict[str, Any] = {
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
     }[kind]
     stream = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(stream, format=kind, dpi=300, metadata=metadata)
+        figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return stream.getvalue()
 
 

@@ -1,8 +1,11 @@
 """`diffdip app`: what its pages show is what the command line says, and strangers' files do no
 harm. In Streamlit's own test bench, and once in a browser."""
 
+import base64
 import contextlib
+import http.client
 import io
+import itertools
 import json
 import re
 import shutil
@@ -13,6 +16,7 @@ import sys
 import time
 import urllib.request
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,13 +25,17 @@ import pytest
 import spectra_files as files
 from hypothesis import given, strategies as st
 from raw_data import GONIOMETER, needs_goniometer
+from selenium.webdriver.common.keys import Keys
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 from test_cli import assert_refused, run
 
 import diffdip
 from diffdip.app import downloads, main
+from diffdip.app.ensembles_page import plan_of
 from diffdip.app.uploads import Upload, choices_beside, plain_name, read_uploads
 from diffdip.cli import serve
+from diffdip.ensemble import BatchPlan
 from diffdip.io import InputError, read_spectra
 from diffdip.io.parameter_text import value_text
 
@@ -196,8 +204,66 @@ def test_choices_are_checked_and_explained():
     assert "expected a field in mT" in app.error[0].value
     app.number_input(key="kept near_mT").set_value(338.0).run()
     assert not app.error
-    app.number_input(key="kept smoothing").set_value(4).run()
-    assert "smoothing = 4: expected an odd" in plain(app.error[0].value)
+    app.number_input(key="kept frequency_GHz").set_value(-3.0).run()
+    assert plain(app.error[0].value) == "Frequency (GHz) = -3.0: expected a number above 0"
+
+
+def test_every_choice_has_a_widget():
+    """What a diffdip.toml chooses is what the page uses: none of the keys is passed over."""
+    chosen = {
+        "definition": "pseudo-voigt",
+        "near_mT": 338.5,
+        "baseline": 2,
+        "phase_deg": -7.0,
+        "smoothing": 75,
+        "g": 2.1,
+        "frequency_GHz": 9.4,
+        "convention": "physical",
+        "direct": "gaussian",
+        "skip_damaged": True,
+    }
+    for line in ({}, {"near_mT": None, "strongest": True}):
+        expected = diffdip.Choices(**chosen | line)
+        state = {f"kept {name}": value for name, value in asdict(expected).items()}
+        app = bench(**state, **{"kept line": "strongest" if line else "near"})
+        assert not app.exception
+        assert app.session_state["choices"] == expected
+    default = bench()
+    assert default.session_state["choices"] == diffdip.Choices()
+    assert asdict(expected).keys() == chosen.keys() | {"strongest"}
+
+
+def test_choices_and_uploads_of_a_session(sweeps):
+    app = bench()
+    app.number_input(key="kept g").set_value(2.05).run()
+
+    def drop(*uploads):
+        app.file_uploader[0].set_value([(*one, "") for one in uploads]).run()
+        assert not app.exception
+        return plain(words(app))
+
+    # choices made before stay
+    assert "3 spectra from 0 to 60°" in drop(("sweeps.zip", zipped(sweeps)))
+    assert app.session_state["fit"]["parameters"]["g"]["value"] == 2.05
+    # a file of choices that is refused stays refused, and no fit is left
+    (sweeps / "diffdip.toml").write_text("colour = 1\n")
+    assert "sweeps/diffdip.toml: unknown key 'colour'" in drop(("sweeps.zip", zipped(sweeps)))
+    assert "unknown key 'colour'" in plain(words(app.run()))
+    assert "fit" not in app.session_state
+    (sweeps / "diffdip.toml").write_text("definition = 'midpoint'\n")
+    said = drop(("sweeps.zip", zipped(sweeps)))
+    assert "choices of diffdip.toml" in said
+    assert app.session_state["choices"] == diffdip.Choices(definition="midpoint")
+    # what is removed is gone
+    assert "Drop a measured rotation" in drop()
+    assert "fit" not in app.session_state
+    # and what came from before a visit to another page can be
+    app.session_state["uploads"] = (Upload("a.csv", b"angle_deg,field_mT\n0,338\n"),)
+    said = plain(words(app.run()))
+    assert "a.csv, kept from before" in said
+    assert "diffdip fit takes a table of resonance fields" in said
+    app.button[0].click().run()
+    assert "Drop a measured rotation" in words(app)
 
 
 def test_explore_starts_from_a_fit_and_follows_the_sliders():
@@ -214,9 +280,15 @@ def test_explore_starts_from_a_fit_and_follows_the_sliders():
     before = words(app)
     assert "physical convention, w0 = 319.8" in plain(before)
     app.slider[1].set_value(4.0).run()
-    assert words(app) != before
-    app.select_slider[0].set_value(2.0).run()
-    assert app.slider[1].value == 2
+    assert app.number_input[1].value == 4
+    moved = words(app)
+    assert moved != before
+    app.number_input[1].set_value(-30.25).run()  # farther than the slider goes
+    assert (app.slider[1].value, app.number_input[1].value) == (-5, -30.25)
+    assert words(app) not in (before, moved)
+    app.select_slider[0].set_value(1.0).run()
+    app.select_slider[0].set_value(50.0).run()
+    assert app.slider[1].value == -30.25
     app.button[0].click().run()
     assert app.slider[1].value == -2
     assert words(app) == before
@@ -224,24 +296,92 @@ def test_explore_starts_from_a_fit_and_follows_the_sliders():
     assert "Hres 52.95 to 399.57 mT (paper convention" in plain(words(published))
 
 
+@pytest.mark.parametrize(
+    ("a", "frequency", "g"), [(3000.0, 9.4, 2.0), (1e-7, 0.05, 0.5), (1.0, 350.0, 9.0)]
+)
+def test_any_fit_can_be_explored(a, frequency, g):
+    values = {"A_mT": a, "B_mT": 0.0, "C_mT": 0.0, "g": g}
+    fit = {
+        "sample": "film",
+        "convention": "paper",
+        "frequency_GHz": {"mean": frequency},
+        "parameters": {name: {"value": value} for name, value in values.items()},
+    }
+    app = bench("explore", fit=fit)
+    assert not app.exception
+    assert [field.value for field in app.number_input] == [a, 0, 0, frequency, g]
+
+
 def test_an_ensemble_is_what_the_command_line_exports(tmp_path):
     app = bench("ensembles")
-    app.selectbox[0].select("uniform in a sphere").run()
-    app.number_input(key="kept ensemble n").set_value(20)
+    app.number_input(key="kept ensemble n_crystals").set_value(2)
     app.number_input(key="kept ensemble samples").set_value(100)
     app.number_input(key="kept ensemble seed").set_value(3)
-    next(b for b in app.button if b.label == "Draw the samples").click().run()
-    assert not app.exception
-    drawn = app.session_state["drawn"]
-    model = ("--model", "sphere", "--dipoles", 20, "--samples", 100, "--seed", 3, "--batch", 64)
+    draw(app)
+    drawing = app.session_state["drawing"]
+    assert drawing.latest[0] == 100
+    size = plan_of(diffdip.NanocrystalPacking(n_crystals=2), 100, 3).size
+    model = ("--crystals", 2, "--samples", 100, "--seed", 3, "--batch", size)
     with jax.enable_x64(False):
         assert run("ensemble", *model, "--out", tmp_path / "run.zarr").exit_code == 0
     assert run("export", tmp_path / "run.zarr", tmp_path / "run.csv").exit_code == 0
-    assert drawn.table == (tmp_path / "run.csv").read_bytes()
-    assert [row[0] for row in drawn.rows] == ["|A|", "|B|", "|C|"]
-    app.number_input(key="kept ensemble density").set_value(0.0)
-    next(b for b in app.button if b.label == "Draw the samples").click().run()
+    assert drawing.table() == (tmp_path / "run.csv").read_bytes()
+    assert list(app.table[0].value.index) == [r"\|A\|", r"\|B\|", r"\|C\|"]
+    said = plain(words(app))
+    assert "packed crystals, paper convention, seed 3: Crystals 2, Dipoles per crystal 10" in said
+    assert "changed" not in said
+    app.number_input(key="kept ensemble kappa").set_value(1.0).run()
+    assert "The choices beside were changed since: draw again." in words(app)
+
+
+def draw(app):
+    next(button for button in app.button if button.label == "Draw the samples").click().run()
+    assert not app.exception
+
+
+def test_what_cannot_be_drawn_is_one_line(monkeypatch):
+    app = bench("ensembles", **{"kept ensemble density": 0.0})
+    app.selectbox[0].select("uniform in a sphere").run()
+    draw(app)
     assert "density" in app.error[0].value
+    assert "drawing" not in app.session_state
+    app.number_input(key="kept ensemble density").set_value(2.0)
+    for error, sentence in (
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory\nmore"), "RESOURCE_EXH"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(BatchPlan, "run", lambda *_, error=error: raised(error))
+            draw(app)
+        assert sentence in plain(app.error[0].value)
+        assert "more" not in app.error[0].value
+
+
+def raised(error):
+    raise error
+
+
+def test_what_was_drawn_before_a_stop_is_kept(monkeypatch):
+    """Streamlit ends a script by an exception that is none of `Exception`."""
+    whole = BatchPlan.run
+
+    def stopped(plan, batches):
+        yield from itertools.islice(whole(plan, batches), 1)
+        raise StopException
+
+    app = bench("ensembles")
+    app.selectbox[0].select("uniform in a sphere").run()
+    app.number_input(key="kept ensemble n").set_value(20)
+    app.number_input(key="kept ensemble samples").set_value(1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchPlan, "run", stopped)
+        draw(app)
+    drawing = app.session_state["drawing"]
+    done, _ = drawing.latest
+    assert 0 < done < 1000
+    table = drawing.table().decode().splitlines()
+    assert len([line for line in table[2:] if ",," not in line]) == done
+    assert f"Stopped after {done} of 1000 samples." in words(app.run())
 
 
 chrome, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
@@ -277,7 +417,10 @@ def browser(served, tmp_path_factory):
         options.add_argument(f"--{flag}")
     options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    saved = tmp_path_factory.mktemp("downloads")
+    options.add_experimental_option("prefs", {"download.default_directory": str(saved)})
     found = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    found.downloads = saved
     try:
         found.get(f"http://{serve.ADDRESS}:{served}")
         yield found
@@ -316,12 +459,30 @@ def upload(browser, *paths):
     place.send_keys("\n".join(map(str, paths)))
 
 
+def press(browser, label, tag="button"):
+    """Click what has this label, as soon as it is there."""
+    until(lambda: pressed(browser, label, tag))
+
+
+def pressed(browser, label, tag):
+    found = [one for one in browser.find_elements("tag name", tag) if label in one.text]
+    for one in found[:1]:
+        one.click()
+    return bool(found)
+
+
+def downloaded(browser, name):
+    """The bytes of a file that the browser has saved, once they are there."""
+    path = Path(browser.downloads) / name
+    return path.exists() and path.read_bytes()
+
+
 def cells(browser):
     """Value ± error of A, B, C on the page."""
     until(lambda: "Signal over field and angle" in body(browser))
 
     def read():
-        rows = browser.find_elements("css selector", "table tbody tr")
+        rows = browser.find_element("tag name", "table").find_elements("css selector", "tbody tr")
         texts = [[c.text for c in row.find_elements("css selector", "th, td")] for row in rows]
         return {name: value for name, value, *_ in texts}
 
@@ -366,7 +527,7 @@ def test_a_rotation_in_the_browser(browser, served, tmp_path):
 @needs_browser
 @needs_goniometer
 def test_the_goniometer_data_in_the_browser(browser, tmp_path):
-    archive = tmp_path / "goniometer.zip"
+    archive = tmp_path / f"{GONIOMETER.name}.zip"
     archive.write_bytes(zipped(GONIOMETER))
     upload(browser, archive)
     found = cells(browser)
@@ -375,6 +536,34 @@ def test_the_goniometer_data_in_the_browser(browser, tmp_path):
     assert found["A (mT)"].startswith("0.92")
     assert all(sentence in body(browser) for sentence in doubts)
     browser.save_screenshot(str(tmp_path / "goniometer.png"))
+    press(browser, "All files as a zip")
+    with zipfile.ZipFile(io.BytesIO(until(lambda: downloaded(browser, "analysis.zip")))) as files:
+        assert {name: files.read(name) for name in files.namelist()} == {
+            path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()
+        }
+    # the sliders are where the fit is
+    press(browser, "Explore", "a")
+    until(lambda: "Back to the fit of goniometer" in body(browser))
+    press(browser, "All files as a zip")
+    with zipfile.ZipFile(io.BytesIO(until(lambda: downloaded(browser, "curve.zip")))) as files:
+        assert sorted(files.namelist()) == ["curve.csv", "curve.json", "curve.pdf", "curve.png"]
+        settings = json.loads(files.read("curve.json"))["settings"]
+    fit = json.loads((tmp_path / "out" / "analysis.json").read_text())["fit"]
+    assert settings["B_mT"] == fit["parameters"]["B_mT"]["value"]
+
+
+@needs_browser
+def test_an_ensemble_is_stopped_in_the_browser(browser):
+    press(browser, "Ensembles", "a")
+    until(lambda: "Choose a model and draw samples" in body(browser))
+    [samples] = browser.find_elements("css selector", "input[aria-label=Samples]")
+    samples.send_keys(Keys.CONTROL, "a")
+    samples.send_keys("20000", Keys.ENTER)
+    press(browser, "Draw the samples")
+    until(lambda: re.search(r"\d{3,} of 20000 samples", body(browser)))
+    press(browser, "Stop after this batch")
+    until(lambda: re.search(r"Stopped after \d{3,5} of 20000 samples", body(browser)))
+    until(lambda: "Table of the samples" in body(browser))
 
 
 @needs_browser
@@ -393,7 +582,37 @@ def test_hostile_files_in_the_browser(browser, tmp_path):
     ):
         upload(browser, *(tmp_path / name for name in names))
         until(lambda sentence=sentence: sentence in body(browser), 30)
-        assert "Traceback" not in body(browser)
+        assert "encountered an error" not in body(browser)
+
+
+def answer(port, path, **headers):
+    """The status of a request, with headers of one's own."""
+    connection = http.client.HTTPConnection(serve.ADDRESS, port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("PUT" if "upload" in path else "GET", path, headers=headers)
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1", "http://127.0.0.1", 101),
+        ("localhost", "http://localhost", 101),
+        ("elsewhere.example", "http://elsewhere.example", 403),
+        ("127.0.0.1", "http://elsewhere.example", 403),
+    ],
+)
+def test_strangers_pages_are_refused(served, host, origin, status):
+    """By the name they use (DNS rebinding) and by where they are from."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    headers = upgrade | {"Sec-WebSocket-Key": "eA==", "Host": f"{host}:{served}"}
+    headers["Sec-WebSocket-Key"] = base64.b64encode(bytes(16)).decode()
+    headers["Origin"] = f"{origin}:{served}"
+    assert answer(served, "/_stcore/stream", **headers) == status
+
+
+def test_uploads_need_the_token_of_a_page(served):
+    assert answer(served, "/_stcore/upload_file/a/b") == 403
 
 
 def test_the_server_listens_to_this_machine_alone(served):

@@ -60,7 +60,7 @@ def test_names_that_lead_elsewhere(tmp_path, name):
     entry = zipfile.ZipInfo("place")
     entry.filename = name  # as it is, where the constructor would mend it
     message = refusal(tmp_path, made({"good.xml": b"x", entry: b"x"}))
-    assert "leads out of the folder" in message
+    assert "out of the folder" in message
     assert list((tmp_path / "target").iterdir()) == []
 
 
@@ -136,15 +136,16 @@ def test_sizes_add_up(tmp_path):
 
 @pytest.mark.parametrize("declared", [10, 2**32 - 2])
 def test_declared_sizes_are_not_believed(tmp_path, declared):
+    """A member of 5000 bytes, whatever it says, where only 1000 may come out."""
     data = bytearray(made({"film.xml": bytes(5000)}))
     for signature, size in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", data, data.index(signature) + size, declared)
     target = tmp_path / "target"
     target.mkdir()
     with contextlib.suppress(ArchiveError):
-        unpack(bytes(data), target, "a.zip")
-    sizes = [path.stat().st_size for path in target.iterdir()]
-    assert max(sizes) <= 5000
+        unpack(bytes(data), target, "a.zip", max_bytes=1000)
+    [path] = target.iterdir()
+    assert path.stat().st_size <= min(declared, 1001)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a zip", b"PK\x05\x06" + bytes(18)])

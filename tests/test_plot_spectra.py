@@ -40,7 +40,7 @@ def test_a_stack_keeps_extremes_and_marks_positions():
 
 def test_a_stack_with_the_model_of_all_spectra():
     spectra = rotation()
-    residuals = tuple(0.1 * (spectra["signal"].values + i) for i in range(7))
+    residuals = tuple(0.1 * (one + i) for i, one in enumerate(spectra["signal"].values))
     direct: Any = SimpleNamespace(residuals=residuals)
     axes: Any = figure_spectra(spectra, line_positions(spectra), direct).axes[0]
     curves, models = axes.lines[::2], axes.lines[1::2]

@@ -103,7 +103,7 @@ def test_flips_agree_with_differences():
 
 
 def test_lengths_together_scale_as_the_inverse_cube():
-    table = sensitivity(packing(), [MEDIAN_B], n_samples=1000, progress=False)
+    table = sensitivity(packing(), [MEDIAN_B], n_samples=1500, progress=False)
     methods = {row.parameter: row.method for row in table}
     assert methods["diameter"] == "similarity"
     assert methods["volume_fraction"] == methods["ligand_mean"] == "differences"
@@ -118,7 +118,7 @@ def test_lengths_together_scale_as_the_inverse_cube():
     total = sum(table.row(MEDIAN_B.label, name).logarithmic for name in lengths)
     assert total == pytest.approx(-3, rel=1e-6)
     direct = sensitivity(
-        packing(), [MEDIAN_B], ["diameter"], n_samples=1000, seed=5, progress=False
+        packing(), [MEDIAN_B], ["diameter"], n_samples=1500, seed=5, progress=False
     )
     one, other = table.row(MEDIAN_B.label, "diameter"), direct.rows[0]
     assert other.method == "differences"

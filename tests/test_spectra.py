@@ -256,7 +256,12 @@ BAD_FILES = {
     "header only": ("a.csv", "field_mT,signal\n", ": no rows of numbers after the header in row 1"),
     "no unit": ("a.csv", LONG.replace("field_mT", "field"), ", row 1, column 'field': the unit of"),
     "no field": ("a.csv", LONG.replace("field_mT", "x"), ", row 1: no column for the field among"),
-    "no signal": ("a.csv", LONG.replace("signal", "x"), ": no column for the signal among 'angle'"),
+    "no signal": (
+        "a.csv",
+        LONG.replace("signal", "x"),
+        ", row 1: angles and fields without a signal",
+    ),
+    "no signal in a matrix": ("a.csv", "field_mT,x,z\n3,1,2\n", ": no column for the signal among"),
     "no angle": ("a.csv", LONG.replace("angle", "index"), ": no angle in the file or its name"),
     "text": ("a.csv", LONG.replace("2\n", "two\n"), ", row 3, column 'signal': 'two' is not a"),
     "ragged": (

@@ -170,10 +170,11 @@ def test_what_was_planted_is_what_the_direct_fit_says():
     spectra = rotation("I", seed=3, noise=0.0, fraction=0.6)
     positions = dd.line_positions(spectra, "pseudo-voigt", line="strongest", baseline=1)
     found = dd.fit_spectra(spectra, positions, shape="pseudo-voigt", baseline=1)
-    expected = {"A": 0.1915, "B": 0.2046, "C": 0.0, "phase": PHASE, "fraction": 0.6}
-    print(found)
-    for name, value in expected.items():
-        assert found.values[name] == pytest.approx(value, abs=1e-3)
+    # nearly: the planted width has other harmonics than the model
+    for name, value in {"A": 0.1915, "B": 0.2046, "C": 0.0}.items():
+        assert found.values[name] == pytest.approx(value, abs=1e-4)
+    assert found.values["phase"] == pytest.approx(PHASE, abs=1e-3)
+    assert found.values["fraction"] == pytest.approx(0.6, abs=0.01)
     assert np.all(found.rms < 0.03)
 
 

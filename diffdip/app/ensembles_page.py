@@ -1,8 +1,10 @@
 """The page "Ensembles": samples of a model, their distribution as it builds up, and their table."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -16,39 +18,54 @@ from ..crystals import (
     UniformCylinder,
     UniformSphere,
 )
-from ..ensemble import BatchPlan, nothing_placed
+from ..ensemble import BatchPlan, lanes_on, nothing_placed
 from ..io.run import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run
 from ..plot import figure_bytes
 from ..plot_ensemble import figure_ensemble
 from . import frame
 
 
-LANES = 64
-"""Samples computed at once: few, so that the distribution is seen to grow."""
-
 UPDATES = 20
-"""How often, about, the distribution is drawn anew."""
+"""The distribution is drawn anew up to about so many times."""
 
 MOST_SAMPLES = 20_000
 
 
 @dataclass(frozen=True)
 class Number:
-    """A parameter of a model: its name there, its label, where it starts, the least it can be."""
+    """A parameter of a model: its name there and on the page, where it starts, and its bounds."""
 
     name: str
     label: str
     start: float
     least: float = 0.0  # whole where the number is
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is drawn: a model by its name on the page, its numbers by name, samples and seed."""
+
+    model: str
+    numbers: tuple[tuple[str, float], ...]
+    convention: str
+    samples: int
+    seed: int
+
+    def sentence(self) -> str:
+        """All of it on one line."""
+        labels = {number.name: number.label for number in MODELS[self.model][1]}
+        numbers = ", ".join(f"{labels[name]} {value:.10g}" for name, value in self.numbers)
+        return f"{self.model}, {self.convention} convention, seed {self.seed}: {numbers}"
 
 
 PACKING = (
-    Number("n_crystals", "Crystals", 20, 1),
-    Number("dipoles_per_crystal", "Dipoles per crystal", 10, 1),
+    Number("n_crystals", "Crystals", 20, 1, 5000),
+    Number("dipoles_per_crystal", "Dipoles per crystal", 10, 1, 100),
     Number("diameter", "Diameter of a core (nm)", 2.7),
     Number("volume_fraction", "Volume fraction of the cores", 0.2),
     Number("ligand_mean", "Ligand thickness (nm)", 0.3),
-    Number("ligand_sd", "Its spread (nm)", 0.3),
+    Number("ligand_sd", "Spread of the thickness (nm)", 0.3),
     Number("extra_below", "Extra dipole below a thickness of (nm)", 0.3),
     Number("kappa", "Concentration κ of extra dipoles", 3.0),
     Number("bond_length", "Bond length (nm)", 0.26),
@@ -56,28 +73,42 @@ PACKING = (
     Number("moment", "Moment (µB)", 1.73),
 )
 UNIFORM = (
-    Number("n", "Dipoles", 1000, 2),
+    Number("n", "Dipoles", 1000, 2, 20_000),
     Number("density", "Dipoles per nm³", 2.0),
     Number("moment", "Moment (µB)", 1.73),
 )
 
 MODELS: dict[str, tuple[Callable[..., AbstractModel], tuple[Number, ...]]] = {
     "packed crystals": (NanocrystalPacking, PACKING),
-    "uniform in a cylinder": (UniformCylinder, (*UNIFORM, Number("aspect", "Aspect", 1.0))),
+    "uniform in a cylinder": (
+        UniformCylinder,
+        (*UNIFORM, Number("aspect", "Height over diameter", 1.0)),
+    ),
     "uniform in a sphere": (UniformSphere, UNIFORM),
     "uniform in a cube": (UniformBox, UNIFORM),
 }
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A finished run: its title, picture, quantiles, how many were not placed, and the table."""
+@dataclass
+class Drawing:
+    """A run as far as it went, in a folder that goes with this object.
 
-    title: str
-    picture: bytes
-    rows: list[tuple[str, ...]]
-    unplaced: int
-    table: bytes
+    Streamlit stops a script by leaving it behind: what it draws has to be in the session before.
+    """
+
+    asked: Asked
+    latest: tuple[int, bytes] = (0, b"")  # samples, and the picture of them
+
+    def __post_init__(self):
+        folder = tempfile.mkdtemp(prefix="diffdip-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.store = Path(folder, "run.zarr")
+
+    def table(self) -> bytes:
+        """The samples as `diffdip export` writes them."""
+        target = self.store.with_suffix(".csv")
+        export_run(self.store, target)
+        return target.read_bytes()
 
 
 def show() -> None:
@@ -85,86 +116,92 @@ def show() -> None:
     head = st.container()
     left, right = st.columns((2, 3), gap="large")
     with left:
-        name, convention, numbers, samples, seed = _choices()
+        asked = _choices()
         wanted = st.button("Draw the samples", type="primary", icon=":material/play_arrow:")
     with head:
-        frame.head("Ensembles", convention)
+        frame.head("Ensembles", asked.convention)
     with right:
         if wanted:
-            st.session_state.pop("drawn", None)
             try:
-                st.session_state["drawn"] = _draw(name, convention, numbers, samples, seed)
-            except ValueError as error:
+                _draw(asked)
+            except (ValueError, OSError) as error:
                 st.error(frame.as_text(str(error)))
-                return
-        if "drawn" in st.session_state:
-            _show(st.session_state["drawn"])
-        else:
+            except jax.errors.JaxRuntimeError as error:
+                reason = str(error).splitlines()[0]
+                st.error(frame.as_text(f"the samples could not be computed: {reason}"))
+        drawing: Drawing | None = st.session_state.get("drawing")
+        if drawing is not None and drawing.latest[0]:
+            _show(drawing, asked)
+        elif not wanted:
             st.info("Choose a model and draw samples to see how its A and B are distributed.")
 
 
 def plan_of(model: AbstractModel, samples: int, seed: int) -> BatchPlan:
-    """The plan of a run whose distribution is drawn anew about `UPDATES` times.
+    """The plan of a run in batches of what is computed at once, or several times that.
 
-    >>> plan_of(UniformSphere(n=20, density=2.0), 2000, 0).count
+    >>> plan_of(UniformSphere(n=2000, density=2.0), 2000, 0).count
     16
     """
-    size = LANES * -(-samples // (LANES * UPDATES))
-    plan = BatchPlan.make(model, samples, seed, size, None)
-    return replace(plan, lanes=min(plan.lanes, LANES))
+    lanes = lanes_on(model)
+    return BatchPlan.make(model, samples, seed, lanes * -(-samples // (lanes * UPDATES)), None)
 
 
-def _choices() -> tuple[str, str, dict[str, float], int, int]:
-    """Model, convention, its numbers, how many samples, and the seed."""
+def _choices() -> Asked:
+    """What the widgets say."""
     key = lambda name: f"{frame.KEPT}ensemble {name}"
     name = st.selectbox("Model", MODELS, key=key("model"))
     columns = st.columns(2)
-    numbers: dict[str, float] = {}
+    numbers: list[tuple[str, float]] = []
     for i, number in enumerate(MODELS[name][1]):
         place = columns[i % 2]
         st.session_state.setdefault(key(number.name), number.start)
-        numbers[number.name] = place.number_input(number.label, number.least, key=key(number.name))
+        form = "%d" if isinstance(number.start, int) else "%g"
+        value = place.number_input(
+            number.label, number.least, number.most, format=form, key=key(number.name)
+        )
+        numbers.append((number.name, value))
     st.session_state.setdefault(key("samples"), 2000)
-    samples = columns[0].number_input("Samples", 1, MOST_SAMPLES, key=key("samples"))
+    samples = columns[0].number_input("Samples", 2, MOST_SAMPLES, key=key("samples"))
     seed = columns[1].number_input("Seed", 0, 2**32 - 1, key=key("seed"))
     convention = st.radio(
         "Convention", ("paper", "physical"), horizontal=True, key=key("convention")
     )
-    return name, convention, numbers, samples, seed
+    return Asked(name, tuple(numbers), convention, samples, seed)
 
 
-def _draw(name: str, convention: str, numbers: dict[str, float], samples: int, seed: int) -> Drawn:
+def _draw(asked: Asked) -> None:
     """Draw the samples in view of the page. Raises `ValueError` where none can be drawn.
 
     As on the command line the numbers are float32, and the run is a store that is exported.
     """
-    with jax.enable_x64(False), tempfile.TemporaryDirectory(prefix="diffdip-") as made:
-        model = MODELS[name][0](**numbers, convention=convention)
-        plan = plan_of(model, samples, seed)
+    st.session_state.pop("drawing", None)
+    with jax.enable_x64(False):
+        model = MODELS[asked.model][0](**dict(asked.numbers), convention=asked.convention)
+        plan = plan_of(model, asked.samples, asked.seed)
+        drawing = st.session_state["drawing"] = Drawing(asked)
         bar, stop, picture = st.progress(0.0, "compiling …"), st.empty(), st.empty()
-        stop.button("Stop", icon=":material/stop:")  # any button ends the run of the page so far
-        store, table = Path(made, "run.zarr"), Path(made, "run.csv")
-        run = Run(store, plan)
-        shown, done = b"", 0
+        # as any widget does, between two batches
+        stop.button("Stop after this batch", icon=":material/stop:")
+        run = Run(drawing.store, plan)
+        done, unplaced = 0, 0
         fields: dict[str, list[np.ndarray]] = {"A": [], "B": []}
-        for batch, arrays in plan.run(range(plan.count)):
-            run.write(batch, arrays)
-            done += len(arrays["A"])
-            for field, parts in fields.items():
-                parts.append(1e3 * arrays[field])
-            shown = _picture(fields, f"{done} of {samples} samples, {name}")
-            picture.image(shown)
-            bar.progress(done / samples, f"{done} of {samples} samples")
-        for place in (bar, stop, picture):
-            place.empty()
-        dataset = read_run(store)
-        unplaced = int(dataset["M_A_per_m"].isnull().sum())
-        if unplaced == samples:
+        try:
+            for batch, arrays in plan.run(range(plan.count)):
+                run.write(batch, arrays)
+                done += len(arrays["A"])
+                unplaced += int(np.isnan(arrays["M"]).sum())
+                for field, parts in fields.items():
+                    parts.append(1e3 * arrays[field])
+                shown = _picture(fields, f"{done} of {asked.samples} samples, {asked.model}")
+                drawing.latest = done, shown
+                picture.image(shown)
+                bar.progress(done / asked.samples, f"{done} of {asked.samples} samples")
+        finally:
+            for place in (bar, stop, picture):
+                place.empty()
+        if unplaced == done:
+            del st.session_state["drawing"]
             raise ValueError(nothing_placed(model))
-        export_run(store, table)
-        rows = quantile_rows(dataset)
-        title = f"{samples} samples, {name}, {convention} convention, seed {seed}"
-        return Drawn(title, shown, rows, unplaced, table.read_bytes())
 
 
 def _picture(fields: dict[str, list[np.ndarray]], title: str) -> bytes:
@@ -173,10 +210,19 @@ def _picture(fields: dict[str, list[np.ndarray]], title: str) -> bytes:
         return figure_bytes(figure_ensemble(values, title), "png")
 
 
-def _show(drawn: Drawn) -> None:
-    st.image(drawn.picture)
-    frame.table(("(mT)", *QUANTILE_HEADS), drawn.rows)
-    st.caption(frame.as_text(drawn.title))
-    if drawn.unplaced:
-        frame.doubts([f"{drawn.unplaced} samples could not be placed and are empty"])
-    frame.download("Table of the samples", {"run.csv": drawn.table}, "run.csv")
+def _show(drawing: Drawing, asked: Asked) -> None:
+    done, picture = drawing.latest
+    told = drawing.asked.sentence()
+    if done < drawing.asked.samples:
+        st.info(f"Stopped after {done} of {drawing.asked.samples} samples.")
+    if drawing.asked != asked:
+        st.info("The choices beside were changed since: draw again.")
+    st.image(picture, alt=f"Distributions of |A| and |B|: {told}")
+    dataset = read_run(drawing.store).isel(sample=slice(done))
+    unplaced = int(dataset["M_A_per_m"].isnull().sum())
+    if unplaced < done:
+        frame.table(("(mT)", *QUANTILE_HEADS), quantile_rows(dataset))
+    st.caption(frame.as_text(told))
+    if unplaced:
+        frame.doubts([f"{unplaced} samples could not be placed and are empty"])
+    frame.download("Table of the samples", lambda: {"run.csv": drawing.table()}, "run.csv")

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from ..curve import Curve, CurveSettings, resonance_curve
+from ..plot import figure_bytes
 from . import frame
 
 
@@ -17,6 +18,8 @@ PUBLISHED = CurveSettings(191.5, 204.6, 0.0, 2.0, 9.45)
 
 MOVED = frame.KEPT + "moved "
 """Keys of the sliders begin so."""
+
+PICTURE_DPI = 150
 
 REACHES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
 """How far the sliders of A, B and C go, in mT."""
@@ -40,12 +43,13 @@ def show() -> None:
         )
     with head:
         frame.head("Explore", settings.convention)
-    curve, files = _computed(settings)
+    curve, picture = _computed(settings)
+    told = curve.sentences()
     with right:
-        st.image(files["curve.png"], width=640)
-        for sentence in curve.sentences():
+        st.image(picture, width=640, alt=f"Resonance fields by angle: {'; '.join(told)}")
+        for sentence in told:
             st.write(frame.as_text(sentence))
-        frame.download("All files as a zip", files, "curve.zip")
+        frame.download("All files as a zip", lambda: _files(curve), "curve.zip")
 
 
 def start_of(fit: Mapping[str, Any] | None) -> CurveSettings:
@@ -88,34 +92,66 @@ def _start(fit: Mapping[str, Any] | None) -> None:
 
 
 def _sliders() -> CurveSettings:
-    state = st.session_state
-    reach = state[MOVED + "reach"]
-    digits = max(0, 3 - math.floor(math.log10(reach)))
-    value: list[float] = []
-    for name in FIELDS:
-        key = MOVED + name
-        state[key] = min(max(state[key], -reach), reach)  # the reach may have become shorter
-        label, form = name.replace("_mT", " (mT)"), f"%.{digits}f"
-        value.append(st.slider(label, -reach, reach, step=reach / 1000, format=form, key=key))
+    """A slider for each value, and beside it a field that takes any."""
+    start: CurveSettings = st.session_state["start"]
+    reach = st.session_state[MOVED + "reach"]
+    about = start.frequency_GHz
+    a, b, c = (
+        _moved(name, name.replace("_mT", " (mT)"), (-reach, reach), reach / 1000) for name in FIELDS
+    )
     st.select_slider(
         "A, B and C up to (mT)", REACHES, format_func=lambda x: f"{x:g}", key=MOVED + "reach"
     )
-    start: CurveSettings = state["start"]
-    top = max(100.0, 2 * start.frequency_GHz)
-    frequency = st.slider(
-        "Frequency (GHz)", 0.1, top, step=0.01, format="%.3f", key=MOVED + "frequency_GHz"
+    frequency = _moved(
+        "frequency_GHz", "Frequency (GHz)", (0.8 * about, 1.2 * about), about / 2000, least=1e-3
     )
     ends = min(1.0, start.g), max(4.0, start.g)
-    g = st.slider("g", *ends, step=0.001, format="%.4f", key=MOVED + "g")
+    g = _moved("g", "g", ends, 0.001, least=1e-3)
     convention = st.radio(
         "Convention", ("paper", "physical"), horizontal=True, key=MOVED + "convention"
     )
-    a, b, c = value
     return CurveSettings(a, b, c, g, frequency, convention=convention)
 
 
+def _moved(
+    name: str, label: str, ends: tuple[float, float], step: float, least: float | None = None
+) -> float:
+    """A value by its slider, which shows the nearest end where it is beyond, or as typed."""
+    state = st.session_state
+    slider, typed = f"{MOVED}{name} by slider", f"{MOVED}{name} typed"
+    value = float(state[MOVED + name])
+    state[slider], state[typed] = min(max(value, ends[0]), ends[1]), value
+    wide, narrow = st.columns((3, 1), vertical_alignment="bottom")
+    digits = max(0, 1 - math.floor(math.log10(step)))
+    arguments = {"on_change": _take, "kwargs": {"name": name}}
+    wide.slider(
+        label, *ends, step=step, format=f"%.{digits}f", key=slider, args=(slider,), **arguments
+    )
+    narrow.number_input(
+        label,
+        least,
+        step=step,
+        format="%.10g",
+        key=typed,
+        label_visibility="collapsed",
+        args=(typed,),
+        **arguments,
+    )
+    return value
+
+
+def _take(widget: str, name: str) -> None:
+    """The value of the widget that was moved is the value."""
+    st.session_state[MOVED + name] = st.session_state[widget]
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _computed(settings: CurveSettings) -> tuple[Curve, dict[str, bytes]]:
+def _computed(settings: CurveSettings) -> tuple[Curve, bytes]:
     with frame.COMPUTING:
         curve = resonance_curve(settings)
-        return curve, curve.files()
+        return curve, figure_bytes(curve.figure(), "png", PICTURE_DPI)
+
+
+def _files(curve: Curve) -> dict[str, bytes]:
+    with frame.COMPUTING:
+        return curve.files()

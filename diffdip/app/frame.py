@@ -3,7 +3,7 @@
 import re
 import string
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -57,7 +57,11 @@ def doubts(sentences: Sequence[str]) -> None:
         st.warning(as_text(sentence), icon=":material/warning:")
 
 
-def download(label: str, files: Mapping[str, bytes], name: str) -> None:
-    """A button for one file, or for several as a zip."""
-    [data] = files.values() if len(files) == 1 else [zip_bytes(files)]
+def download(label: str, files: Callable[[], Mapping[str, bytes]], name: str) -> None:
+    """A button for one file, or for several as a zip; they are made when it is pressed."""
+
+    def data() -> bytes:
+        made = files()
+        return next(iter(made.values())) if len(made) == 1 else zip_bytes(made)
+
     st.download_button(label, data, name, on_click="ignore", icon=":material/download:")

@@ -13,12 +13,13 @@ ADDRESS = "127.0.0.1"
 
 UPLOAD_MB = 50
 
-OPTIONS = {
+OPTIONS: dict[str, object] = {
     "server.address": ADDRESS,
-    "server.allowedHosts": ADDRESS,
+    "server.allowedHosts": [ADDRESS, "localhost"],
     "server.enableCORS": "true",
     "server.enableXsrfProtection": "true",
     "server.maxUploadSize": UPLOAD_MB,
+    "server.enableAgentApi": "false",
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": "false",
     "browser.gatherUsageStats": "false",
@@ -65,7 +66,11 @@ def serve(
     if port is not None:
         options["server.port"] = port
     script = Path(__file__).parent.parent / "app" / "main.py"
-    flags = [f"--{name}={value}" for name, value in options.items()]
+    flags = [
+        f"--{name}={one}"
+        for name, value in options.items()
+        for one in (value if isinstance(value, list) else [value])
+    ]
     streamlit.main(["run", str(script), *flags], standalone_mode=False)
 
 

@@ -111,8 +111,10 @@ def _refusal(entry: zipfile.ZipInfo) -> str:
     # zipfile cuts names at a null byte and turns the system's separators into slashes
     name = entry.orig_filename
     parts = name.split("/")
-    if "\\" in name or ":" in name or name.startswith("/") or ".." in parts:
+    if name.startswith("/") or ".." in parts:
         return "the name leads out of the folder, which is refused"
+    if "\\" in name or ":" in name:
+        return "has \\ or : in its name, which may lead out of the folder, and is refused"
     if re.search(r"[\x00-\x1f\x7f]", name) or not PurePosixPath(name).name:
         return "is no name of a file"
     if max(len(part.encode(errors="replace")) for part in parts) > 255:

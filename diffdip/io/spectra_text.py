@@ -117,6 +117,11 @@ def read_text(path: Path) -> list[Sweep]:
     stated = _stated(path, [line for _, line in lines[: first - 1]])
     if "signal" in columns:
         return _table(text, columns, stated)
+    if "angle" in columns:
+        raise SpectrumError(
+            f"{path}, row {first}: angles and fields without a signal; expected spectra (diffdip "
+            "fit takes a table of resonance fields)"
+        )
     return _matrix(text, columns["field"], stated)
 
 
