@@ -121,7 +121,7 @@ def _moved(
     slider, typed = f"{MOVED}{name} by slider", f"{MOVED}{name} typed"
     value = float(state[MOVED + name])
     state[slider], state[typed] = min(max(value, ends[0]), ends[1]), value
-    wide, narrow = st.columns((3, 1), vertical_alignment="bottom")
+    wide, narrow = st.columns((3, 2), vertical_alignment="bottom")
     digits = max(0, 1 - math.floor(math.log10(step)))
     arguments = {"on_change": _take, "kwargs": {"name": name}}
     wide.slider(
