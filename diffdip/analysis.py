@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 TOO_LARGE = 2.0
 """Residuals so many times as large as the noise explains are not of the noise."""
 
-APART = 3.0
-"""Definitions whose A, B or C are so many standard errors apart are pointed out."""
+APART = 4.0
+"""Results of two ways that are so many standard errors apart are pointed out."""
 
 ALIKE_IN_G = 0.01
 """Relative difference of g below which it may be that of the sample, and A its disguise."""
@@ -71,8 +71,11 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     """Find a line in each spectrum of a dataset from `read_spectra`, and fit A, B, C to them.
 
     The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle,
-    and where `choices.direct` names a shape, of `fit_spectra` as well. Raises `LineError` where
-    there is no line, `ValueError` for angles without frequency, fewer than three, or all the same.
+    and where `choices.direct` names a shape, of `fit_spectra` as well, which fits the phase and
+    takes the samples as they are, whatever the choices say of phase and smoothing.
+
+    Raises `LineError` where there is no line, `ValueError` for angles without frequency, fewer than
+    three, or all the same.
 
     >>> import xarray as xr
     >>> angle, field = np.arange(0.0, 180.0, 30.0), np.linspace(330.0, 346.0, 161)
@@ -93,16 +96,7 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     positions = _positions(timed, choices)
     result, factor = _fitted(positions, choices)
     by_definition, apart = _by_definition(timed, choices, result)
-    direct = None
-    if choices.direct is not None:
-        direct = fit_spectra(
-            timed,
-            positions,
-            shape=choices.direct,
-            baseline=choices.baseline,
-            g=choices.g,
-            convention=choices.convention,
-        )
+    direct, against = _direct(timed, choices, positions, result)
     attributes = spectra.attrs
     warnings = [
         *_notes(spectra, choices),
@@ -110,7 +104,7 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
         *_limits(result, positions, factor),
         *apart,
         *residual_warnings(result),
-        *(f"all spectra at once: {flag}" for flag in (() if direct is None else direct.flags)),
+        *against,
     ]
     name = str(attributes.get("title") or "sample")
     source = str(attributes.get("source", ""))
@@ -128,6 +122,34 @@ def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
         phase_deg=choices.phase_deg,
         smoothing=choices.smoothing,
     )
+
+
+def _direct(
+    spectra: "xr.Dataset", choices: Choices, positions: LinePositions, chosen: FitResult
+) -> tuple[SpectraFit | None, list[str]]:
+    """The fit of all spectra, if there is to be one, and what is doubtful about it."""
+    if choices.direct is None:
+        return None, []
+    try:
+        found = fit_spectra(
+            spectra,
+            positions,
+            shape=choices.direct,
+            baseline=choices.baseline,
+            g=choices.g,
+            convention=choices.convention,
+        )
+    except LineError as error:
+        raise LineError(f"direct = {choices.direct}: {error}") from None
+    told = [f"all spectra at once: {flag}" for flag in found.flags]
+    distance, name = max((_apart(name, chosen, found), name) for name in chosen.names)
+    if distance > APART:
+        told.append(
+            f"{name} is {1e3 * chosen.values[name]:.4g} mT from positions and "
+            f"{1e3 * found.values[name]:.4g} mT from all spectra at once, {distance:.0f} standard "
+            "errors apart"
+        )
+    return found, told
 
 
 def _by_definition(
@@ -156,16 +178,16 @@ def _by_definition(
     if distance <= APART:
         return found, []
     return found, [
-        f"{name} depends on what a position is: {1e3 * chosen.values[name]:.4g} mT by "
+        f"{name} differs between definitions of a position: {1e3 * chosen.values[name]:.4g} mT by "
         f"{choices.definition}, {1e3 * value:.4g} mT by {definition}, {distance:.0f} standard "
         "errors apart"
     ]
 
 
-def _apart(name: str, one: FitResult, other: FitResult) -> float:
-    """Distance of two results from the same spectra, in units of the larger standard error."""
-    error = max(one.standard_errors[name], other.standard_errors[name])
-    return abs(one.values[name] - other.values[name]) / error if error > 0 else 0.0
+def _apart(name: str, one: FitResult, other: FitResult | SpectraFit) -> float:
+    """Distance of two results in units of its error, as if they were independent: 0 if unknown."""
+    error = np.hypot(one.standard_errors[name], other.standard_errors[name])
+    return float(abs(one.values[name] - other.values[name]) / error) if error > 0 else 0.0
 
 
 def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, float]:

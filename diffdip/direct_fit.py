@@ -42,6 +42,12 @@ START_FRACTION = 0.5
 MISFIT = 1.5
 """Residuals so many times as large as the noise are of the model, not of the noise."""
 
+ROUNDING = 1e-6
+"""Residuals below this part of a line are none, where spectra have no noise."""
+
+WIDEST = 4.0
+"""A line so many times as wide as the sweep is none."""
+
 MAX_STEPS = 60
 
 
@@ -55,9 +61,10 @@ class SpectraFit:
 
     `angle` (a,) is that of each spectrum, `field` (a,) the model's resonance field there, `width`
     (a,) the full width at half maximum, `amplitude` (a,) the height of the absorption, whose
-    derivative the signal is (signal times tesla), `rms` (a,) that of the residuals and `noise` (a,)
-    the standard deviation of the noise in units of the signal, `residuals` those of each spectrum
-    in the order of the field. `flags` are sentences on what is doubtful.
+    derivative the signal is (signal times tesla; NaN without resonance), `rms` (a,) that of the
+    residuals and `noise` (a,) the standard deviation of the noise in units of the signal,
+    `residuals` those of each spectrum in the order of the field. `flags` are sentences on what is
+    doubtful.
     """
 
     names: tuple[str, ...]
@@ -83,15 +90,17 @@ class SpectraFit:
         if count := int(np.isnan(self.field).sum()):
             sentences.append(f"the model has no resonance at {count} of {len(self.field)} angles")
         # what is far below the line is rounding, of spectra without noise
-        known = (self.rms > MISFIT * self.noise) & (self.rms > 1e-6 * self.rms.max())
+        height = np.max(np.abs(np.nan_to_num(self.amplitude)) / self.width)
+        known = (self.rms > MISFIT * self.noise) & (self.rms > ROUNDING * height)
         if known.any():
-            ratio = np.where(known, self.rms / np.maximum(self.noise, 1e-300), 0.0)
-            worst = int(np.argmax(ratio))
+            noise = np.maximum(self.noise, ROUNDING * height)
+            worst = int(np.argmax(np.where(known, self.rms / noise, 0.0)))
             where = angle_text(np.degrees(self.angle[worst]))
             sentences.append(
-                f"residuals are larger than the noise at {known.sum()} of {len(ratio)} angles, "
-                f"{ratio[worst]:.3g} times at {where}°: the shape, its one phase, its width or the "
-                "baseline is another, and errors are too small"
+                f"residuals are larger than the noise at {known.sum()} of {len(known)} angles, "
+                f"{self.rms[worst] / noise[worst]:.3g} times at {where}°: the shape, its one "
+                "phase, its width or the baseline is another, and errors are too small, or the "
+                "noise is slower than was seen"
             )
         return tuple(sentences)
 
@@ -162,21 +171,23 @@ def fit_spectra(
         residual, jacobian, factors, field = (np.asarray(v) for v in _ended(settings, sweeps, x))
     used = np.asarray(sweeps.weight) > 0
     covariance = _covariance(residual, jacobian, used, factors.shape[1])
+    variance = np.diag(covariance)
+    errors = np.sqrt(np.where(variance > 0, variance, np.nan))
     width = np.exp(_harmonics(positions.angle) @ x[4:7])
     names = NAMES[: len(x)]
     return SpectraFit(
         names=names,
         values=dict(zip(names, x.tolist(), strict=True)),
-        standard_errors=dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        standard_errors=dict(zip(names, errors.tolist(), strict=True)),
         covariance=covariance,
         angle=positions.angle,
         field=field,
         width=width,
-        amplitude=scale * factors[:, 0] * width,
+        amplitude=np.where(np.isnan(field), np.nan, scale * factors[:, 0] * width),
         rms=scale * np.sqrt((residual**2).sum(axis=1) / used.sum(axis=1)),
         noise=noise,
         residuals=tuple(scale * left[kept] for left, kept in zip(residual, used, strict=True)),
-        converged=bool(ended),
+        converged=bool(ended and width.max() < WIDEST * np.ptp(np.asarray(sweeps.field))),
         convention=str(settings.convention),
         shape=shape,
         baseline=baseline,

@@ -118,7 +118,7 @@ def posterior_of(
     quality = np.array([_quality(samples[..., i]) for i in range(len(names))])
     student = 1.0
     if "sigma" in names:
-        student = float(stdtrit(fit.dof, (1 + LEVELS["68"][0]) / 2))
+        student = float(stdtrit(max(fit.dof, 1), (1 + LEVELS["68"][0]) / 2))
     width_ratio, shift = {}, {}
     for i, name in enumerate(fit.names):
         error = fit.standard_errors[name]

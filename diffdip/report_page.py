@@ -190,9 +190,9 @@ def direct_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
             continue
         other = of_positions.get(name)
         apart = ""
-        if other is not None:
-            error = max(entry["standard_error"], other["standard_error"])
-            apart = f"{abs(entry['value'] - other['value']) / error:.1f}" if error else ""
+        if other is not None and entry["standard_error"] and other["standard_error"]:
+            error = np.hypot(entry["standard_error"], other["standard_error"])
+            apart = f"{abs(entry['value'] - other['value']) / error:.1f}"
         rows.append(
             (heading(name), "" if other is None else value_text(other), value_text(entry), apart)
         )
@@ -204,7 +204,7 @@ def direct_sentence(direct: Mapping[str, Any]) -> str:
     width, order = direct["width_mT"], direct["baseline"]
     baseline = "no baseline" if order is None else f"a baseline of order {order} for each angle"
     return (
-        f"{direct['shape']} lines of one phase and {baseline}; full width at half maximum "
+        f"{direct['shape']} lines of one fitted phase and {baseline}; full width at half maximum "
         f"{number(width['min'])} to {number(width['max'])} mT, by cos 2α and sin 2α."
     )
 

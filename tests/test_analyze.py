@@ -18,6 +18,7 @@ from test_cli_spectra import refused, run, several_lines
 
 import diffdip
 from diffdip.io import read_table
+from diffdip.io.choices import MAY_BE_NONE
 from diffdip.io.parameter_text import value_text
 from diffdip.report import analysis_files
 
@@ -205,11 +206,11 @@ def test_all_spectra_at_once_beside_the_positions(analysed):
     assert heads == ["angle_deg", "field_mT", "width_mT", "amplitude", "rms", "noise"]
     rows = np.array(rows, float)
     np.testing.assert_allclose(rows[:, :2].T, [[0, 30, 60], [339, 338.5, 337.5]], atol=1e-3)
-    np.testing.assert_allclose(rows[:, 3], 1, rtol=1e-3)  # 1000 per mT
+    np.testing.assert_allclose(rows[:, 3], 1000, rtol=1e-3)
     report = page(out)
     cells = report.cells
     assert "All spectra at once" in report.text
-    assert "gaussian lines of one phase and no baseline" in report.text
+    assert "gaussian lines of one fitted phase and no baseline" in report.text
     start = cells.index("phase (deg)") - 12
     assert [cells[start + 4 * i] for i in range(3)] == ["A (mT)", "B (mT)", "C (mT)"]
     assert float(cells[start + 6].split(" ")[0]) == pytest.approx(
@@ -236,8 +237,8 @@ def test_definitions_side_by_side(tmp_path):
         )
         for name in "ABC":
             assert other.values[name] == pytest.approx(expected.values[name], abs=1e-9)
-    [sentence] = [doubt for doubt in found.doubts if "depends on what a position is" in doubt]
-    assert sentence.startswith("B depends on what a position is: ")
+    [sentence] = [doubt for doubt in found.doubts if "differs between" in doubt]
+    assert sentence.startswith("B differs between definitions of a position: ")
     files_of = analysis_files(found)
     told = json.loads(files_of["analysis.json"])["by_definition"]
     report = Page(files_of["report.html"].decode())
@@ -245,6 +246,25 @@ def test_definitions_side_by_side(tmp_path):
         row = report.cells.index(definition, 12)
         expected = [value_text(entry["parameters"][name]) for name in ("A_mT", "B_mT", "C_mT")]
         assert report.cells[row + 1 : row + 4] == expected
+
+
+def test_definitions_of_a_symmetric_line_do_not_differ():
+    spectra = read_spectra_without_attributes()
+    spectra["signal"] += 0.01 * np.random.default_rng(1).normal(size=spectra["signal"].shape)
+    assert not any("differs" in doubt for doubt in diffdip.analyze(spectra).doubts)
+
+
+def test_a_phase_that_is_held_at_a_wrong_value_shows_in_the_fit_of_all_spectra():
+    angle, field = np.linspace(0, 170, 18), np.linspace(0.2, 0.5, 301)
+    line = diffdip.SweptLine(0.02, 1.0, np.radians(20.0))
+    energy = diffdip.AnisotropyFields(0.04, 0.02)
+    signal = np.array(diffdip.swept_spectra(energy, np.radians(angle), 9.45e9, field, line))
+    signal += 0.002 * signal.max() * np.random.default_rng(0).normal(size=signal.shape)
+    coordinates = {"angle": angle, "field": 1e3 * field, "frequency": ("angle", np.full(18, 9.45))}
+    spectra = xr.Dataset({"signal": (("angle", "field"), signal)}, coords=coordinates)
+    held = diffdip.Choices(definition="lorentzian", phase_deg=0.0, direct="lorentzian")
+    doubts = diffdip.analyze(spectra, held).doubts
+    assert any(re.match(r"A is 3\d\.\d+ mT from positions and 40(\.\d+)? mT", one) for one in doubts)
 
 
 def test_a_definition_that_is_refused_says_why(monkeypatch):
@@ -315,8 +335,8 @@ def test_none_undoes_what_a_file_chose(tmp_path):
     config.write_text("baseline = 1\nphase_deg = 'none'\nnear_mT = 330\nfrequency_GHz = 9.4\n")
     kept = _choices(config, {})
     assert (kept.baseline, kept.phase_deg, kept.near_mT) == (1, None, 330.0)
-    names = ("baseline", "phase_deg", "near_mT", "frequency_GHz")
-    assert _choices(config, dict.fromkeys(names, "none")) == diffdip.Choices()
+    config.write_text(config.read_text() + "direct = 'gaussian'\n")
+    assert _choices(config, dict.fromkeys(MAY_BE_NONE, "none")) == diffdip.Choices()
     # and as typed; of the two lines one has to be chosen then
     (tmp_path / "spectra").mkdir()
     source = several_lines(tmp_path / "spectra")
@@ -433,7 +453,7 @@ def test_the_goniometer_folder(tmp_path):
     # the noise explains a small part of the residuals, so that the errors are multiplied
     factor = np.sqrt(expected["reduced_chi2"])
     assert factor == pytest.approx(23.5, abs=0.1)
-    assert "B depends on what a position is: 0.08338 mT by zero-crossing" in done.stdout
+    assert "B differs between definitions of a position: 0.08338 mT by zero-cr" in done.stdout
     for name, entry in expected["parameters"].items():
         ours = found["fit"]["parameters"][name]
         assert ours["value"] == pytest.approx(entry["value"], rel=1e-4)

@@ -254,6 +254,10 @@ def test_choices_and_uploads_of_a_session(sweeps):
     said = drop(("sweeps.zip", zipped(sweeps)))
     assert "choices of diffdip.toml" in said
     assert app.session_state["choices"] == diffdip.Choices(definition="midpoint")
+    # the choices of a file go with it
+    (sweeps / "diffdip.toml").unlink()
+    assert "choices of" not in drop(("sweeps.zip", zipped(sweeps)))
+    assert app.session_state["choices"] == diffdip.Choices()
     # what is removed is gone
     assert "Drop a measured rotation" in drop()
     assert "fit" not in app.session_state

@@ -178,6 +178,31 @@ def test_what_was_planted_is_what_the_direct_fit_says():
     assert np.all(found.rms < 0.03)
 
 
+def test_errors_of_a_pseudo_voigt_fit_are_those_of_repetitions():
+    angle, field = np.arange(0.0, 180.0, 20.0), np.linspace(0.2, 0.5, 301)
+    energy, line = dd.AnisotropyFields(0.03, 0.02), dd.SweptLine(0.02, 0.6, 0.3)
+    clean = np.asarray(dd.swept_spectra(energy, np.radians(angle), NU, field, line))
+    pulls = []
+    for seed in range(16):
+        noise = 0.02 * clean.max() * np.random.default_rng(seed).normal(size=clean.shape)
+        coordinates = {
+            "angle": angle,
+            "field": 1e3 * field,
+            "frequency": ("angle", 9.45 + 0 * angle),
+        }
+        spectra = xr.Dataset({"signal": (("angle", "field"), clean + noise)}, coords=coordinates)
+        found = dd.fit_spectra(
+            spectra, dd.line_positions(spectra, "lorentzian"), shape="pseudo-voigt"
+        )
+        assert found.converged
+        assert found.flags == ()
+        truth = {"A": 0.03, "B": 0.02, "C": 0.0, "phase": 0.3, "fraction": 0.6}
+        pulls.append([(found.values[n] - v) / found.standard_errors[n] for n, v in truth.items()])
+    # chi-squared with 16 degrees of freedom each, 99.9 % on either side
+    total = np.sum(np.square(pulls), axis=0)
+    assert np.all((total > 3.9) & (total < 39.3))
+
+
 def test_doubts_of_the_direct_fit_are_told():
     one = np.ones(4)
     sound = dd.SpectraFit(
@@ -204,6 +229,7 @@ def test_doubts_of_the_direct_fit_are_told():
     assert "no resonance at 2 of 4 angles" in flag
     [flag] = replace(sound, noise=np.array([0.09, 0.01, 0.05, 0.09])).flags
     assert "at 2 of 4 angles, 10 times at 30°" in flag
+    assert replace(sound, rms=1e-12 * one, noise=0 * one).flags == ()
     # spectra without noise, fitted but for rounding at one angle
     [flag] = replace(sound, rms=np.array([1e-9, 0.1, 0.1, 0.1]), noise=0 * one).flags
     assert "at 3 of 4 angles" in flag

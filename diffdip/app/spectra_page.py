@@ -93,11 +93,13 @@ def _take() -> None:
     state = st.session_state
     dropped = [Upload(file.name, file.getvalue()) for file in state.get("dropped") or ()]
     state["uploads"] = tuple(dropped)
-    for name in ("fit", "refused", "chosen by"):
-        state.pop(name, None)
+    before = [state.pop(name, None) for name in ("chosen by", "fit", "refused")]
     try:
-        if chosen := choices_beside(dropped):
+        chosen = choices_beside(dropped)
+        # those of a file go with it; those made by hand stay
+        if chosen or before[0]:
             _set_choices(chosen)
+        if chosen:
             state["chosen by"] = NAME
     except InputError as error:
         state["refused"] = str(error)
@@ -243,6 +245,7 @@ def _as_widgets(message: str) -> str:
     for name, label in (
         ("line='strongest'", "Line: the strongest"),
         ("near=", "nearest to "),
+        ("direct =", "All spectra at once ="),
         ("give it with frequency_GHz", "give it as Frequency (GHz)"),
         ("frequency_GHz =", "Frequency (GHz) ="),
         ("near_mT =", "Field at the least angle (mT) ="),

@@ -221,4 +221,5 @@ def _option(name: str) -> str:
 
 
 def _as_options(message: str) -> str:
-    return as_options(message).replace("with frequency_GHz", "with --frequency-ghz")
+    told = as_options(message).replace("with frequency_GHz", "with --frequency-ghz")
+    return told.replace("direct =", "--direct")

@@ -76,12 +76,15 @@ def spectra_fit_document(result: "SpectraFit") -> dict[str, Any]:
 
 
 def spectra_fit_table(result: "SpectraFit") -> bytes:
-    """A row for each angle of a fit of all spectra: field, width, height, residuals and noise."""
+    """A row for each angle of a fit of all spectra: field, width, height, residuals and noise.
+
+    The height is that of the absorption, signal times mT.
+    """
     rows = zip(
         np.degrees(result.angle),
         1e3 * result.field,
         1e3 * result.width,
-        result.amplitude,
+        1e3 * result.amplitude,
         result.rms,
         result.noise,
         strict=True,

@@ -172,7 +172,9 @@ def _read(
         raise TableError(f"{path}: no rows of numbers after the header in row {number}")
     comments = [line.strip(' \t\r\n,;"#') for _, line in everything if is_comment(line)]
     kept = [comment[:LONGEST_COMMENT] for comment in comments if comment]
-    return _Content(rows, warnings, kept[:MOST_COMMENTS])
+    if len(kept) > MOST_COMMENTS:
+        kept[MOST_COMMENTS:] = [f"and {len(kept) - MOST_COMMENTS} more comments"]
+    return _Content(rows, warnings, kept)
 
 
 def _check_required(
