@@ -264,7 +264,9 @@ def test_a_phase_that_is_held_at_a_wrong_value_shows_in_the_fit_of_all_spectra()
     spectra = xr.Dataset({"signal": (("angle", "field"), signal)}, coords=coordinates)
     held = diffdip.Choices(definition="lorentzian", phase_deg=0.0, direct="lorentzian")
     doubts = diffdip.analyze(spectra, held).doubts
-    assert any(re.match(r"A is 3\d\.\d+ mT from positions and 40(\.\d+)? mT", one) for one in doubts)
+    assert any(
+        re.match(r"A is 3\d\.\d+ mT from positions and 40(\.\d+)? mT", one) for one in doubts
+    )
 
 
 def test_a_definition_that_is_refused_says_why(monkeypatch):

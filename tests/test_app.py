@@ -424,9 +424,9 @@ def browser(served, tmp_path_factory):
     saved = tmp_path_factory.mktemp("downloads")
     options.add_experimental_option("prefs", {"download.default_directory": str(saved)})
     found = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    found.downloads = saved
+    found.downloads, found.home = saved, f"http://{serve.ADDRESS}:{served}"
     try:
-        found.get(f"http://{serve.ADDRESS}:{served}")
+        found.get(found.home)
         yield found
     finally:
         found.quit()
@@ -456,8 +456,8 @@ def body(browser):
 
 
 def upload(browser, *paths):
-    """Reload the page, drop files onto it, and wait until it says something of them."""
-    browser.refresh()
+    """Open the page anew and drop files onto it."""
+    browser.get(browser.home)
     until(lambda: "Drop a measured rotation" in body(browser))
     [place] = until(lambda: browser.find_elements("css selector", "input[type=file]"))
     place.send_keys("\n".join(map(str, paths)))
