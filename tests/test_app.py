@@ -566,8 +566,12 @@ def test_an_ensemble_is_stopped_in_the_browser(browser):
     press(browser, "Draw the samples")
     until(lambda: re.search(r"\d{3,} of 20000 samples", body(browser)))
     press(browser, "Stop after this batch")
-    until(lambda: re.search(r"Stopped after \d{3,5} of 20000 samples", body(browser)))
-    until(lambda: "Table of the samples" in body(browser))
+    stopped = until(lambda: re.search(r"Stopped after (\d+) of 20000 samples", body(browser)))
+    assert 100 <= int(stopped[1]) < 20000
+    press(browser, "Table of the samples")
+    rows = until(lambda: downloaded(browser, "run.csv")).decode().splitlines()[2:]
+    assert len(rows) == 20000
+    assert sum(",," not in row for row in rows) >= int(stopped[1])
 
 
 @needs_browser
