@@ -43,7 +43,9 @@ def _or_text(kind: Callable[[str], float]) -> Callable[[str], Any]:
     return parse
 
 
-NUMBER, WHOLE = _or_text(float), _or_text(int)
+def _nullable(metavar: str, meaning: str, kind: Callable[[str], float] = float) -> Any:
+    """An option of a number, or of none."""
+    return typer.Option(parser=_or_text(kind), metavar=metavar, help=meaning)
 
 
 @app.command()
@@ -63,11 +65,7 @@ def analyze(
     ] = None,
     near: Annotated[
         Any | None,
-        typer.Option(
-            parser=NUMBER,
-            metavar="MT",
-            help="Follow the line nearest to this field at the least angle.",
-        ),
+        _nullable("MT", "Follow the line nearest to this field at the least angle."),
     ] = None,
     strongest: Annotated[
         bool | None,
@@ -75,19 +73,11 @@ def analyze(
     ] = None,
     baseline: Annotated[
         Any | None,
-        typer.Option(
-            parser=WHOLE,
-            metavar="ORDER",
-            help="Order of a polynomial baseline, 0 to 5. [default: none]",
-        ),
+        _nullable("ORDER", "Order of a polynomial baseline, 0 to 5. [default: none]", int),
     ] = None,
     phase_deg: Annotated[
         Any | None,
-        typer.Option(
-            parser=NUMBER,
-            metavar="DEG",
-            help="Mixing of dispersion. [default: shapes fit it, others take it as 0]",
-        ),
+        _nullable("DEG", "Mixing of dispersion. [default: shapes fit it, others take it as 0]"),
     ] = None,
     smoothing: Annotated[
         int | None,
@@ -96,11 +86,7 @@ def analyze(
     g: Annotated[float | None, typer.Option("--g", help="The g-factor. [default: 2]")] = None,
     frequency_ghz: Annotated[
         Any | None,
-        typer.Option(
-            parser=NUMBER,
-            metavar="GHZ",
-            help="Microwave frequency, for files that do not state it.",
-        ),
+        _nullable("GHZ", "Microwave frequency, for files that do not state it."),
     ] = None,
     convention: Annotated[
         ConventionName | None,
