@@ -23,15 +23,15 @@ from script import finish, parser_of, positive
 
 import diffdip
 from diffdip import AnisotropyFields, TensorAnisotropy, larmor_field, resonance_field
-from diffdip.convention import PAPER
-from diffdip.io.results import json_bytes
-from diffdip.magnetometry import (
+from diffdip.dipoles.magnetometry import (
     crystal_mass,
     dipoles_per_crystal,
     impurity_saturation,
     saturation_of,
 )
-from diffdip.units import MU_0
+from diffdip.foundation.convention import PAPER
+from diffdip.foundation.units import MU_0
+from diffdip.io.results import json_bytes
 
 
 VERDICTS = ("agrees", "differs", "depends", "not checkable")

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from script import crystals, csv_bytes, finish, made_by, parser_of, picture_files, positive
 
 from diffdip import DipoleSystem, NanocrystalPacking, UniformCylinder
-from diffdip.crystals import AbstractModel
-from diffdip.dominant import dominant_pairs
-from diffdip.plot import BLUE, GRAY, GREEN, STYLE, TWO_COLUMNS, VERMILLION
-from diffdip.progress import progress_bar
+from diffdip.dipoles.pair_ranking import dominant_pairs
+from diffdip.ensembles.models import AbstractModel
+from diffdip.foundation.progress import progress_bar
+from diffdip.report.figures import BLUE, GRAY, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 
 FRACTIONS = (50, 80, 90)

@@ -27,7 +27,7 @@ from diffdip import (
     resonance_field,
     swept_spectra,
 )
-from diffdip.plot import BLUE, STYLE, VERMILLION, angle_axis
+from diffdip.report.figures import BLUE, STYLE, VERMILLION, angle_axis
 
 
 DESCRIPTION = """\

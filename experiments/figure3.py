@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from script import at_least, finish, made_by, parser_of, picture_files
 
 from diffdip import UniformCylinder, plane_directions, project_tensor
-from diffdip.units import MU_0
+from diffdip.foundation.units import MU_0
 
 
 ARRANGEMENTS = 3

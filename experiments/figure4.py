@@ -23,9 +23,9 @@ from script import crystals, finish, made_by, parser_of, picture_files, positive
 
 import diffdip
 from diffdip import NanocrystalPacking
-from diffdip.ensemble import describe
+from diffdip.ensembles.simulation import describe
 from diffdip.io.results import json_bytes
-from diffdip.plot import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
 
 
 CRYSTALS, SAMPLES, SEED = 20, 200, 0

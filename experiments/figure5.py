@@ -44,9 +44,9 @@ from diffdip import (
     simulate,
     tail_index,
 )
+from diffdip.foundation.units import MU_0
 from diffdip.io.results import json_bytes
-from diffdip.plot import BLUE, GRAY, GREEN, ORANGE, STYLE, TWO_COLUMNS, VERMILLION
-from diffdip.units import MU_0
+from diffdip.report.figures import BLUE, GRAY, GREEN, ORANGE, STYLE, TWO_COLUMNS, VERMILLION
 
 
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 20, 100)  # each takes long to compile

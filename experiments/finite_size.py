@@ -39,10 +39,10 @@ from script import (
 
 import diffdip
 from diffdip import Ensemble, NanocrystalPacking, UniformCylinder, cauchy_law, quantiles, simulate
-from diffdip.ensemble import BatchPlan
+from diffdip.ensembles.simulation import BatchPlan
+from diffdip.foundation.units import MU_0
 from diffdip.io.results import json_bytes
-from diffdip.plot import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
-from diffdip.units import MU_0
+from diffdip.report.figures import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 
 SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)

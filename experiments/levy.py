@@ -1,7 +1,7 @@
 """Laws of A and B from nothing but how many pairs of dipoles are how close, held against sampling.
 
 If close pairs are independent of each other, their mean number at each distance gives the laws of
-A and B by Fourier inversion (see `diffdip.levy`): smooth, and without a single D. Pairs are
+A and B by Fourier inversion (see `diffdip.levy_law`): smooth, and without a single D. Pairs are
 counted in other samples than those that the law is compared with. KS is Kolmogorov and Smirnov's
 largest difference of cumulative shares: that of as many values of the very law exceeds 1.36/√n,
 0.030 for 2000, once in twenty.
@@ -48,7 +48,7 @@ from diffdip import (
     simulate,
 )
 from diffdip.io.results import json_bytes
-from diffdip.plot import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 10)

@@ -1,15 +1,15 @@
 """Every test runs in float64 with strict promotion, and with array shapes checked at each call."""
 
-from jaxtyping import install_import_hook
-
-
-with install_import_hook("diffdip", "beartype.beartype"):
-    import diffdip  # noqa: F401
-
 import jax
 import pytest
 from hypothesis import settings
+from jaxtyping import install_import_hook
 
+
+FOLDERS = ("foundation", "numerics", "resonance", "dipoles", "ensembles", "statistics")
+FOLDERS += ("sensitivities", "spectra", "fitting", "io", "report")
+# stays installed, because a folder is imported when it is first used
+install_import_hook([f"diffdip.{folder}" for folder in FOLDERS], "beartype.beartype")
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)

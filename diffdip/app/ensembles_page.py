@@ -11,17 +11,17 @@ import jax
 import numpy as np
 import streamlit as st
 
-from ..crystals import (
+from ..ensembles.models import (
     AbstractModel,
     NanocrystalPacking,
     UniformBox,
     UniformCylinder,
     UniformSphere,
 )
-from ..ensemble import BatchPlan, lanes_on, nothing_placed
+from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..io.run import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run
-from ..plot import figure_bytes
-from ..plot_ensemble import figure_ensemble
+from ..report.ensemble_figures import figure_ensemble
+from ..report.figures import figure_bytes
 from . import frame
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from ..curve import Curve, CurveSettings, resonance_curve
-from ..plot import figure_bytes
+from ..report.curve import Curve, CurveSettings, resonance_curve
+from ..report.figures import figure_bytes
 from . import frame
 
 

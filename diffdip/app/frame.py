@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from .. import __version__
+from ..foundation.version import __version__
 from .downloads import zip_bytes
 
 

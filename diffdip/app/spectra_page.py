@@ -6,13 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ..analysis import Analysis, analyze
 from ..io import InputError
-from ..io.choices import NAME, NONE, RULES, Choices
-from ..line_positions import DEFINITIONS
-from ..line_shapes import SHAPES
-from ..report import Report, make_report
-from ..report_page import (
+from ..report.analysis import Analysis, analyze
+from ..report.choices import NAME, NONE, RULES, Choices
+from ..report.report_files import Report, make_report
+from ..report.report_page import (
     CAPTIONS,
     DEFINITION_HEADS,
     DIRECT_HEADS,
@@ -26,6 +24,8 @@ from ..report_page import (
     result_sentence,
     summary,
 )
+from ..spectra.line_shapes import SHAPES
+from ..spectra.positions import DEFINITIONS
 from . import frame
 from .uploads import Upload, choices_beside, read_uploads
 

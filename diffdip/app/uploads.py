@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..io import InputError, read_spectra
 from ..io.archive import is_zip, unpack
-from ..io.choices import NAME, read_choices
 from ..io.sources import MAX_FILES
 from ..io.sweep import MAX_BYTES
+from ..report.choices import NAME, read_choices
 
 
 if TYPE_CHECKING:

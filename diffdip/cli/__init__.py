@@ -23,7 +23,7 @@ from .common import app as app
 
 def _version(shown: bool) -> None:
     if shown:
-        from .. import __version__
+        from ..foundation.version import __version__
 
         typer.echo(f"diffdip {__version__}")
         raise typer.Exit

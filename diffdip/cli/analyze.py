@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..progress import progress_bar
+from ..foundation.progress import progress_bar
 from .common import ConventionName, app, check_folder, console, fail
 from .fits import print_fits
 from .spectra import (
@@ -20,7 +20,7 @@ from .spectra import (
 
 
 if TYPE_CHECKING:
-    from ..io.choices import Choices
+    from ..report.choices import Choices
 
 OPTIONS = {
     "near_mT": "--near",
@@ -144,8 +144,8 @@ def analyze(
     path = config or _beside(source)
     choices = _choices(path, {k: v for k, v in given.items() if v is not None})
 
-    from ..analysis import analyze as analysis_of
     from ..io import OutputError, write_files
+    from ..report.analysis import analyze as analysis_of
 
     spectra = read_source(source, choices.skip_damaged)
     with progress_bar("analysing", 2) as advance:
@@ -154,7 +154,7 @@ def analyze(
         except ValueError as error:
             fail(_as_options(f"{source}: {error}"))
         advance()
-        from ..report import analysis_files
+        from ..report.report_files import analysis_files
 
         contents = analysis_files(found)
         advance()
@@ -179,14 +179,14 @@ def _check_out(source: Path, out: Path) -> None:
 
 def _beside(source: Path) -> Path | None:
     """The file of choices in the folder of the spectra, if there is one."""
-    from ..io.choices import NAME
+    from ..report.choices import NAME
 
     path = (source if source.is_dir() else source.parent) / NAME
     return path if path.exists() else None
 
 
 def _choices(path: Path | None, of_options: dict[str, Any]) -> "Choices":
-    from ..io.choices import ConfigError, check_choice, meant, read_choices, resolved
+    from ..report.choices import ConfigError, check_choice, meant, read_choices, resolved
 
     try:
         of_file = {} if path is None else read_choices(path)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
-    from ..crystals import AbstractModel
-    from ..infer import Inference
-    from ..observable import AbstractStatistic
-    from ..sensitivity import Sensitivity, SensitivityTable
+    from ..ensembles.models import AbstractModel
+    from ..sensitivities.inference import Inference
+    from ..sensitivities.observables import AbstractStatistic
+    from ..sensitivities.sensitivity_table import Sensitivity, SensitivityTable
 
 KINDS = ("png", "pdf")
 FEWEST = 20
@@ -114,8 +114,8 @@ def sensitivity(
     import jax
     import numpy as np
 
-    from ..observable import Amplitude
-    from ..sensitivity import sensitivity as answers
+    from ..sensitivities.observables import Amplitude
+    from ..sensitivities.sensitivity_table import sensitivity as answers
 
     # resonance fields need it, as in the other commands
     resonances = any(isinstance(s.observable, Amplitude) for s in statistics.values())
@@ -140,7 +140,7 @@ def sensitivity(
     written: list[Path] = []
     if out is not None:
         from ..io import sensitivity_files
-        from ..plot import figure_sensitivity
+        from ..report.figures import figure_sensitivity
 
         settings = {"command": "sensitivity", "method": method, "frequency_GHz": frequency_ghz}
         files = sensitivity_files(table, statistics, settings)
@@ -203,8 +203,8 @@ def infer(
 
     import jax
 
-    from ..ensemble import describe, simulate
-    from ..infer import infer as inference
+    from ..ensembles.simulation import describe, simulate
+    from ..sensitivities.inference import infer as inference
 
     with jax.enable_x64(double):
         model = chosen.build()
@@ -216,7 +216,7 @@ def infer(
         written: list[Path] = []
         if out is not None:
             from ..io import inference_files
-            from ..plot import figure_inference
+            from ..report.figures import figure_inference
 
             ours = simulate(found.model, max(samples, 1000), seed, progress=False)
             figure = figure_inference((data.A, data.B), (ours.A, ours.B), title=measured.stem)
@@ -242,7 +242,7 @@ def _statistics(names: list[str], frequency_ghz: float) -> "dict[str, AbstractSt
 
 def _statistic(name: str, frequency_ghz: float) -> "AbstractStatistic":
     """What a name such as `median-B` or `tail-B:100` means."""
-    from .. import observable as o
+    from ..sensitivities import observables as o
 
     if name == "amplitude":
         return o.Quantile(o.Amplitude(1e9 * frequency_ghz))
@@ -275,14 +275,14 @@ def _finite(text: str) -> float:
 
 
 def _zero(model: "AbstractModel") -> list[str]:
-    from ..response import parameters_of
+    from ..sensitivities.sample_derivatives import parameters_of
 
     return [name for name in parameters_of(model) if float(getattr(model, name)) == 0]
 
 
 def _parameters(model: "AbstractModel", asked: list[str] | None, without: list[str]) -> list[str]:
     """Names of the model's numbers, from how they are called there or in the options."""
-    from ..response import methods_of, parameters_of
+    from ..sensitivities.sample_derivatives import methods_of, parameters_of
 
     if not asked:
         return [name for name in parameters_of(model) if name not in without]
@@ -302,7 +302,7 @@ def _parameters(model: "AbstractModel", asked: list[str] | None, without: list[s
 
 def _write(out: Path, files: Mapping[str, bytes], stem: str, figure: "Figure") -> list[Path]:
     from ..io import OutputError, write_files
-    from ..plot import figure_bytes
+    from ..report.figures import figure_bytes
 
     figures = {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in KINDS}
     try:

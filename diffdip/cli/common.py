@@ -16,7 +16,7 @@ from rich.markup import escape
 
 
 if TYPE_CHECKING:
-    from ..crystals import AbstractModel
+    from ..ensembles.models import AbstractModel
 
 app = typer.Typer(
     name="diffdip",
@@ -134,7 +134,7 @@ class ModelOptions:
             fail(f"--dipoles {self.dipoles}: expected 2 or more")
 
     def _packing(self) -> "AbstractModel":
-        from ..crystals import NanocrystalPacking
+        from ..ensembles.models import NanocrystalPacking
 
         return NanocrystalPacking(
             n_crystals=self.crystals,
@@ -152,7 +152,7 @@ class ModelOptions:
         )
 
     def _uniform(self) -> "AbstractModel":
-        from .. import crystals
+        from ..ensembles import models
 
         numbers: dict[str, Any] = {
             "n": self.dipoles,
@@ -161,10 +161,10 @@ class ModelOptions:
             "convention": str(self.convention),
         }
         if self.model is ModelName.CYLINDER:
-            return crystals.UniformCylinder(**numbers, aspect=self.aspect)
+            return models.UniformCylinder(**numbers, aspect=self.aspect)
         if self.model is ModelName.BOX:
-            return crystals.UniformBox(**numbers, edges=(1.0, 1.0, self.aspect))
-        return crystals.UniformSphere(**numbers)
+            return models.UniformBox(**numbers, edges=(1.0, 1.0, self.aspect))
+        return models.UniformSphere(**numbers)
 
 
 def with_model(command: Callable[..., None]) -> Callable[..., None]:

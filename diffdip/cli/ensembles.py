@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..progress import progress_bar
+from ..foundation.progress import progress_bar
 from .common import (
     INTERRUPTED,
     ModelOptions,
@@ -73,7 +73,7 @@ def ensemble(
     elif processes is not None or process_id is not None:
         fail("--processes and --process-id need --coordinator host:port")
 
-    from ..ensemble import BatchPlan, nothing_placed
+    from ..ensembles.simulation import BatchPlan, nothing_placed
     from ..io import OutputError
     from ..io.run import RunError, default_batch, read_run, simulate_to
 

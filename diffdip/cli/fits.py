@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ..progress import progress_bar
+from ..foundation.progress import progress_bar
 from .common import (
     ConventionName,
     ConventionOption,
@@ -23,7 +23,7 @@ from .common import (
 
 
 if TYPE_CHECKING:
-    from ..fit import FitResult
+    from ..fitting.series_fit import FitResult
     from ..io import Sample
 
 KINDS = ("png", "pdf")
@@ -136,8 +136,8 @@ def fit(
         fail(str(error))
     labels = _labels(samples)
 
-    from ..fit import fit_series
-    from ..parameters import Free
+    from ..fitting.parameters import Free
+    from ..fitting.series_fit import fit_series
 
     fixed = {"A": fix_a_mt, "B": fix_b_mt, "C": fix_c_mt}
     options: dict[str, Any] = {
@@ -163,7 +163,7 @@ def fit(
             advance()
         contents: dict[str, bytes] = {}
         if out is not None:
-            from ..plot import figure_bytes, figure_fit
+            from ..report.figures import figure_bytes, figure_fit
 
             settings = {key: options[key] for key in ("loss", "convention", "plane")}
             contents = fit_files(fits, {"command": "fit", **settings})
@@ -205,8 +205,8 @@ def curve(
     check_numbers({**numbers, **positive}, set(positive))
     check_folder(out)
 
-    from ..curve import CurveSettings, resonance_curve
     from ..io import OutputError, write_files
+    from ..report.curve import CurveSettings, resonance_curve
 
     settings = CurveSettings(a_mt, b_mt, c_mt, g, frequency_ghz, str(plane), str(convention))
     with progress_bar("computing", 2) as advance:
@@ -251,7 +251,7 @@ def _stems(labels: list[str]) -> list[str]:
 
 def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
     """A table of the parameters of fits, what is doubtful about them, and the files written."""
-    from ..io.parameter_text import heading, interval_text, number, value_text
+    from ..report.parameter_text import heading, interval_text, number, value_text
 
     shown = console()
     convention = documents[0]["convention"]

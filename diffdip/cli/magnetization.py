@@ -46,7 +46,7 @@ def magnetization(
     }
     check_numbers(numbers, set(numbers))
 
-    from ..magnetometry import (
+    from ..dipoles.magnetometry import (
         crystal_mass,
         dipoles_per_crystal,
         impurity_needed,

@@ -12,7 +12,7 @@ from .common import app, console, fail
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..line_positions import LinePositions
+    from ..spectra.positions import LinePositions
 
 
 class Definition(StrEnum):
@@ -115,7 +115,7 @@ def positions(
         diffdip positions rotation.par --near 338.6 --definition lorentzian --out t.csv
     """
     from ..io import OutputError, positions_table, write_files
-    from ..line_positions import line_positions
+    from ..spectra.positions import line_positions
 
     spectra = read_source(source, skip_damaged)
     try:
@@ -157,7 +157,7 @@ def read_source(source: Path, skip_damaged: bool) -> "xr.Dataset":
 
 def summary(spectra: "xr.Dataset") -> str:
     """One line on what was read."""
-    from ..io.parameter_text import angle_text
+    from ..foundation.units import angle_text
 
     angles = spectra["angle"].values
     first, last = angle_text(angles[0]), angle_text(angles[-1])

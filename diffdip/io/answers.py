@@ -8,9 +8,9 @@ from .results import csv_bytes, json_bytes, made_by
 
 
 if TYPE_CHECKING:
-    from ..infer import Inference
-    from ..observable import AbstractStatistic
-    from ..sensitivity import SensitivityTable
+    from ..sensitivities.inference import Inference
+    from ..sensitivities.observables import AbstractStatistic
+    from ..sensitivities.sensitivity_table import SensitivityTable
 
 UNITS = {
     "diameter": "nm",
@@ -41,7 +41,7 @@ def statistic_unit(statistic: "AbstractStatistic") -> tuple[str, float]:
     >>> statistic_unit(Quantile(Magnitude("B")))
     ('mT', 1000.0)
     """
-    from ..observable import TailFraction
+    from ..sensitivities.observables import TailFraction
 
     return ("1", 1.0) if isinstance(statistic, TailFraction) else ("mT", 1e3)
 

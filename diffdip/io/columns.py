@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..units import HERTZ_PER, TESLA_PER
+from ..foundation.units import HERTZ_PER, TESLA_PER
 
 
 _RADIANS_PER = {"rad": 1.0, "deg": np.pi / 180}

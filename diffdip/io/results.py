@@ -19,9 +19,9 @@ import numpy as np
 
 
 if TYPE_CHECKING:
-    from ..direct_fit import SpectraFit
-    from ..fit import FitResult
-    from ..resonance import Branches
+    from ..fitting.series_fit import FitResult
+    from ..fitting.spectra_fit import SpectraFit
+    from ..resonance.fields import Branches
 
 OUTLIER = 5.0
 """Residuals beyond this many robust standard deviations are pointed out."""
@@ -317,7 +317,7 @@ def _remove_empty(folder: Path) -> None:
 
 def made_by(settings: Mapping[str, Any] | None) -> dict[str, Any]:
     """The version and the settings, with which every document begins."""
-    from .. import __version__
+    from ..foundation.version import __version__
 
     return {"diffdip": __version__, "settings": plain(dict(settings or {}))}
 

@@ -25,8 +25,8 @@ from .results import OutputError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..crystals import AbstractModel
-    from ..ensemble import BatchPlan
+    from ..ensembles.models import AbstractModel
+    from ..ensembles.simulation import BatchPlan
 
 COLUMNS = {
     "D": ("D", 1.0, "dimensionless tensor of eq. 3"),
@@ -171,7 +171,7 @@ def simulate_to(
 
 def default_batch(model: "AbstractModel", path: Path) -> int:
     """Samples to a batch: those of the run where there is one, else what takes about a second."""
-    from ..ensemble import lanes_on
+    from ..ensembles.simulation import lanes_on
 
     if Path(path).exists():
         return read_settings(path)["batch_size"]
@@ -260,7 +260,7 @@ def export_run(path: Path, target: Path) -> None:
 
 def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:
     """Name and `QUANTILE_HEADS` of |A|, |B| and |C| of a run, in mT."""
-    from ..statistics import quantiles
+    from ..statistics.heavy_tails import quantiles
 
     rows = []
     for name in "ABC":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..line_positions import each_sweep
+from ..spectra.positions import each_sweep
 from .angles import near_full_turn
 from .results import OutputError, csv_bytes, write_files
 from .sources import read_sweeps
@@ -20,7 +20,7 @@ from .sweep import SpectrumError, Sweep, common
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..line_positions import LinePositions
+    from ..spectra.positions import LinePositions
 
 MAX_SAMPLES = 50_000_000
 """More samples than this, with those that fill up shorter sweeps, are refused."""
@@ -68,7 +68,7 @@ def dataset(
     """
     import xarray as xr
 
-    from .. import __version__
+    from ..foundation.version import __version__
 
     angles = np.array([sweep.angle_deg for sweep in sweeps], float)
     turned = near_full_turn(angles)
@@ -141,7 +141,7 @@ def positions_table(positions: "LinePositions") -> bytes:
     90,338.2,0.0003382,9.45
     <BLANKLINE>
     """
-    from .. import __version__
+    from ..foundation.version import __version__
 
     columns = {
         "angle_deg": np.degrees(positions.angle),

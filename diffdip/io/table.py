@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..units import MU_B, PLANCK
+from ..foundation.units import MU_B, PLANCK
 from .angles import near_full_turn
 from .columns import (
     ACCEPTED,

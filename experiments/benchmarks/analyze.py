@@ -21,9 +21,9 @@ LIBRARIES = "import jax, xarray, matplotlib, scipy, optimistix"
 
 def stages(folder: Path) -> dict[str, float]:
     """Seconds of each part, one after the other in this process, compiling included."""
-    from diffdip.analysis import analyze
     from diffdip.io import read_spectra
-    from diffdip.report import analysis_files
+    from diffdip.report.analysis import analyze
+    from diffdip.report.report_files import analysis_files
 
     times = {}
     start = time.perf_counter()

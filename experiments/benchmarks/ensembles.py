@@ -30,8 +30,8 @@ from c_reference import FLAGS, compile_pair_sum
 from harness import best_time, header, line, machine, row
 
 import diffdip as dd
-from diffdip.ensemble import BatchPlan
-from diffdip.units import FIELD_UNIT, MOMENT_SPIN_HALF
+from diffdip.ensembles.simulation import BatchPlan
+from diffdip.foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF
 
 
 SIZES, SAMPLES = (2, 10, 20, 100), 2000

@@ -9,7 +9,7 @@ import numpy as np
 from c_reference import PairSum
 from harness import best_time, compiled, header, row
 
-from diffdip.pairsum import pair_sum, pair_sum_and_closest
+from diffdip.dipoles.pair_sums import pair_sum, pair_sum_and_closest
 
 
 CASES = ((1104, 64), (100, 256), (100, 5000), (10_000, 1))

@@ -1,0 +1,110 @@
+from . import io as io
+from .dipoles import magnetometry as magnetometry
+from .dipoles.dipole_system import DipoleSummary as DipoleSummary, DipoleSystem as DipoleSystem
+from .dipoles.pair_ranking import DominantPairs as DominantPairs, dominant_pairs as dominant_pairs
+from .dipoles.tensor_projection import (
+    TensorProjection as TensorProjection,
+    project_tensor as project_tensor,
+)
+from .ensembles.containers import Box as Box, Cylinder as Cylinder, Sphere as Sphere
+from .ensembles.lattices import lattice as lattice
+from .ensembles.models import (
+    AbstractModel as AbstractModel,
+    NanocrystalPacking as NanocrystalPacking,
+    UniformBox as UniformBox,
+    UniformCylinder as UniformCylinder,
+    UniformSphere as UniformSphere,
+)
+from .ensembles.simulation import Ensemble as Ensemble, simulate as simulate
+from .fitting.loss_fit import LossFit as LossFit, fit_loss as fit_loss
+from .fitting.parameters import Free as Free
+from .fitting.posterior import Posterior as Posterior, sample_posterior as sample_posterior
+from .fitting.problem import (
+    FullTensorModel as FullTensorModel,
+    InPlaneModel as InPlaneModel,
+    Series as Series,
+)
+from .fitting.series_fit import (
+    FitResult as FitResult,
+    ManyFits as ManyFits,
+    fit_joint as fit_joint,
+    fit_many as fit_many,
+    fit_series as fit_series,
+)
+from .fitting.spectra_fit import SpectraFit as SpectraFit, fit_spectra as fit_spectra
+from .foundation.convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
+from .foundation.version import __version__ as __version__
+from .report.analysis import Analysis as Analysis, analyze as analyze
+from .report.choices import Choices as Choices
+from .resonance.energy_terms import (
+    AbstractEnergy as AbstractEnergy,
+    AbstractTensorEnergy as AbstractTensorEnergy,
+    AnisotropyFields as AnisotropyFields,
+    CubicAnisotropy as CubicAnisotropy,
+    EnergySum as EnergySum,
+    TensorAnisotropy as TensorAnisotropy,
+    ThinFilm as ThinFilm,
+    UniaxialAnisotropy as UniaxialAnisotropy,
+)
+from .resonance.fields import (
+    Branches as Branches,
+    larmor_field as larmor_field,
+    plane_directions as plane_directions,
+    resonance_branches as resonance_branches,
+    resonance_branches_along as resonance_branches_along,
+    resonance_field as resonance_field,
+    resonance_field_along as resonance_field_along,
+)
+from .resonance.smit_suhl import (
+    equilibrium_condition as equilibrium_condition,
+    resonance_condition as resonance_condition,
+)
+from .sensitivities.dipole_influence import Influence as Influence, influence as influence
+from .sensitivities.inference import Inference as Inference, Inferred as Inferred, infer as infer
+from .sensitivities.observables import (
+    AbstractObservable as AbstractObservable,
+    AbstractStatistic as AbstractStatistic,
+    Amplitude as Amplitude,
+    CauchyWidth as CauchyWidth,
+    Component as Component,
+    GeometricMean as GeometricMean,
+    Magnitude as Magnitude,
+    Quantile as Quantile,
+    TailFraction as TailFraction,
+)
+from .sensitivities.sensitivity_table import (
+    Sensitivity as Sensitivity,
+    SensitivityTable as SensitivityTable,
+    sensitivity as sensitivity,
+)
+from .spectra.line_reading import zero_crossing as zero_crossing
+from .spectra.line_shapes import LineFit as LineFit, fit_line as fit_line
+from .spectra.lines import (
+    LineError as LineError,
+    Lines as Lines,
+    Preparation as Preparation,
+    find_lines as find_lines,
+)
+from .spectra.positions import (
+    LinePositions as LinePositions,
+    line_positions as line_positions,
+)
+from .spectra.synthetic_sweeps import (
+    SweptLine as SweptLine,
+    swept_line as swept_line,
+    swept_spectra as swept_spectra,
+)
+from .statistics.cauchy import (
+    CauchyLaw as CauchyLaw,
+    cauchy_law as cauchy_law,
+    fit_cauchy as fit_cauchy,
+)
+from .statistics.close_pairs import PairDensity as PairDensity, pair_density as pair_density
+from .statistics.heavy_tails import (
+    compare_measured as compare_measured,
+    log_histogram as log_histogram,
+    quantiles as quantiles,
+    same_distribution as same_distribution,
+    tail_index as tail_index,
+)
+from .statistics.levy import LevyLaw as LevyLaw, levy_law as levy_law

@@ -1,0 +1,238 @@
+"""The few pairs of dipoles that make most of the tensor D."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
+
+from .dipole_system import DipoleSystem
+from .pair_kernels import Sites, padded, sites_of
+from .pair_sums import finite_or_nan, pair_sum, traceless
+from .tensor_projection import symmetric
+
+
+_SHIFTS = 8
+"""Shifts of a loop body, which share the reading and writing of the minimum."""
+
+
+class DominantPairs(eqx.Module):
+    """Result of `dominant_pairs`: the strongest pairs of an arrangement, strongest first.
+
+    `first` < `second` are indices of sites, `distance` in nm, `strength` |mᵢmⱼ|/r³ in µB²/nm³.
+    `share` is the part of D that the pair makes, Dᵢⱼ:D/(D:D) with Dᵢⱼ its own term of the
+    sum: all pairs together have 1, one that opposes the others has less than 0.
+    `cumulative` is the sum of the shares down to the pair, and can therefore exceed 1.
+
+    `same_crystal` and `with_extra` (one dipole at least is extra) are None where the system has
+    no such labels. Where there are fewer pairs than places, the others have indices −1,
+    distance inf, strength and share 0, and both labels False.
+    """
+
+    first: Int[Array, " count"]
+    second: Int[Array, " count"]
+    distance: Float[Array, " count"]
+    strength: Float[Array, " count"]
+    share: Float[Array, " count"]
+    cumulative: Float[Array, " count"]
+    same_crystal: Bool[Array, " count"] | None
+    with_extra: Bool[Array, " count"] | None
+
+    def number_carrying(self, fraction: Shaped[ArrayLike, ""]) -> Int[Array, ""]:
+        """The smallest k such that the k strongest pairs carry that fraction of D, or more.
+
+        Measured by the projection on D: the first k with `cumulative` ≥ `fraction`, 0 for a
+        fraction of 0. It is the number of kept pairs + 1 where these do not carry it, and
+        where the shares are NaN.
+        """
+        carried = jnp.append(jnp.zeros((), self.cumulative.dtype), self.cumulative)
+        enough = carried >= jnp.asarray(fraction, carried.dtype)
+        number = jnp.where(jnp.any(enough), jnp.argmax(enough), len(carried))
+        return number.astype(jnp.int32)
+
+
+def dominant_pairs(
+    system: DipoleSystem, count: int = 64, *, between_crystals: bool = False
+) -> DominantPairs:
+    """The `count` pairs of largest |mᵢmⱼ|/r³ and what each contributes to D.
+
+    With `between_crystals` pairs on the same crystal are left out, of the list and of D, which
+    then is the sum over pairs of different crystals only; shares are parts of that sum.
+
+    Takes memory for `count` × n numbers, never n × n. Masked sites and pairs with a zero moment
+    take no part. Two unmasked dipoles at the same place come first with infinite strength, and
+    all shares are NaN, as they are where D vanishes or a position is NaN. There are no
+    derivatives.
+
+    Raises `ValueError` for a `count` below 1, and for `between_crystals` of a system that has no
+    crystals.
+
+    >>> import jax.numpy as jnp
+    >>> sites = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [4.0, 0.0, 0.0]])
+    >>> pairs = dominant_pairs(DipoleSystem(sites, volume=8.0), count=2)
+    >>> print(pairs.first, pairs.second, pairs.distance)
+    [0 0] [1 2] [0.5 4. ]
+    >>> print(f"{pairs.share[0]:.3f}", pairs.number_carrying(0.9))
+    1.002 1
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, not {count}")
+    if between_crystals and system.crystal is None:
+        raise ValueError("between_crystals needs a system that says which crystal a dipole is on")
+    crystal = system.crystal if between_crystals else None
+    positions, moments, mask = jax.lax.stop_gradient(
+        (system.positions, system.moments, system.mask)
+    )
+    ring = _Ring(sites_of(positions, moments, mask), crystal)
+    first, second, strength = ring.strongest(count)
+
+    real = strength > 0
+    difference = jnp.where(real[:, None], positions[second] - positions[first], jnp.inf)
+    distance = jnp.linalg.norm(difference, axis=-1)
+    unit = difference / distance[:, None]
+    D = symmetric(pair_sum(positions, moments, mask) if crystal is None else ring.pair_sum())
+    # D:D of a close pair goes with r⁻⁶, too much for float32
+    size = jnp.max(jnp.abs(D))
+    scaled = D / size
+    along = jnp.trace(scaled) - 3 * jnp.einsum("ka,ab,kb->k", unit, scaled, unit)
+    product = jnp.sign(moments[first] * moments[second]) * strength
+    share = jnp.where(real, product / size * along / jnp.sum(scaled * scaled), 0)
+
+    labels: dict[str, Array | None] = {"same_crystal": None, "with_extra": None}
+    if system.crystal is not None:
+        labels["same_crystal"] = real & (system.crystal[first] == system.crystal[second])
+    if system.extra is not None:
+        labels["with_extra"] = real & (system.extra[first] | system.extra[second])
+    return DominantPairs(
+        jnp.where(real, first, -1),
+        jnp.where(real, second, -1),
+        distance,
+        strength,
+        share,
+        jnp.cumsum(share),
+        **labels,
+    )
+
+
+class _Ring:
+    """Sites in a ring, so that each pair is in one row: that of the site which the other follows.
+
+    Row i holds the pairs of site i with the half ring of sites behind it. With a `crystal` of each
+    site only pairs of different crystals count.
+    """
+
+    def __init__(self, sites: Sites, crystal: Array | None):
+        n = len(sites[0])
+        # an odd number of sites, or each pair across the ring would be in two rows
+        self.size = n + 1 - n % 2
+        self.half = (self.size - 1) // 2
+        self.sites = padded(sites, self.size)
+        self.crystal = None if crystal is None else jnp.pad(crystal, (0, self.size - n))
+
+    def strongest(self, count: int) -> tuple[Array, Array, Array]:
+        """Lower and higher index and strength of the strongest pairs; strength 0 where none is.
+
+        A row that holds one of the `count` strongest pairs is among the `count` rows whose best
+        pair is strongest: else each of these held a stronger one. So the rows are chosen in one
+        pass that keeps a number of each, and only those are looked at in full.
+        """
+        rows = min(count, self.size)
+        _, row = jax.lax.top_k(-self._closest_in_row(), rows)
+
+        column = (row[:, None] + 1 + jnp.arange(self.half, dtype=row.dtype)) % self.size
+        x, y, z, moment = ((site[row, None], site[column]) for site in self.sites)
+        dx, dy, dz = (b - a for a, b in (x, y, z))
+        inverse = jax.lax.rsqrt(dx * dx + dy * dy + dz * dz)
+        strength = jnp.abs(moment[0] * moment[1]) * (inverse * inverse * inverse)
+        # NaN, from an unmasked site, is no pair
+        strength = jnp.where(strength > 0, strength, 0)
+        if self.crystal is not None:
+            same = self.crystal[row, None] == self.crystal[column]
+            strength = jnp.where(same, 0, strength)
+        strength, place = _largest(strength.reshape(-1), count)
+        if self.half:
+            one, other = row[place // self.half], column.reshape(-1)[place]
+        else:
+            one = other = place
+        real = strength > 0
+        first, second = jnp.minimum(one, other), jnp.maximum(one, other)
+        return jnp.where(real, first, 0), jnp.where(real, second, 0), strength
+
+    def pair_sum(self) -> Float[Array, "6"]:
+        """`pairsum.pair_sum` over the pairs that count, as it is for pairs of all kinds."""
+        x, y, z, moment = self.sites
+
+        def add(sums: Sequence[Array], others: Sequence[Array]) -> Sequence[Array]:
+            xs, ys, zs, ms, *crystals = others
+            dx, dy, dz = xs - x, ys - y, zs - z
+            inverse = jax.lax.rsqrt(dx * dx + dy * dy + dz * dz)
+            weight = moment * ms * inverse**3
+            if crystals:
+                weight = jnp.where(crystals[0] == self.crystal, 0, weight)
+                inverse = jnp.where(crystals[0] == self.crystal, 0, inverse)
+            ux, uy, uz = dx * inverse, dy * inverse, dz * inverse
+            products = (ux * ux, uy * uy, uz * uz, ux * uy, ux * uz, uy * uz)
+            return [total + weight * product for total, product in zip(sums, products, strict=True)]
+
+        start = [jnp.zeros(self.size, x.dtype)] * 6
+        sums = jnp.stack(self._over_shifts(add, start, self.sites))
+        return finite_or_nan(traceless(jnp.sum(sums, axis=1)))
+
+    def _closest_in_row(self) -> Array:
+        """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf where none has a moment."""
+        x, y, z, moment = self.sites
+        weight = jnp.abs(moment) ** (-2 / 3)
+
+        def nearer(best: Array, others: Sequence[Array]) -> Array:
+            xs, ys, zs, ws, *crystals = others
+            dx, dy, dz = xs - x, ys - y, zs - z
+            key = (dx * dx + dy * dy + dz * dz) * ws
+            better = key < best  # a NaN is passed over
+            if crystals:
+                better &= crystals[0] != self.crystal
+            return jnp.where(better, key, best)
+
+        start = jnp.full(self.size, jnp.inf, x.dtype)
+        key = self._over_shifts(nearer, start, (x, y, z, weight)) * weight
+        return jnp.where(jnp.isnan(key), jnp.inf, key)
+
+    def _over_shifts(
+        self,
+        step: Callable[[Any, Sequence[Array]], Any],
+        start: Any,
+        columns: Sequence[Array],
+    ) -> Any:
+        """`step` for each place behind a site: with `columns` of the sites there, and crystals."""
+        columns = columns if self.crystal is None else (*columns, self.crystal)
+        twice = [jnp.concatenate([column, column]) for column in columns]
+
+        def shift(k: Array | int, value: Any) -> Any:
+            return step(value, [jax.lax.dynamic_slice(c, (k,), (self.size,)) for c in twice])
+
+        def shifts(body: Array, value: Any) -> Any:
+            for k in range(_SHIFTS):
+                value = shift(body * _SHIFTS + k + 1, value)
+            return value
+
+        value = jax.lax.fori_loop(0, self.half // _SHIFTS, shifts, start)
+        for k in range(self.half // _SHIFTS * _SHIFTS, self.half):
+            value = shift(k + 1, value)
+        return value
+
+
+def _largest(values: Array, count: int) -> tuple[Array, Array]:
+    """The largest values (not negative) and their places; values of 0 at place 0 fill up.
+
+    The same step once more: the largest lie in the `count` groups whose largest is largest.
+    XLA's CPU backend sorts all of an array in float64 to find a few.
+    """
+    size = max(1, math.isqrt(len(values) // count))
+    groups = max(count, -(-len(values) // size))
+    grouped = jnp.pad(values, (0, groups * size - len(values))).reshape(size, groups)
+    _, group = jax.lax.top_k(jnp.max(grouped, axis=0), count)
+    largest, place = jax.lax.top_k(grouped[:, group].reshape(-1), count)
+    place = place // count * groups + group[place % count]
+    return largest, jnp.where(place < len(values), place, 0)

@@ -1,0 +1,1 @@
+"""Random and regular arrangements of dipoles, and simulation of many samples."""

@@ -1,0 +1,1 @@
+"""Fits of angular series and of whole spectra, with errors, intervals and doubts."""

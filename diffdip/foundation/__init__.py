@@ -1,0 +1,1 @@
+"""Units, conventions, errors, doubts and progress: what every room uses."""

@@ -1,0 +1,1 @@
+"""Mathematics without physics: roots, their derivatives, integrals, random numbers."""

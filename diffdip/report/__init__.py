@@ -1,0 +1,1 @@
+"""From a folder of spectra to its answer: the analysis, figures, tables and the page."""

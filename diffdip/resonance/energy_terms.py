@@ -1,0 +1,189 @@
+"""Free-energy terms: functions of the direction of magnetization u, in tesla.
+
+A term is e(u) = F_aniso/M. Only its values on the unit sphere matter; how it is continued
+off the sphere does not. A term of one's own is a class with one method:
+
+    class Octahedral(AbstractEnergy):
+        strength: float
+
+        def __call__(self, direction):
+            return self.strength * (direction**6).sum()
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..foundation.convention import PAPER, Convention, as_convention
+from ..foundation.units import as_float
+
+
+class AbstractEnergy(eqx.Module):
+    """A free-energy term e(u) in tesla, for unit vectors u of shape (3,). Terms add with `+`."""
+
+    @abc.abstractmethod
+    def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
+        """The energy of magnetization along `direction`, divided by M, in tesla."""
+
+    def __add__(self, other: "AbstractEnergy") -> "EnergySum":
+        return EnergySum((self, other))
+
+
+class AbstractTensorEnergy(AbstractEnergy):
+    """A term that is a quadratic form, e(u) = ½ u·K·u with K in tesla.
+
+    Its resonances are roots of one polynomial, found all and exactly.
+    """
+
+    @abc.abstractmethod
+    def tensor(self) -> Float[Array, "3 3"]:
+        """The symmetric matrix K in tesla."""
+
+    def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
+        return 0.5 * direction @ self.tensor() @ direction
+
+
+class EnergySum(AbstractEnergy):
+    """The sum of several terms, e(u) = Σ eᵢ(u)."""
+
+    terms: tuple[AbstractEnergy, ...]
+
+    def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
+        return sum((term(direction) for term in self.terms[1:]), self.terms[0](direction))
+
+
+class AnisotropyFields(AbstractTensorEnergy):
+    """The paper's anisotropy fields A, B, C in tesla, as the energy of a sample.
+
+    A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy; Dxz and Dyz are zero, so
+    K = s [[(A+B)/2, C, 0], [C, (A−B)/2, 0], [0, 0, −A]] with s = −1 in the `paper` convention,
+    +1 in `physical`. Rotating the sample by δ about z turns (B, 2C) by 2δ and leaves A.
+
+    >>> from diffdip import resonance_field
+    >>> sample = AnisotropyFields(A=0.1915, B=0.2046)
+    >>> print(f"{1e3 * resonance_field(sample, 0.0, 9.45e9):.2f} mT")
+    52.95 mT
+    """
+
+    A: Float[Array, ""] = eqx.field(converter=as_float, default=0.0)
+    B: Float[Array, ""] = eqx.field(converter=as_float, default=0.0)
+    C: Float[Array, ""] = eqx.field(converter=as_float, default=0.0)
+    convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
+
+    def tensor(self) -> Float[Array, "3 3"]:
+        s = self.convention.sign
+        zero = jnp.zeros_like(self.A)
+        upper, lower = s * (self.A + self.B) / 2, s * (self.A - self.B) / 2
+        c, normal = s * self.C, -s * self.A
+        return jnp.stack(
+            [
+                jnp.stack([upper, c, zero]),
+                jnp.stack([c, lower, zero]),
+                jnp.stack([zero, zero, normal]),
+            ]
+        )
+
+
+class TensorAnisotropy(AbstractTensorEnergy):
+    """Any symmetric tensor: e(u) = ½ u·K·u with K in tesla (K = s µ0M D for dipoles).
+
+    `K` of shape (3, 3) is symmetrized; a trace adds a constant and changes nothing.
+
+    >>> import jax.numpy as jnp
+    >>> float(TensorAnisotropy(jnp.diag(jnp.array([0.2, 0.0, -0.2])))(jnp.array([1.0, 0.0, 0.0])))
+    0.10000000149011612
+    """
+
+    K: Float[Array, "3 3"] = eqx.field(converter=as_float)
+
+    def tensor(self) -> Float[Array, "3 3"]:
+        return 0.5 * (self.K + self.K.T)
+
+
+class UniaxialAnisotropy(AbstractTensorEnergy):
+    """Uniaxial anisotropy: e(u) = −(H_u/2) (u·n)², with H_u = 2K_u/M in tesla.
+
+    `field` > 0 makes `axis` n easy; the axis need not be normalized.
+
+    >>> from diffdip import resonance_field
+    >>> easy = resonance_field(UniaxialAnisotropy(0.05, [1.0, 0.0, 0.0]), 0.0, 9.45e9)
+    >>> print(f"{1e3 * easy:.2f} mT")
+    287.59 mT
+    """
+
+    field: Float[Array, ""] = eqx.field(converter=as_float)
+    axis: Float[Array, "3"] = eqx.field(converter=as_float)
+
+    def tensor(self) -> Float[Array, "3 3"]:
+        axis = self.axis / jnp.linalg.norm(self.axis)
+        return -self.field * jnp.outer(axis, axis)
+
+
+class ThinFilm(AbstractTensorEnergy):
+    """A thin film: e(u) = ½ µ0M_eff (u·n)², with the effective magnetization µ0M_eff in tesla.
+
+    `field` > 0 (shape anisotropy) makes the normal `normal` hard. The film normal is z by
+    default. Kittel: w0² = H (H + µ0M_eff) in the plane and w0 = H − µ0M_eff along the normal.
+
+    >>> import jax.numpy as jnp
+    >>> print(f"{ThinFilm(1.0)(jnp.array([0.0, 0.0, 1.0])):.2f}")
+    0.50
+    """
+
+    field: Float[Array, ""] = eqx.field(converter=as_float)
+    normal: Float[Array, "3"] = eqx.field(converter=as_float, default=(0.0, 0.0, 1.0))
+
+    def tensor(self) -> Float[Array, "3 3"]:
+        normal = self.normal / jnp.linalg.norm(self.normal)
+        return self.field * jnp.outer(normal, normal)
+
+
+class CubicAnisotropy(AbstractEnergy):
+    """Cubic anisotropy: e(u) = (H_1/2) (u₁²u₂² + u₂²u₃² + u₃²u₁²), with H_1 = 2K_1/M in tesla.
+
+    `axes` are the crystal axes in the frame of the sample, one a row (orthonormal);
+    the default is the frame itself. `field` > 0 makes the axes easy.
+
+    >>> import jax.numpy as jnp
+    >>> print(f"{CubicAnisotropy(0.06)(jnp.ones(3) / 3**0.5):.3f}")
+    0.010
+    """
+
+    field: Float[Array, ""] = eqx.field(converter=as_float)
+    axes: Float[Array, "3 3"] = eqx.field(
+        converter=as_float, default=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    )
+
+    def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
+        x, y, z = jnp.square(self.axes @ direction)
+        return 0.5 * self.field * (x * y + y * z + z * x)
+
+
+def quadratic_form(energy: AbstractEnergy) -> Float[Array, "3 3"] | None:
+    """K of an energy that is ½ u·K·u by its type, sums of such terms included; else None."""
+    if isinstance(energy, AbstractTensorEnergy):
+        return energy.tensor()
+    if isinstance(energy, EnergySum):
+        tensors = [quadratic_form(term) for term in energy.terms]
+        known = [tensor for tensor in tensors if tensor is not None]
+        if len(known) == len(tensors):
+            return sum(known[1:], known[0])
+    return None
+
+
+def energy_derivatives(
+    energy: AbstractEnergy, direction: Float[Array, "3"]
+) -> tuple[Float[Array, "3"], Float[Array, "3 3"]]:
+    """Euclidean gradient and Hessian of e at u, in tesla: in closed form for tensors."""
+    if isinstance(energy, AbstractTensorEnergy):
+        tensor = energy.tensor()
+        return tensor @ direction, tensor
+    if isinstance(energy, EnergySum):
+        parts = [energy_derivatives(term, direction) for term in energy.terms]
+        gradients, hessians = zip(*parts, strict=True)
+        return jnp.sum(jnp.stack(gradients), axis=0), jnp.sum(jnp.stack(hessians), axis=0)
+    gradient = jax.grad(energy)
+    return gradient(direction), jax.jacfwd(gradient)(direction)

@@ -1,0 +1,86 @@
+"""Where an arbitrary smooth energy resonates: a search on a mesh of the sphere.
+
+H(u) is explicit, so its values at the vertices of a triangulated sphere do not depend on the
+direction of the field. A resonance in direction ĥ lies where the ray along ĥ pierces
+the surface H(u), and the triangles that it pierces are good starts for Newton's method.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .energy_terms import AbstractEnergy
+from .field_of_magnetization import FieldTerms, field_terms
+from .tensor_solver import Candidates
+
+
+SUBDIVISIONS = 3
+SLOTS = 8
+SLACK = 0.2
+"""How far outside a triangle, in barycentric coordinates, the ray may pass; and how far behind
+the origin, in lengths of its longest side, it may do so."""
+
+
+@functools.cache
+def sphere_mesh(subdivisions: int = SUBDIVISIONS) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (unit vectors) and triangles of a subdivided icosahedron."""
+    golden = (1 + 5**0.5) / 2
+    corners = [(0, s, t * golden) for s in (-1, 1) for t in (-1, 1)]
+    vertices = np.array([np.roll(corner, shift) for shift in range(3) for corner in corners], float)
+    edge = np.linalg.norm(vertices[:, None] - vertices, axis=-1) < 2.1
+    triangles = np.array(
+        [
+            (i, j, k)
+            for i in range(12)
+            for j in range(i)
+            for k in range(j)
+            if edge[i, j] and edge[j, k] and edge[i, k]
+        ]
+    )
+    for _ in range(subdivisions):
+        sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]], axis=-1)
+        unique, inverse = np.unique(sides.reshape(-1, 2), axis=0, return_inverse=True)
+        middle = len(vertices) + inverse.reshape(-1, 3)
+        vertices = np.concatenate([vertices, vertices[unique].sum(axis=1)])
+        (a, b, c), (ab, bc, ca) = triangles.T, middle.T
+        pieces = [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
+        triangles = np.concatenate([np.stack(piece, axis=-1) for piece in pieces])
+    return vertices / np.linalg.norm(vertices, axis=-1, keepdims=True), triangles
+
+
+def mesh_candidates(energy: AbstractEnergy, dtype: Any) -> Candidates:
+    """The function (ĥ, w0) → starts near all resonances of `energy`, and which slots hold one.
+
+    Two resonances closer to each other than the mesh (about 8°) may be missed or merged.
+    """
+    vertices, corners = sphere_mesh()
+    u, triangles = jnp.asarray(vertices, dtype), jnp.asarray(corners)
+    terms = jax.vmap(lambda u: field_terms(energy, u))(u)
+
+    def candidates(
+        field_direction: Float[Array, "3"], larmor: Float[Array, ""]
+    ) -> tuple[Float[Array, "slots 3"], Bool[Array, " slots"]]:
+        H = jax.vmap(FieldTerms.field, in_axes=(0, 0, None))(terms, u, larmor)
+        a, b, c = H[triangles[:, 0]], H[triangles[:, 1]], H[triangles[:, 2]]
+        normals = jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)], axis=1)
+        volume = jnp.sum(a * normals[:, 0], axis=-1)
+        sides = jnp.stack([a - b, b - c, c - a])
+        side = jnp.sqrt(jnp.max(jnp.sum(sides * sides, axis=-1), axis=0))
+        weights = normals @ field_direction
+        total = jnp.sum(weights, axis=-1)
+        regular = (volume != 0) & (total != 0)
+        safe = jnp.where(regular, total, 1)
+        score = jnp.min(weights / safe[:, None], axis=-1)
+        # volume/total is the distance along the ray
+        score = jnp.where(regular & (volume / safe > -SLACK * side), score, -jnp.inf)
+        best, index = jax.lax.top_k(score, SLOTS)
+        found = best > -SLACK
+        shares = jnp.where(found[:, None], weights[index] / safe[index, None], 1)
+        start = jnp.einsum("sk,ski->si", shares, u[triangles[index]])
+        return start / jnp.linalg.norm(start, axis=-1, keepdims=True), found
+
+    return candidates

@@ -1,0 +1,1 @@
+"""Spectra of a rotation: noise, lines, line shapes, positions, and synthetic sweeps."""

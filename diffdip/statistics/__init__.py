@@ -1,0 +1,1 @@
+"""Heavy-tailed distributions: quantiles, tails, and the laws that A and B follow."""

@@ -1,0 +1,149 @@
+"""`diffdip convert` and `diffdip positions`: what a user sees, and one line for a mistake."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from diffdip.io import read_spectra, read_table
+from tests.helpers import spectra_files as files
+from tests.helpers.command_line import refused, run
+from tests.helpers.raw_data import GONIOMETER, needs_goniometer
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            "convert",
+            ["name.csv or name.nc", "--skip-damaged", "diffdip convert sweeps/ rotation.nc"],
+        ),
+        (
+            "positions",
+            [
+                "zero-crossing",
+                "pseudo-voigt",
+                "--near",
+                "--strongest",
+                "diffdip fit t.csv",
+                "--out",
+            ],
+        ),
+    ],
+)
+def test_help_teaches(command, words):
+    done = run(command, "--help")
+    assert done.exit_code == 0
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", done.stdout).split())
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.parametrize("ending", [".nc", ".csv"])
+@pytest.mark.parametrize("kind", ["magnettech", "bes3t", "matrix"])
+def test_convert(tmp_path, kind, ending):
+    source, target = files.KINDS[kind](tmp_path), tmp_path / "new" / f"copy{ending}"
+    done = run("convert", source, target)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "3 angles from 0 to 60°, 243 samples" in done.stdout
+    assert f"wrote {target}" in done.stdout
+    assert read_spectra(target).identical(read_spectra(source))
+
+
+def test_positions_are_what_fit_reads(tmp_path):
+    table = tmp_path / "t.csv"
+    done = run("positions", files.magnettech(tmp_path), "--out", table)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "zero-crossing: 337.500 to 339.000 mT" in done.stdout
+    [sample] = read_table(table)
+    np.testing.assert_allclose(1e3 * sample.field, [339, 338.5, 337.5], atol=1e-4)
+    settings = json.loads(table.read_text().splitlines()[0].removeprefix("#"))
+    assert settings["definition"] == "zero-crossing"
+    assert settings["diffdip"]
+    done = run("fit", table, "--out", tmp_path / "fit")
+    assert done.exit_code == 0, done.output
+    [found] = json.loads((tmp_path / "fit" / "fit.json").read_text())["fits"]
+    assert found["parameters"]["B_mT"]["value"] == pytest.approx(-4 / 3, rel=0.01)
+    [comment] = found["comments"]  # what a position is goes with what follows from it
+    assert json.loads(comment)["definition"] == "zero-crossing"
+
+
+def test_options_reach_the_positions(tmp_path):
+    table = tmp_path / "t.csv"
+    options = "--definition gaussian --near 330.4 --baseline 1 --phase-deg 0 --smoothing 5"
+    done = run("positions", files.several_lines(tmp_path), "--out", table, *options.split())
+    assert done.exit_code == 0, done.output
+    [sample] = read_table(table)
+    np.testing.assert_allclose(1e3 * sample.field, 330, atol=1e-3)
+    settings = json.loads(table.read_text().splitlines()[0].removeprefix("#"))
+    del settings["diffdip"]
+    assert settings == {
+        "definition": "gaussian",
+        "near_mT": 330.4,
+        "baseline": 1,
+        "phase_deg": 0.0,
+        "smoothing": 5,
+        "width": "full width at half maximum",
+    }
+    assert run("positions", tmp_path / "two.csv", "--out", table, "--strongest").exit_code == 0
+    np.testing.assert_allclose(1e3 * read_table(table)[0].field, 340, atol=1e-3)
+
+
+def test_one_of_several_lines_has_to_be_chosen(tmp_path):
+    line = refused("positions", files.several_lines(tmp_path), "--out", tmp_path / "t.csv")
+    assert "at 0°: this spectrum has two lines (330.0, 340.0 mT): choose one with --stron" in line
+    assert line.endswith("--strongest or --near 340.0")
+    assert [path.name for path in tmp_path.iterdir()] == ["two.csv"]
+
+
+def test_a_damaged_file_is_named_or_left_out(tmp_path):
+    folder = tmp_path / "sweeps"
+    folder.mkdir()
+    files.magnettech(folder)
+    damaged = folder / "sweep_30.xml"
+    damaged.write_bytes(damaged.read_bytes()[:900])
+    for command in (
+        ("convert", folder, tmp_path / "a.nc"),
+        ("positions", folder, "--out", "a.csv"),
+    ):
+        assert str(damaged) in refused(*command)
+    assert not (tmp_path / "a.nc").exists()
+    done = run("convert", folder, tmp_path / "a.nc", "--skip-damaged")
+    assert done.exit_code == 0
+    assert done.stderr.startswith("diffdip: left out sweep_30.xml: ")
+    assert "2 angles from 0 to 60°" in done.stdout
+    done = run("positions", folder, "--out", tmp_path / "a.csv", "--skip-damaged")
+    assert done.exit_code == 0
+    assert len(read_table(tmp_path / "a.csv")[0].field) == 2
+
+
+def test_mistakes_are_one_line_and_leave_what_was_there(tmp_path):
+    source, before = files.matrix(tmp_path), tmp_path / "t.csv"
+    before.write_text("of before")
+    out = ("--out", before)
+    assert "none.xml: cannot be read" in refused("positions", tmp_path / "none.xml", *out)
+    assert "smoothing = 4: expected an odd" in refused("positions", source, *out, "--smoothing", 4)
+    both = ("--near", 338, "--strongest")
+    assert "expected 'strongest', or near" in refused("positions", source, *out, *both)
+    assert "phase_deg = nan" in refused("positions", source, *out, "--phase-deg", "nan")
+    assert "near = nan" in refused("positions", source, *out, "--near", "nan")
+    assert before.read_text() == "of before"
+    assert "name that ends in .csv or .nc" in refused("convert", source, tmp_path / "a.xlsx")
+    (tmp_path / "d.csv").mkdir()
+    assert "is a folder" in refused("positions", source, "--out", tmp_path / "d.csv")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["d.csv", "matrix.tsv", "t.csv"]
+
+
+@needs_goniometer
+def test_from_sweeps_to_anisotropy(tmp_path):
+    table, out = tmp_path / "t.csv", tmp_path / "fit"
+    assert run("positions", GONIOMETER, "--out", table).exit_code == 0
+    assert run("fit", table, "--out", out).exit_code == 0
+    assert run("fit", "--example", "--out", tmp_path / "example").exit_code == 0
+    found, example = (
+        json.loads((folder / "fit.json").read_text())["fits"][0]["parameters"]
+        for folder in (out, tmp_path / "example")
+    )
+    for name in ("A_mT", "B_mT", "C_mT"):
+        assert found[name]["value"] == pytest.approx(example[name]["value"], abs=1e-3)

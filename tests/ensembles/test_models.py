@@ -1,0 +1,613 @@
+"""Sampled packings against the rules and laws that they promise, in plain numpy."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+import diffdip as dd
+from diffdip.ensembles.packing import WORKERS, fisher
+
+
+DIAMETER, BOND, EXTRA_BELOW, PER_CRYSTAL = 2.7, 0.26, 0.3, 10
+MEAN, SD, KAPPA = 0.3, 0.3, 3.0
+STARTS = 4
+"""`max_starts` of the pairs, few so that what cannot be packed is given up soon."""
+
+DILUTE = 1e-9
+"""Volume fraction at which fewer than 1 % of crystals have a wall in reach of the next one."""
+
+
+# One batch size for each number of crystals, so that each is compiled once; parameters are traced.
+
+
+@eqx.filter_jit
+def compiled_batch(model, keys):
+    def one(key):
+        choices = model.choose(key)
+        return choices, model.pack(choices.growth), model.place(choices)
+
+    return jax.vmap(one)(keys)
+
+
+@eqx.filter_jit
+def compiled_draw(model, key):
+    return model.draw(key)
+
+
+def keys_of(seed, count):
+    return jax.random.split(jax.random.key(seed), count)
+
+
+def in_double(leaf):
+    """Numbers as float64, so that what is computed from them adds no error; a copy."""
+    return np.array(leaf, float if jnp.issubdtype(leaf.dtype, jnp.floating) else None)
+
+
+class Batch:
+    """Samples of a model as numpy arrays, the first axis being that of samples.
+
+    `rounding` is what its rules may be off by, in nm or of the whole.
+    """
+
+    def __init__(self, model, count, seed=0):
+        drawn = compiled_batch(model, keys_of(seed, count))
+        self.raw = drawn
+        self.rounding = 1e-12 if drawn[2].positions.dtype == jnp.float64 else 1e-5
+        choices, packing, system = jax.tree.map(in_double, drawn)
+        self.choices, self.packing, self.system = choices, packing, system
+        self.complete, self.starts = choices.complete, choices.growth.starts
+        self.centers, self.thickness = packing.centers, packing.thickness
+        self.parent = packing.contact_crystal[:, ::2]
+        self.n = self.centers.shape[1]
+        self.regular = self.n * PER_CRYSTAL
+        # unit vectors from the crystal's centre to each dipole
+        centre = np.take_along_axis(self.centers, system.crystal[:, :, None], axis=1)
+        self.arm = system.positions - centre
+        self.direction = self.arm / np.linalg.norm(self.arm, axis=-1, keepdims=True)
+
+    def steps(self):
+        """From each parent to the crystal that was put next to it."""
+        parents = np.take_along_axis(self.centers, self.parent[:, :, None], axis=1)
+        return self.centers[:, 1:] - parents
+
+
+def pairs(seed=0, **parameters):
+    model = dd.NanocrystalPacking(n_crystals=2, max_starts=STARTS, **parameters)
+    return Batch(model, 512, seed)
+
+
+@pytest.fixture(scope="module")
+def dilute():
+    """Pairs far from walls, extra dipoles wherever Fisher's law puts them."""
+    with jax.enable_x64(True):
+        parameters = {"volume_fraction": DILUTE, "extra_spacing": 0.0}
+        return [pairs(seed, **parameters) for seed in range(4)]
+
+
+@pytest.fixture(scope="module")
+def tight():
+    """Pairs in a container that leaves them little room."""
+    with jax.enable_x64(True):
+        return [pairs(seed) for seed in range(4)]
+
+
+@pytest.fixture(scope="module")
+def eight():
+    """Clusters of eight, more of them than are grown side by side."""
+    with jax.enable_x64(True):
+        batch = Batch(dd.NanocrystalPacking(n_crystals=8), 200)
+    assert len(batch.centers) > WORKERS
+    return batch
+
+
+@pytest.fixture(scope="module")
+def single():
+    """Clusters of eight in float32."""
+    with jax.enable_x64(False):
+        batch = Batch(dd.NanocrystalPacking(n_crystals=8), 200)
+        assert batch.raw[2].positions.dtype == jnp.float32
+    return batch
+
+
+def joined(batches, values):
+    return np.concatenate([values(batch) for batch in batches])
+
+
+def container_size(n_crystals, volume_fraction):
+    """Radius of a cylinder as high as wide."""
+    volume = n_crystals * np.pi / 6 * DIAMETER**3 / volume_fraction
+    return volume, (volume / (2 * np.pi)) ** (1 / 3)
+
+
+def assert_law(values, cumulative):
+    """By Kolmogorov and Smirnov: 1 in 1000 would fail, with fixed seeds none does."""
+    assert len(values) >= 500
+    assert scipy.stats.kstest(values, cumulative).pvalue > 1e-3
+
+
+def assert_isotropic(directions):
+    x, y, z = np.asarray(directions).reshape(-1, 3).T
+    assert_law(z, scipy.stats.uniform(-1, 2).cdf)
+    assert_law(np.arctan2(y, x), scipy.stats.uniform(-np.pi, 2 * np.pi).cdf)
+
+
+# rules
+
+
+@pytest.fixture(params=["eight", "tight", "single"])
+def packed(request):
+    batch = request.getfixturevalue(request.param)
+    batch = batch if isinstance(batch, Batch) else batch[0]
+    assert batch.complete.all()
+    return batch
+
+
+def test_cores_lie_in_the_container_and_apart(packed):
+    volume, radius = container_size(packed.n, 0.2)
+    np.testing.assert_allclose(packed.system.volume, volume, rtol=packed.rounding)
+    room = radius - DIAMETER / 2
+    x, y, z = np.moveaxis(packed.centers, -1, 0)
+    assert np.max(np.hypot(x, y)) <= room + packed.rounding
+    assert np.max(abs(z)) <= room + packed.rounding
+    for i in range(packed.n):
+        for j in range(i):
+            distance = np.linalg.norm(packed.centers[:, i] - packed.centers[:, j], axis=-1)
+            assert np.min(distance) >= DIAMETER - packed.rounding
+
+
+def test_each_crystal_touches_an_earlier_one(packed):
+    """At d + l₁ + l₂, with the facing points on the line between the centres."""
+    steps, contacts = packed.steps(), packed.n - 1
+    own = packed.packing.contact_crystal[:, 1::2]
+    np.testing.assert_array_equal(own, np.broadcast_to(np.arange(1, packed.n), own.shape))
+    assert (packed.parent < own).all()
+    assert (packed.parent >= 0).all()
+    gaps = packed.thickness.reshape(-1, contacts, 2)
+    assert (gaps >= 0).all()
+    distance = np.linalg.norm(steps, axis=-1)
+    np.testing.assert_allclose(distance, DIAMETER + gaps.sum(axis=-1), rtol=packed.rounding)
+    axis = packed.packing.contact_axis
+    np.testing.assert_allclose(axis[:, ::2], steps / distance[..., None], atol=packed.rounding)
+    np.testing.assert_array_equal(axis[:, 1::2], -axis[:, ::2])
+
+
+def test_dipoles_sit_on_their_crystals(packed):
+    system, extra = packed.system, packed.packing.extra
+    np.testing.assert_allclose(
+        np.linalg.norm(packed.arm, axis=-1), DIAMETER / 2, rtol=packed.rounding
+    )
+    regular = np.repeat(np.arange(packed.n), PER_CRYSTAL)
+    assert system.positions.shape[1] == packed.regular + 2 * (packed.n - 1)
+    np.testing.assert_array_equal(system.crystal[0, : packed.regular], regular)
+    np.testing.assert_array_equal(
+        system.crystal[:, packed.regular :], packed.packing.contact_crystal
+    )
+    # an extra one wherever the shell is thin, and nowhere else
+    np.testing.assert_array_equal(extra, packed.thickness < EXTRA_BELOW)
+    assert 0.2 < extra.mean() < 0.995  # pairs with little room have thin shells
+    np.testing.assert_array_equal(system.mask[:, packed.regular :], extra)
+    assert system.mask[:, : packed.regular].all()
+    assert not system.extra[:, : packed.regular].any()
+    assert system.extra[:, packed.regular :].all()
+    np.testing.assert_allclose(system.moments, 1.73, rtol=packed.rounding)
+
+
+def closest(batch, keep):
+    """Distance of the closest two dipoles of each sample, of those pairs that are kept."""
+    positions = batch.system.positions
+    distance = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1)
+    others = ~np.eye(positions.shape[1], dtype=bool)
+    return np.where(keep & others, distance, np.inf).min(axis=(1, 2))
+
+
+def both_count(batch):
+    """Which pairs are of two dipoles that are there."""
+    return batch.system.mask[:, :, None] & batch.system.mask[:, None]
+
+
+def closest_on_a_crystal(batch):
+    """Extra ones included."""
+    crystal = batch.system.crystal
+    return closest(batch, both_count(batch) & (crystal[:, :, None] == crystal[:, None]))
+
+
+def test_no_two_dipoles_of_a_crystal_are_close(packed):
+    found = closest_on_a_crystal(packed)
+    assert np.min(found) >= BOND - packed.rounding
+    # the rule is met, not exceeded
+    assert np.min(found) < 1.05 * BOND
+
+
+def test_closest_pair_of_the_summary(packed):
+    """Of those that are there: in some samples a masked site is closer."""
+    with jax.enable_x64(packed.rounding < 1e-9):
+        found = jax.jit(jax.vmap(lambda system: system.summary().closest))(packed.raw[2])
+    expected = closest(packed, both_count(packed))
+    np.testing.assert_allclose(found, expected, rtol=packed.rounding / 10)
+    assert np.any(closest(packed, True) < expected)
+
+
+def test_other_rules_have_other_distances(dilute):
+    """Without `extra_spacing` only regular ones keep apart; a longer bond keeps them farther."""
+    assert np.min(closest_on_a_crystal(dilute[0])) < 0.5 * BOND
+    batch = pairs(bond_length=0.6, extra_spacing=0.5, volume_fraction=DILUTE)
+    batch.system.mask[:, batch.regular :] = False  # first the regular ones alone
+    assert 0.6 - 1e-9 <= np.min(closest_on_a_crystal(batch)) < 0.63
+    batch.system.mask[:, batch.regular :] = batch.packing.extra
+    kept = closest_on_a_crystal(batch)[batch.complete]
+    assert 0.5 - 1e-9 <= np.min(kept) < 0.53
+
+
+# laws, far from walls: two crystals then always accept what is proposed
+
+
+def test_dilute_pairs_are_placed_at_once(dilute):
+    """So that acceptance cannot have changed the laws below."""
+    assert all(batch.complete.all() and (batch.starts == 1).all() for batch in dilute)
+
+
+def test_first_crystal_is_uniform_in_the_container(dilute):
+    room = container_size(2, DILUTE)[1] - DIAMETER / 2
+    x, y, z = joined(dilute, lambda b: b.centers[:, 0]).T / room
+    assert_law(x**2 + y**2, "uniform")
+    assert_law(z, scipy.stats.uniform(-1, 2).cdf)
+    assert_law(np.arctan2(y, x), scipy.stats.uniform(-np.pi, 2 * np.pi).cdf)
+
+
+def test_contacts_are_isotropic(dilute):
+    # of positions this far from the origin, the differences keep 12 digits
+    steps = joined(dilute, Batch.steps)
+    assert_isotropic(steps / np.linalg.norm(steps, axis=-1, keepdims=True))
+
+
+def test_thickness_is_normal_and_not_negative(dilute):
+    """The normal law cut off below zero, one value per facing point, the two independent."""
+    one, other = joined(dilute, lambda b: b.thickness).T
+    law = scipy.stats.truncnorm(-MEAN / SD, np.inf, MEAN, SD)
+    assert_law(one, law.cdf)
+    assert_law(other, law.cdf)
+    assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(len(one))
+
+
+def test_thickness_of_other_parameters():
+    batch = pairs(7, ligand_mean=0.1, ligand_sd=0.4, volume_fraction=DILUTE, extra_below=0.5)
+    law = scipy.stats.truncnorm(-0.25, np.inf, 0.1, 0.4)
+    assert_law(batch.thickness.ravel(), law.cdf)
+    np.testing.assert_array_equal(batch.packing.extra, batch.thickness < 0.5)
+
+
+def test_dipoles_are_uniform_on_the_sphere(dilute):
+    """Each one by symmetry; of any two, the angle has the uniform law beyond the bond length."""
+    regular = joined(dilute, lambda b: b.direction[:, : b.regular])
+    for index in (0, PER_CRYSTAL - 1, 2 * PER_CRYSTAL - 1):
+        assert_isotropic(regular[:, index])
+    cosine = np.sum(regular[:, 0] * regular[:, 1], axis=-1)
+    highest = 1 - 2 * (BOND / DIAMETER) ** 2
+    assert_law(cosine, scipy.stats.uniform(-1, 1 + highest).cdf)
+    # on the two crystals, independent
+    cosine = np.sum(regular[:, 0] * regular[:, PER_CRYSTAL], axis=-1)
+    assert_law(cosine, scipy.stats.uniform(-1, 2).cdf)
+
+
+def fisher_law(kappa):
+    """Distribution function of cos θ, the integral of exp(κ cos θ)."""
+    return lambda c: np.expm1(kappa * (c + 1)) / np.expm1(2 * kappa)
+
+
+def test_extra_dipoles_have_fishers_law(dilute):
+    """About the facing point of their own crystal; exact without `extra_spacing`."""
+    cosine = joined(
+        dilute,
+        lambda b: np.sum(b.direction[:, b.regular :] * b.packing.contact_axis, axis=-1)[
+            b.packing.extra
+        ],
+    )
+    assert_law(cosine, fisher_law(KAPPA))
+
+
+@pytest.mark.parametrize("kappa", [1e-3, 3.0, 100.0])
+@pytest.mark.parametrize(
+    "axis", [(0.0, 0.0, 1.0), (0.0, 0.0, -1.0), (0.6, 0.0, -0.8), (1 / 3, 2 / 3, 2 / 3)]
+)
+def test_fisher_about_an_axis(axis, kappa):
+    uniform = jnp.asarray(np.random.default_rng(3).uniform(size=(2000, 2)))
+    directions = np.asarray(
+        jax.vmap(lambda u: fisher(u, jnp.array(axis), jnp.array(kappa)))(uniform)
+    )
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, rtol=1e-12)
+    assert_law(directions @ axis, fisher_law(kappa))
+    # no direction about the axis is preferred, in a frame of its own
+    one = np.cross(axis, [0.3, 0.7, 0.2])
+    one /= np.linalg.norm(one)
+    angle = np.arctan2(directions @ np.cross(axis, one), directions @ one)
+    assert_law(angle, scipy.stats.uniform(-np.pi, 2 * np.pi).cdf)
+
+
+def test_parents_are_chosen_at_random():
+    """Without walls the third crystal is as often at the second as at the first."""
+    batch = Batch(dd.NanocrystalPacking(n_crystals=8, volume_fraction=DILUTE), 200, seed=1)
+    assert batch.complete.all()
+    shares = np.mean(batch.parent == 0, axis=0)
+    assert shares[0] == 1
+    for i in (1, 2, 3):  # nearly: who has neighbours has less room for more
+        assert abs(shares[i] - 1 / (i + 1)) < 4 * np.sqrt(i / (i + 1) ** 2 / 200)
+    assert set(batch.parent[:, -1]) == set(range(7))
+
+
+# two crystals with little room
+
+
+def rejection_sampler(rng, n_starts):
+    """Centres of pairs at volume fraction 0.2, and which of the starts came to one.
+
+    First centres from which no other crystal fits are redrawn. From each other one 1024
+    proposals are made (in tables of that size, the first number above `max_proposals`), with
+    thicknesses below that of the farthest place, as any others would only be refused; the
+    first that fits is taken. Where none fits the start is given up.
+    """
+    room = container_size(2, 0.2)[1] - DIAMETER / 2
+    first = rng.uniform(-room, room, (20 * n_starts, 3))
+    radius = np.hypot(first[:, 0], first[:, 1])
+    spare = np.hypot(radius + room, abs(first[:, 2]) + room) - DIAMETER
+    kept = (radius <= room) & (spare >= 0)
+    first, spare = first[kept][:n_starts], spare[kept][:n_starts]
+    assert len(first) == n_starts
+    second, placed = np.zeros_like(first), np.zeros(n_starts, bool)
+    low = scipy.special.ndtr(-MEAN / SD)
+    for i in range(n_starts):
+        high = scipy.special.ndtr((spare[i] - MEAN) / SD)
+        shells = MEAN + SD * scipy.special.ndtri(rng.uniform(low, high, (1024, 2)))
+        step = rng.normal(size=(1024, 3))
+        step *= ((DIAMETER + shells.sum(axis=1)) / np.linalg.norm(step, axis=1))[:, None]
+        centre = first[i] + step
+        fits = (np.hypot(centre[:, 0], centre[:, 1]) <= room) & (abs(centre[:, 2]) <= room)
+        placed[i], second[i] = fits.any(), centre[np.argmax(fits)]
+    return first[placed], second[placed], placed
+
+
+def test_pairs_with_little_room_are_those_of_a_plain_sampler(tight):
+    """Few first places leave room for another, which bends all laws: by how much is compared."""
+    first, second, placed = rejection_sampler(np.random.default_rng(11), 3000)
+    assert all(batch.complete.all() for batch in tight)
+    mine = [joined(tight, lambda b, i=i: b.centers[:, i]) for i in (0, 1)]
+
+    def views(first, second):
+        radii = [np.hypot(c[:, 0], c[:, 1]) for c in (first, second)]
+        heights = [abs(c[:, 2]) for c in (first, second)]
+        return [np.linalg.norm(second - first, axis=1), *radii, *heights]
+
+    for ours, theirs in zip(views(*mine), views(first, second), strict=True):
+        assert len(theirs) > 1000
+        assert scipy.stats.ks_2samp(ours, theirs).pvalue > 1e-3
+    # how many starts it took: geometric, of variance (1 - p)/p²
+    share = placed.mean()
+    starts = joined(tight, lambda b: b.starts)
+    error = np.sqrt((1 - share) * (1 / len(starts) + 1 / (share * len(placed)))) / share
+    assert abs(starts.mean() - 1 / share) < 4 * error
+
+
+# edges
+
+
+def test_one_crystal():
+    batch = Batch(dd.NanocrystalPacking(n_crystals=1), 500)
+    assert batch.complete.all()
+    assert (batch.starts == 1).all()
+    assert batch.system.positions.shape == (500, PER_CRYSTAL, 3)
+    assert batch.system.mask.all()
+    room = container_size(1, 0.2)[1] - DIAMETER / 2
+    x, y, z = batch.centers[:, 0].T / room
+    assert_law(x**2 + y**2, "uniform")
+    assert_law(z, scipy.stats.uniform(-1, 2).cdf)
+    np.testing.assert_allclose(np.linalg.norm(batch.arm, axis=-1), DIAMETER / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_crystals": 0}, "at least one crystal"),
+        ({"dipoles_per_crystal": 0}, "at least one crystal with one dipole"),
+        ({"dipoles_per_crystal": 400}, "400 dipoles at bond_length"),
+        ({"bond_length": 2.0}, "10 dipoles at bond_length"),
+        ({"bond_length": 3.0}, "10 dipoles at bond_length"),
+        ({"volume_fraction": 0.9}, "volume_fraction .* not 0.9"),
+        ({"volume_fraction": 0.64}, "below 0.64"),
+        ({"volume_fraction": 0.0}, "volume_fraction must be above 0"),
+        ({"volume_fraction": float("nan")}, "volume_fraction .* not nan"),
+        ({"diameter": -2.7}, "diameter must be above 0 and finite, not -2.7"),
+        ({"diameter": np.inf}, "diameter must be above 0 and finite, not inf"),
+        ({"moment": np.nan}, "moment must be above 0 and finite, not nan"),
+        ({"ligand_sd": 0.0}, "ligand_sd must be above 0"),
+        ({"kappa": 0.0}, "kappa must be above 0"),
+        ({"ligand_mean": -0.1}, "ligand_mean must be finite and not negative, not -0.1"),
+        ({"bond_length": -0.1}, "bond_length must be finite and not negative"),
+        ({"extra_below": -0.1}, "extra_below must be finite and not negative"),
+        ({"extra_below": np.inf}, "extra_below must be finite and not negative, not inf"),
+        ({"extra_spacing": -0.1}, "extra_spacing must be finite and not negative"),
+    ],
+)
+def test_what_cannot_be_packed(parameters, message):
+    with pytest.raises(ValueError, match=message) as error:
+        dd.NanocrystalPacking(**({"n_crystals": 3} | parameters))
+    assert "\n" not in str(error.value)
+
+
+WHOLE = "a number of dipoles or crystals must be a whole number"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: dd.UniformCylinder(0, 2.0), "n must be 1 or more, not 0"),
+        (lambda: dd.UniformSphere(-3, 2.0), "n must be 1 or more, not -3"),
+        (lambda: dd.UniformCylinder(2.5, 2.0), f"{WHOLE}, not 2.5"),
+        (lambda: dd.NanocrystalPacking(2.0), f"{WHOLE}, not 2.0"),
+        (lambda: dd.UniformBox(5, 2.0, (1, 1)), "edges must be three numbers, not 2 of them"),
+        (lambda: dd.UniformCylinder(5, 0.0), "density must be above 0 and finite, not 0"),
+        (lambda: dd.UniformSphere(5, -2.0), "density must be above 0 and finite, not -2"),
+        (lambda: dd.UniformBox(5, np.inf), "density must be above 0 and finite, not inf"),
+        (lambda: dd.UniformBox(5, np.nan), "density must be above 0 and finite, not nan"),
+        (lambda: dd.UniformSphere(5, 2.0, np.nan), "moment must be above 0 and finite, not nan"),
+        (lambda: dd.UniformCylinder(5, 2.0, -1.0), "aspect must be above 0 and finite, not -1"),
+        (
+            lambda: dd.UniformBox(5, 2.0, (1.0, 1.0, 0.0)),
+            "edges must be above 0 and finite, not 1, 1, 0",
+        ),
+    ],
+)
+def test_what_is_no_uniform_sample(make, message):
+    with pytest.raises(ValueError) as error:
+        make()
+    assert str(error.value) == message
+
+
+def test_traced_parameters_are_not_judged():
+    """There is nothing to raise for one of many: no density below 0 has room for a dipole."""
+
+    def positions(density, aspect):
+        return dd.UniformCylinder(3, density, aspect).sample(jax.random.key(0)).positions
+
+    densities, aspects = jnp.array([2.0, -2.0, 2.0]), jnp.array([0.5, 0.5, -0.5])
+    many = jax.jit(jax.vmap(positions))(densities, aspects)
+    np.testing.assert_allclose(many[0], positions(2.0, 0.5), rtol=1e-12)
+    assert np.isnan(many[1:]).any(axis=-1).all()
+    volumes = jax.vmap(lambda d: dd.NanocrystalPacking(3, d).volume)(jnp.array([1.0, -1.0]))
+    np.testing.assert_allclose(volumes, np.array([1, -1]) * np.pi / 6 * 3 / 0.2, rtol=1e-12)
+
+
+def test_what_finds_no_place_is_nan_throughout():
+    """Spheres in contact one after the other do not fill 0.6 of a small cylinder."""
+    model = dd.NanocrystalPacking(n_crystals=8, volume_fraction=0.6)
+    draw = compiled_draw(model, jax.random.key(0))
+    assert not draw.complete
+    assert int(draw.starts) == 5 * 20  # MOST_REDRAWS times `max_starts`
+    assert np.isnan(draw.system.positions).all()
+
+
+def test_pairs_that_find_no_place_are_given_up():
+    """At 0.6 a pair cannot fit: its centres would be at most 1.2 nm apart."""
+    batch = pairs(volume_fraction=0.6)
+    assert not batch.complete.any()
+    np.testing.assert_array_equal(batch.starts, 5 * STARTS)
+
+
+def test_vmap_and_single_draws_agree(eight):
+    """First and last ones, and those that took the place of others that were complete."""
+    keys = keys_of(0, 200)
+    model = dd.NanocrystalPacking(n_crystals=8)
+    for i in (0, 1, WORKERS - 1, WORKERS, WORKERS + 1, 199):
+        draw = compiled_draw(model, keys[i])
+        assert draw.complete
+        assert int(draw.starts) == eight.starts[i]
+        system = jax.tree.map(lambda leaf, i=i: leaf[i], eight.system)
+        np.testing.assert_allclose(draw.system.positions, system.positions, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(draw.system.mask, system.mask)
+        np.testing.assert_array_equal(draw.system.crystal, system.crystal)
+        again = compiled_draw(model, keys[i])
+        np.testing.assert_array_equal(again.system.positions, draw.system.positions)
+    # different keys, different samples
+    assert len(np.unique(eight.system.positions[:, 0, 0])) == 200
+
+
+# derivatives at fixed choices
+
+
+CONTINUOUS = {
+    "diameter": DIAMETER,
+    "volume_fraction": 0.2,
+    "ligand_mean": MEAN,
+    "ligand_sd": SD,
+    "kappa": KAPPA,
+    "aspect": 1.0,
+    "extra_below": EXTRA_BELOW,
+    "bond_length": BOND,
+    "extra_spacing": 0.26,
+}
+LENGTHS = ("diameter", "ligand_mean", "ligand_sd", "extra_below", "bond_length", "extra_spacing")
+
+
+@pytest.fixture(scope="module")
+def positions(eight):
+    """Positions of one sample as a function of `CONTINUOUS`, compiled with its derivatives."""
+
+    def place(parameters, choices):
+        parameters = dict(parameters)
+        container = dd.Cylinder(parameters.pop("aspect"))
+        return dd.NanocrystalPacking(8, container=container, **parameters).place(choices).positions
+
+    @jax.jit
+    def value(parameters, choices):
+        return place(parameters, choices)
+
+    @jax.jit
+    def derivatives(parameters, choices, cotangent):
+        function = lambda p: place(p, choices)
+        return jax.jacfwd(function)(parameters), jax.vjp(function, parameters)[1](cotangent)[0]
+
+    with jax.enable_x64(True):
+        choices = jax.tree.map(lambda leaf: leaf[3], eight.raw[0])
+        parameters = {name: jnp.asarray(value) for name, value in CONTINUOUS.items()}
+    return value, derivatives, parameters, choices
+
+
+def test_derivatives_by_each_parameter(eight, positions):
+    """Forward and reverse against central differences, of every dipole, masked ones too."""
+    value, derivatives, parameters, choices = positions
+    np.testing.assert_allclose(
+        value(parameters, choices), eight.system.positions[3], rtol=0, atol=1e-12
+    )
+    cotangent = np.random.default_rng(0).normal(size=eight.system.positions[3].shape)
+    forward, reverse = derivatives(parameters, choices, cotangent)
+    for name, at in parameters.items():
+        step = 1e-5 * float(at)
+        above, below = (
+            np.asarray(value(parameters | {name: at + sign * step}, choices)) for sign in (1, -1)
+        )
+        expected = (above - below) / (2 * step)
+        np.testing.assert_allclose(forward[name], expected, rtol=0, atol=1e-7)
+        np.testing.assert_allclose(reverse[name], np.sum(cotangent * forward[name]), atol=1e-10)
+        moves = name not in ("extra_below", "bond_length", "extra_spacing")
+        assert (np.max(abs(expected)) > 1e-3) == moves
+
+
+def test_all_lengths_scale_together(positions):
+    value, _, parameters, choices = positions
+    scaled = parameters | {name: 1.7 * parameters[name] for name in LENGTHS}
+    np.testing.assert_allclose(
+        value(scaled, choices), 1.7 * np.asarray(value(parameters, choices)), rtol=1e-10
+    )
+
+
+def test_choices_do_not_depend_on_the_unit_of_length(eight):
+    scaled = {name: 2 * CONTINUOUS[name] for name in LENGTHS}
+    batch = Batch(dd.NanocrystalPacking(n_crystals=8, **scaled), 200)
+    np.testing.assert_array_equal(batch.parent, eight.parent)
+    np.testing.assert_array_equal(batch.system.mask, eight.system.mask)
+    np.testing.assert_allclose(
+        batch.system.positions, 2 * eight.system.positions, rtol=0, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.6, 0.1), (4.0, 0.3)])
+def test_shells_too_thick_for_two_crystals_are_reported(mean, sd):
+    """The share of thin enough ones is lost in rounding: no sample, and no shell of 0 nm."""
+    with jax.enable_x64(False):
+        model = dd.NanocrystalPacking(n_crystals=2, ligand_mean=mean, ligand_sd=sd, max_starts=2)
+
+        def gap(key):
+            choices = model.choose(key)
+            centers = model.pack(choices.growth).centers
+            return jnp.linalg.norm(centers[1] - centers[0]) - 2.7, choices.complete
+
+        gaps, complete = jax.vmap(gap)(jax.random.split(jax.random.key(0), 20))
+    assert np.all(np.asarray(gaps)[np.asarray(complete)] > 1e-3)
+    assert not np.all(complete)
+
+
+def test_fisher_directions_at_a_large_concentration():
+    with jax.enable_x64(False):
+        found = fisher(jnp.array([0.0, 0.3]), jnp.array([0.0, 0.0, 1.0]), jnp.array(30.0))
+    np.testing.assert_allclose(jnp.linalg.norm(found), 1, rtol=1e-6)

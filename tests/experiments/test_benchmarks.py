@@ -1,0 +1,64 @@
+"""The benchmark of ensembles runs and agrees with its references; speed is no test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+BENCHMARKS = Path(__file__).parent.parent.parent / "experiments" / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """The module, with little time for each row."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import ensembles
+    import pairs
+
+    monkeypatch.setattr(pairs, "SECONDS", 0.01)
+    return ensembles
+
+
+@pytest.mark.float32
+def test_pair_sums_are_those_of_c(benchmark, capsys):
+    benchmark.main(["--parts", "pairs", "--quick"])
+    out = capsys.readouterr().out
+    if "no C compiler" in out:
+        pytest.skip("no C compiler with OpenMP")
+    rows = [line for line in out.splitlines() if "G pairs/s" in line]
+    assert len(rows) == 7, out
+    assert all(line.count("|") == 6 for line in rows)
+
+
+@pytest.mark.float32
+def test_a_wrong_pair_sum_is_told(benchmark):
+    import pairs
+    from c_reference import compile_pair_sum
+
+    kernel = compile_pair_sum()
+    if kernel is None:
+        pytest.skip("no C compiler with OpenMP")
+    systems = pairs.Systems.equal(20, 3)
+    expected = kernel(systems.for_c())
+    pairs.check(pairs.VALUE, 1.00005 * expected, systems, expected)
+    with pytest.raises(AssertionError, match="differs from C by 2"):
+        pairs.check(pairs.VALUE, 1.0002 * expected, systems, expected)
+
+
+def test_what_is_missing_is_left_out(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "compile_pair_sum", lambda: None)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    benchmark.main(["--parts", "pairs", "figure5", "accelerator", "--quick"])
+    out = capsys.readouterr().out
+    assert "no C compiler" in out
+    assert "numba is not installed" in out
+
+
+def test_help_runs_as_a_script():
+    script = BENCHMARKS / "ensembles.py"
+    done = subprocess.run(
+        [sys.executable, script, "--help"], check=True, capture_output=True, text=True
+    )
+    assert "--peak-tflops" in done.stdout

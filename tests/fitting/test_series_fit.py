@@ -1,0 +1,346 @@
+"""Fits against planted parameters, and what they say when the data cannot tell."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.stats
+
+import diffdip as dd
+from diffdip.fitting.parameters import ParameterSet
+
+
+NU = 9.45e9
+ANGLES = np.deg2rad(np.arange(0, 181, 10.0))
+
+
+measured = jax.jit(dd.resonance_field)
+measured_along = jax.jit(dd.resonance_field_along)
+
+
+def curve(A=0.0, B=0.0, C=0.0, angle=ANGLES, frequency=NU, g=2.0):
+    return np.asarray(measured(dd.AnisotropyFields(A, B, C), jnp.asarray(angle), frequency, g))
+
+
+def test_sample_one_is_recovered_without_a_start():
+    result = dd.fit_series(ANGLES, curve(0.1915, 0.2046, 0.02), frequency=NU)
+    assert result.converged
+    assert result.flags == ()
+    assert result.convention == "paper"
+    for name, value in {"A": 0.1915, "B": 0.2046, "C": 0.02}.items():
+        assert result.values[name] == pytest.approx(value, abs=1e-8)
+    assert result.rms < 1e-9
+    fine = np.linspace(0, np.pi, 7)
+    np.testing.assert_allclose(result.curve(fine), curve(0.1915, 0.2046, 0.02, fine), atol=1e-9)
+
+
+def test_conventions_differ_by_the_sign_of_the_fields():
+    field = curve(0.1, 0.05, 0.02)
+    paper = dd.fit_series(ANGLES, field, frequency=NU)
+    physical = dd.fit_series(ANGLES, field, frequency=NU, convention="physical")
+    for name in "ABC":
+        assert physical.values[name] == pytest.approx(-paper.values[name], abs=1e-9)
+    assert physical.convention == "physical"
+
+
+def test_agrees_with_scipy_in_values_and_covariance():
+    rng = np.random.default_rng(0)
+    sigma = rng.uniform(1e-3, 3e-3, ANGLES.shape)
+    field = curve(0.12, 0.06, -0.03) + sigma * rng.normal(size=ANGLES.shape)
+    result = dd.fit_series(ANGLES, field, sigma, frequency=NU)
+
+    values, covariance = scipy.optimize.curve_fit(
+        lambda _, *x: curve(*x),
+        ANGLES,
+        field,
+        p0=[0.1, 0.05, 0.0],
+        sigma=sigma,
+        absolute_sigma=True,
+    )
+    np.testing.assert_allclose([result.values[n] for n in "ABC"], values, atol=1e-7)
+    np.testing.assert_allclose(result.covariance, covariance, rtol=1e-3)
+    chi2 = float(np.sum(((field - curve(*values)) / sigma) ** 2))
+    assert result.chi2 == pytest.approx(chi2, rel=1e-6)
+    assert result.reduced_chi2 == pytest.approx(chi2 / (len(ANGLES) - 3), rel=1e-6)
+
+
+def test_profile_interval_is_where_chi2_has_risen_by_one_and_four():
+    rng = np.random.default_rng(1)
+    field = curve(0.1915, 0.2046, 0.0) + 2e-3 * rng.normal(size=ANGLES.shape)
+    result = dd.fit_series(ANGLES, field, 2e-3, frequency=NU)
+    for rise, label in ((1.0, "68"), (4.0, "95")):
+        for end in result.intervals["B"][label]:
+            fixed = {"A": dd.Free(), "B": end, "C": dd.Free()}
+            other = dd.fit_series(ANGLES, field, 2e-3, frequency=NU, parameters=fixed)
+            assert other.chi2 - result.chi2 == pytest.approx(rise, rel=2e-3)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_intervals_hold_the_truth_as_often_as_they_say(known):
+    """Series with 2 mT noise, |A|, |B| ≤ 250 mT, angles without a resonance left out."""
+    rng = np.random.default_rng(20260101)
+    count = 600 if known else 300
+    truth = rng.uniform(-0.25, 0.25, (count, 3)) * np.array([1, 1, 0.4])
+    clean = np.asarray(
+        jax.jit(
+            jax.vmap(lambda x: dd.resonance_field(dd.AnisotropyFields(*x), jnp.asarray(ANGLES), NU))
+        )(jnp.asarray(truth))
+    )
+    enough = np.sum(np.isfinite(clean), axis=1) >= 8
+    truth, clean = truth[enough], clean[enough]
+    assert len(truth) > 0.98 * count
+    noisy = clean + 2e-3 * rng.normal(size=clean.shape)
+    fits = dd.fit_many(ANGLES, noisy, 2e-3 if known else None, frequency=NU, intervals=True)
+    far = np.max(np.abs(fits.values - truth) / fits.standard_errors, axis=1) > 6
+    assert np.mean(far) <= 0.005
+    for level, coverage in enumerate((0.6827, 0.9545)):
+        inside = (truth > fits.lower[:, level]) & (truth < fits.upper[:, level])
+        # four standard deviations of a binomial share
+        allowed = 4 * np.sqrt(coverage * (1 - coverage) / len(truth))
+        assert np.all(np.abs(inside.mean(axis=0) - coverage) < allowed)
+
+
+def test_fit_many_is_fit_series_for_each():
+    rng = np.random.default_rng(2)
+    fields = np.stack([curve(0.1, 0.05), curve(-0.05, 0.1, 0.02)])
+    fields = fields + 1e-3 * rng.normal(size=fields.shape)
+    fields[1, 3] = np.nan
+    many = dd.fit_many(ANGLES, fields, frequency=NU, batch=1)
+    for i, field in enumerate(fields):
+        one = dd.fit_series(ANGLES, field, frequency=NU)
+        np.testing.assert_allclose(many.values[i], [one.values[n] for n in "ABC"], atol=1e-8)
+        np.testing.assert_allclose(many.covariance[i], one.covariance, rtol=1e-5)
+        assert many.rms[i] == pytest.approx(one.rms, rel=1e-6)
+        # without sigma and profiles the intervals are symmetric, by Student's law
+        for level, part in enumerate((0.6827, 0.9545)):
+            width = scipy.stats.t.ppf((1 + part) / 2, one.dof) * many.standard_errors[i]
+            np.testing.assert_allclose(many.upper[i, level] - many.values[i], width, rtol=1e-6)
+            np.testing.assert_allclose(many.values[i] - many.lower[i, level], width, rtol=1e-6)
+
+
+def unmeasured(series: dd.Series) -> dd.Series:
+    """All fields left out, for which nothing new is compiled."""
+    nothing = np.full(series.field.shape, np.nan)
+    return dd.Series(
+        series.angle, nothing, series.sigma, frequency=series.frequency, plane=series.plane
+    )
+
+
+def test_three_planes_give_all_of_the_tensor():
+    truth = {"A": 0.05, "B": -0.04, "C": 0.03, "Cxz": 0.02, "Cyz": -0.05}
+    energy = dd.FullTensorModel()({name: jnp.asarray(value) for name, value in truth.items()})
+    rng = np.random.default_rng(3)
+    series = [
+        dd.Series(
+            ANGLES,
+            np.asarray(measured_along(energy, dd.plane_directions(ANGLES, plane), NU))
+            + 5e-4 * rng.normal(size=ANGLES.shape),
+            frequency=NU,
+            plane=plane,
+        )
+        for plane in ("xy", "xz", "yz")
+    ]
+    result = dd.fit_joint(series, model=dd.FullTensorModel())
+    assert result.converged
+    for name, value in truth.items():
+        assert abs(result.values[name] - value) < 4 * result.standard_errors[name]
+        assert result.standard_errors[name] < 1e-3
+    # one plane alone cannot
+    alone = dd.fit_joint([series[0], *map(unmeasured, series[1:])], model=dd.FullTensorModel())
+    worst = max(alone.standard_errors[n] for n in ("Cxz", "Cyz"))
+    assert worst > 10 * max(result.standard_errors.values())
+
+
+def film(values):
+    plane = dd.UniaxialAnisotropy(values["Hu"], jnp.array([1.0, 1.0, 0.0]))
+    return dd.CubicAnisotropy(values["H1"]) + plane + dd.ThinFilm(values["Meff"])
+
+
+def test_cubic_and_uniaxial_film():
+    truth = {"H1": 0.05, "Hu": 0.01, "Meff": 0.8}
+    frequency = 20e9
+    angles = np.deg2rad(np.arange(0, 180, 15.0))
+    energy = film({name: jnp.asarray(value) for name, value in truth.items()})
+    field = np.asarray(measured(energy, jnp.asarray(angles), frequency))
+    field = field + 2e-4 * np.random.default_rng(4).normal(size=field.shape)
+    parameters = {"H1": dd.Free(), "Hu": dd.Free(), "Meff": dd.Free(0.0, 2.0)}
+    result = dd.fit_series(angles, field, frequency=frequency, parameters=parameters, model=film)
+    assert result.converged
+    for name, value in truth.items():
+        assert abs(result.values[name] - value) < 4 * result.standard_errors[name]
+    assert result.standard_errors["H1"] < 1e-3
+
+
+def test_two_frequencies_separate_g_from_a():
+    low, high = curve(0.02, 0.01, g=2.05), curve(0.02, 0.01, g=2.05, frequency=34e9)
+    series = [
+        dd.Series(ANGLES, low, np.full(ANGLES.shape, 1e-3), frequency=NU),
+        dd.Series(ANGLES, high, np.full(ANGLES.shape, 1e-3), frequency=34e9),
+    ]
+    both = dd.fit_joint(series, g=dd.Free())
+    assert both.values["g"] == pytest.approx(2.05, abs=1e-7)
+    assert not any("separable" in flag for flag in both.flags)
+    one = dd.fit_joint([series[0], unmeasured(series[1])], g=dd.Free())
+    assert any({"A", "g"} <= set(f.split()) and "separable" in f for f in one.flags), one.flags
+
+
+def test_offset_and_c_are_said_to_be_inseparable():
+    result = dd.fit_series(ANGLES, curve(0.1, 0.08), frequency=NU, offset=dd.Free())
+    assert any("C" in flag and "offset" in flag and "separable" in flag for flag in result.flags)
+    fixed = {"A": dd.Free(), "B": dd.Free(), "C": 0.0}
+    start = dd.Free(-np.pi / 4, np.pi / 4)
+    turned = curve(0.1, 0.08, angle=ANGLES - 0.3)
+    result = dd.fit_series(ANGLES, turned, frequency=NU, offset=start, parameters=fixed)
+    assert result.values["offset"] == pytest.approx(0.3, abs=1e-6)
+    assert result.flags == ()
+
+
+def test_flags_two_minima():
+    """With C = 0 and a free offset, (B, offset) and (−B, offset + 90°) are the same curve."""
+    fixed = {"A": dd.Free(), "B": dd.Free(), "C": 0.0}
+    offset = dd.Free(-np.pi / 2, np.pi / 2)
+    turned = curve(0.1, 0.08, angle=ANGLES - 0.3) + 1e-3 * np.cos(7 * ANGLES)
+    result = dd.fit_series(ANGLES, turned, frequency=NU, offset=offset, parameters=fixed)
+    assert any(flag.startswith("two minima") for flag in result.flags)
+
+
+def test_flags_points_without_resonance():
+    field = curve(0.24, 0.24).copy()
+    field[5:8] = 0.9  # lines that no A, B, C with the rest can have
+    held = {"A": 0.4, "B": dd.Free(0.39, 0.41), "C": 0.0}
+    result = dd.fit_series(ANGLES, field, frequency=NU, parameters=held)
+    assert any("points without resonance" in flag for flag in result.flags)
+    assert np.isnan(result.predicted).any()
+    assert np.isfinite(list(result.values.values())).all()
+
+
+def test_bounds_hold_and_are_named():
+    bounded = {"A": dd.Free(), "B": dd.Free(0.0, 0.1), "C": dd.Free()}
+    result = dd.fit_series(ANGLES, curve(0.1, 0.15), frequency=NU, parameters=bounded)
+    assert 0.0 <= result.values["B"] <= 0.1
+    assert any(flag.startswith("B is at its bound") for flag in result.flags)
+
+
+def test_tied_parameters_follow_their_rule():
+    tied = {"A": dd.Free(), "B": lambda p: 0.5 * p["A"], "C": 0.0}
+    result = dd.fit_series(ANGLES, curve(0.1, 0.05), frequency=NU, parameters=tied)
+    assert result.names == ("A",)
+    assert result.values["B"] == pytest.approx(0.05, abs=1e-8)
+
+
+def test_soft_l1_resists_outliers():
+    rng = np.random.default_rng(5)
+    field = curve(0.1, 0.05) + 1e-3 * rng.normal(size=ANGLES.shape)
+    field[[4, 11]] += 0.08
+    plain = dd.fit_series(ANGLES, field, frequency=NU)
+    robust = dd.fit_series(ANGLES, field, frequency=NU, loss="soft_l1")
+    assert abs(plain.values["A"] - 0.1) > 5e-3
+    assert abs(robust.values["A"] - 0.1) < 0.5 * abs(plain.values["A"] - 0.1)
+    assert abs(robust.values["A"] - 0.1) < 4 * robust.standard_errors["A"]
+    assert robust.converged
+    assert robust.flags == ()
+    # stationary point of the loss, by scipy
+    sigma = 1.4826 * np.median(np.abs(plain.residuals))
+    scipys = scipy.optimize.least_squares(
+        lambda x: (field - curve(*x)) / sigma, [0.1, 0.05, 0.0], loss="soft_l1", xtol=1e-12
+    )
+    np.testing.assert_allclose([robust.values[n] for n in "ABC"], scipys.x, atol=1e-6)
+
+
+def test_optax_route_with_squares_agrees_with_least_squares():
+    rng = np.random.default_rng(6)
+    field = curve(0.12, -0.08, 0.03) + 1e-3 * rng.normal(size=ANGLES.shape)
+    squares = dd.fit_series(ANGLES, field, frequency=NU)
+    descent = dd.fit_loss([dd.Series(ANGLES, field, frequency=NU)], lambda r: jnp.mean(r**2))
+    assert descent.converged
+    for name in "ABC":
+        assert descent.values[name] == pytest.approx(squares.values[name], abs=2e-6)
+    assert descent.loss == pytest.approx(squares.chi2 / len(ANGLES), rel=1e-4)
+
+
+@pytest.mark.float32
+def test_fits_run_in_double_precision_by_themselves():
+    assert not jax.config.jax_enable_x64
+    with jax.enable_x64(True):
+        field = curve(0.1915, 0.2046)
+    result = dd.fit_series(ANGLES, field, frequency=NU)
+    assert result.values["A"] == pytest.approx(0.1915, abs=1e-8)
+    assert not jax.config.jax_enable_x64
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"angle": ANGLES[:2], "field": [0.3, 0.3]}, "2 points are fewer than the 3 free"),
+        ({"frequency": -1.0}, "frequency must be positive"),
+        ({"sigma": 0.0}, "sigma must be positive"),
+        ({"angle": ANGLES[:-1]}, "of one length"),
+        ({"frequency": [NU, NU]}, "one number or one per angle"),
+        ({"loss": "cauchy"}, "unknown loss"),
+        ({"plane": "yx"}, "unknown plane"),
+        ({"convention": "si"}, "unknown convention"),
+        ({"parameters": {"A": 0.0, "B": 0.0, "C": 0.0}}, "no parameter is free"),
+        ({"model": film}, "needs `parameters`"),
+        ({"parameters": {"g": dd.Free()}}, "give g by its own argument"),
+        ({"parameters": {"c": 0.0}}, "unknown parameter 'c'"),
+        ({"model": dd.InPlaneModel(), "convention": "physical"}, "model is in the paper"),
+    ],
+)
+def test_bad_input_is_named(changes, message):
+    given = {"angle": ANGLES, "field": curve(), "sigma": None, "frequency": NU} | changes
+    with pytest.raises(ValueError, match=message):
+        dd.fit_series(**given)
+
+
+def test_bounds_must_be_ordered():
+    with pytest.raises(ValueError, match="lower < upper"):
+        dd.Free(1.0, 0.0)
+
+
+def test_parameters_not_named_stay_free():
+    result = dd.fit_series(ANGLES, curve(0.1, 0.05), frequency=NU, parameters={"B": dd.Free(0, 1)})
+    assert result.names == ("A", "B", "C")
+    assert result.values["A"] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_models_carry_the_convention():
+    field = curve(0.1, 0.05)
+    result = dd.fit_series(ANGLES, field, frequency=NU, model=dd.InPlaneModel("physical"))
+    assert result.convention == "physical"
+    assert result.values["A"] == pytest.approx(-0.1, abs=1e-7)
+    assert dd.fit_many(ANGLES, field, frequency=NU, convention="physical").convention == "physical"
+
+
+def test_no_false_alarm_for_ordinary_noise_and_an_alarm_for_a_wrong_sigma():
+    rng = np.random.default_rng(7)
+    for A, B, C in ((0.1, 0.05, 0.0), (-0.05, 0.12, 0.03), (0.19, 0.2, 0.0)):
+        field = curve(A, B, C) + 2e-3 * rng.normal(size=ANGLES.shape)
+        assert dd.fit_series(ANGLES, field, 2e-3, frequency=NU).flags == ()
+        wrong = dd.fit_series(ANGLES, field, 2e-4, frequency=NU)
+        assert any("times as large as sigma" in flag for flag in wrong.flags)
+
+
+def test_as_many_points_as_parameters_leave_the_errors_open():
+    angle = np.deg2rad([0.0, 50.0, 110.0])
+    result = dd.fit_series(angle, curve(0.1, 0.05, angle=angle), frequency=NU)
+    assert result.values["A"] == pytest.approx(0.1, abs=1e-6)
+    assert np.isnan(result.standard_errors["A"])
+    assert any("as many points" in flag for flag in result.flags)
+
+
+def test_branches_of_a_fit_hold_its_curve():
+    result = dd.fit_series(ANGLES, curve(0.1915, 0.2046), frequency=NU)
+    branches = result.branches(ANGLES)
+    np.testing.assert_allclose(branches.field[:, 0], result.curve(ANGLES), rtol=1e-12)
+
+
+def test_bounded_variables_are_inverse_to_each_other():
+    free = [dd.Free(), dd.Free(-1.0, 2.0), dd.Free(lower=0.5), dd.Free(upper=0.5)]
+    parameters = ParameterSet.of(dict(zip("abcd", free, strict=True)))
+    x = jnp.array([0.3, 1.7, 0.9, -2.0])
+    y = parameters.unbounded(x)
+    np.testing.assert_allclose(parameters.bounded(y), x, rtol=1e-12)
+    # far outside the bounds the variables stay finite
+    outside = parameters.unbounded(jnp.array([5.0, 3.0, 0.0, 1.0]))
+    assert np.all(np.isfinite(outside))

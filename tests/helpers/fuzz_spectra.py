@@ -1,0 +1,151 @@
+"""Damaged files of every kind: spectra or one `SpectrumError`, soon and in little memory.
+
+    python tests/fuzz_spectra.py [MUTATIONS] [SEED]
+
+prints for each kind how many of so many damaged files were refused, the slowest and the peak of
+memory in one of a hundred. Anything else that is raised ends the run with the bytes at fault, and
+so do more than `LONGEST` seconds (of the process) or `LARGEST` bytes for one file.
+"""
+
+import random
+import re
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from diffdip.io import SpectrumError, read_spectra
+from diffdip.spectra.lines import LineError
+from diffdip.spectra.positions import DEFINITIONS, line_positions
+from tests.helpers import spectra_files as files
+
+
+LONGEST = 2.0
+LARGEST = 20e6
+
+HUGE = [b"4294967295", b"99999999999999999999", b"-1", b"0", b"1e308", b"nan", b"2147483648"]
+PIECES = [
+    b"\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\n", b"\r", b"\t", b",", b";", b"<", b">",
+    b"&lol;", b"'", b'"', b"#", b"=", b"nan", b"1e999", b"-", b"\xef\xbb\xbf", b"<!--", b"]]>",
+    b'<!DOCTYPE a [<!ENTITY l "ha"><!ENTITY m "&l;&l;&l;&l;&l;&l;">]>',
+    b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>',
+    b"<a>" * 2000,
+]  # fmt: skip
+
+
+def mutated(random, data):
+    """The bytes with one to four faults, of which some are what an attacker would try."""
+    for _ in range(random.randint(1, 4)):
+        data = random.choice(FAULTS)(random, data)
+    return data
+
+
+def flip(random, data):
+    at = random.randrange(len(data)) if data else 0
+    return (
+        data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1 :] if data else b""
+    )
+
+
+def cut(random, data):
+    return data[: random.randint(0, len(data))]
+
+
+def insert(random, data):
+    at = random.randint(0, len(data))
+    return data[:at] + random.choice(PIECES) + data[at:]
+
+
+def remove(random, data):
+    at = random.randint(0, len(data))
+    return data[:at] + data[at + random.randint(1, 40) :]
+
+
+def repeat(random, data):
+    at = random.randint(0, len(data))
+    part = data[at : at + random.randint(1, 400)]
+    return data[:at] + part * random.randint(2, 20) + data[at:]
+
+
+def swap_number(random, data):
+    numbers = list(re.finditer(rb"\d+", data[:5000]))
+    if not numbers:
+        return flip(random, data)
+    number = random.choice(numbers)
+    return data[: number.start()] + random.choice(HUGE) + data[number.end() :]
+
+
+def huge_word(random, data):
+    """Four bytes of the head, where binary formats have their counts."""
+    at = 4 * random.randint(0, min(len(data), 600) // 4)
+    word = random.choice([b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00"])
+    return data[:at] + word + data[at + 4 :]
+
+
+FAULTS = [flip, flip, cut, insert, remove, repeat, swap_number, huge_word]
+
+
+def run(kind, count, seed, folder, traced=100):
+    """Read damaged files; what came of them, the longest time (s), the peak of memory (bytes)."""
+    target = files.KINDS[kind](folder)
+    sound = {path: path.read_bytes() for path in sorted(folder.iterdir())}
+    if target.is_file():  # what a file is read with, not what it was made from
+        sound = {p: data for p, data in sound.items() if p == target or p.stem == target.stem}
+    assert outcome(target, target, b"") == "read"  # and what is imported for it
+    draw = random.Random(seed)
+    outcomes, slowest, peak = Counter(), 0.0, 0
+    for i in range(count):
+        path = draw.choice(list(sound))
+        damaged = mutated(draw, sound[path])
+        path.write_bytes(damaged)
+        watched = i % traced == 0
+        if watched:
+            tracemalloc.start()
+        start = time.process_time()
+        outcomes[outcome(target, path, damaged, DEFINITIONS[i % len(DEFINITIONS)])] += 1
+        slowest = max(slowest, time.process_time() - start)
+        if watched:
+            peak = max(peak, tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert slowest < LONGEST, f"{path.name}: {slowest:.1f} s for {damaged[:3000]!r}"
+        assert peak < LARGEST, f"{path.name}: {peak / 1e6:.0f} MB for {damaged[:3000]!r}"
+        path.write_bytes(sound[path])
+    return outcomes, slowest, peak
+
+
+def outcome(target, path, damaged, definition="zero-crossing"):
+    """`refused`, `read`, or `read, no line`; `AssertionError` for what should not be."""
+    result, said = "read", ""
+    try:
+        spectra = read_spectra(target)
+        line_positions(spectra, definition, line="strongest")
+    except SpectrumError as error:
+        result, said = "refused", str(error)
+    except LineError as error:
+        result, said = "read, no line", str(error)
+    except Exception as error:
+        raise AssertionError(f"{path.name}: {error!r} from {damaged[:3000]!r}") from error
+    assert len(said.splitlines()) <= 1, repr(said)
+    if result != "refused":
+        assert spectra["signal"].dims == ("angle", "field")
+        assert np.isfinite(spectra["angle"]).all()
+    return result
+
+
+def main(count=10_000, seed=1):
+    for kind in files.KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            outcomes, slowest, peak = run(kind, int(count), int(seed), Path(folder))
+        told = ", ".join(f"{n} {name}" for name, n in sorted(outcomes.items()))
+        print(f"{kind}: {told}; slowest {slowest:.2f} s, memory {peak / 1e6:.1f} MB", flush=True)
+    import resource  # not on Windows
+
+    print(f"largest memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} kB")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,380 @@
+"""Durable runs: killed, damaged, shared among processes, exported; always the same bytes."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+import diffdip
+from diffdip import NanocrystalPacking, UniformCylinder, simulate
+from diffdip.cli import app
+from diffdip.ensembles import simulation as ensemble
+from diffdip.io import OutputError, run
+from diffdip.io.run import COLUMNS, Run, RunError, export_run, read_run, simulate_to
+
+
+COMMAND = (sys.executable, "-c", "from diffdip.cli import app; app()", "ensemble")
+OPTIONS = ("--model", "cylinder", "--dipoles", "20", "--samples", "3000", "--batch", "64")
+
+
+def plan_of(model, samples, seed=3, size=40):
+    return ensemble.BatchPlan.make(model, samples, seed, size, None)
+
+
+def contents(path):
+    """Every file of a store, by name."""
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
+def names(path):
+    """The names of its files alone, which a running process may move meanwhile."""
+    return [name for _, _, files in os.walk(path) for name in files]
+
+
+def start(out, *options):
+    return subprocess.Popen(
+        [*COMMAND, *OPTIONS, "--out", str(out), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    assert process.wait(timeout=120) == 0, process.stderr.read()
+    process.stderr.close()
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The run of OPTIONS, never interrupted, by a process of its own."""
+    path = tmp_path_factory.mktemp("whole") / "run.zarr"
+    finish(start(path))
+    return path
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A run of 100 samples in batches of 40, and its plan."""
+    plan = plan_of(UniformCylinder(n=12, density=2.0), 100)
+    simulate_to(tmp_path / "small.zarr", plan)
+    return tmp_path / "small.zarr", plan
+
+
+def test_holds_what_simulate_gives(small):
+    path, plan = small
+    expected = simulate(plan.model, 100, 3)
+    dataset = read_run(path)
+    assert dataset.attrs["complete"] == 100
+    for name, (column, factor, _) in COLUMNS.items():
+        np.testing.assert_array_equal(dataset[column].values, factor * getattr(expected, name))
+    assert np.ptp(dataset["B_mT"].values) > 1
+    settings = dataset.attrs
+    assert settings["model"]["type"] == "UniformCylinder"
+    assert settings["model"]["convention"] == "paper"
+    assert (settings["diffdip"], settings["seed"]) == (diffdip.__version__, 3)
+
+
+def test_xarray_reads_it_without_diffdip(small):
+    path, _ = small
+    with xr.open_zarr(path, consolidated=False) as dataset:
+        xr.testing.assert_equal(dataset.load(), read_run(path))
+
+
+def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
+    """SIGKILL at random moments of start-up, computing and writing; one batch lost at most."""
+    path = tmp_path / "run.zarr"
+    moments = random.Random(1)
+    for _ in range(10):
+        before = contents(path) if path.exists() else {}
+        process = start(path)
+        # half of the kills at any time, half while batches are written
+        wait = moments.uniform(0.3, 4.0)
+        writing = moments.random() < 0.5
+        known, began = len(before), time.monotonic()
+        while writing and process.poll() is None and time.monotonic() - began < 30:
+            if len(names(path)) > known + moments.randrange(1, 40):
+                break
+            time.sleep(0.01)
+        else:
+            time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+        if path.exists():
+            after = contents(path)
+            parts = {name for name in after if ".partial" in name}
+            assert {name: after[name] for name in before if name not in parts} == {
+                name: data for name, data in before.items() if ".partial" not in name
+            }
+            whole = after.keys() - parts
+            begun = {name.split("/c/")[1].split("/")[0] for name in whole if "/c/" in name}
+            complete = {
+                batch
+                for batch in begun
+                if all(run.chunk_path(path, name, batch).exists() for name in COLUMNS)
+            }
+            assert len(begun - complete) <= 1
+    finish(start(path))
+    expected = contents(finished)
+    assert {n: d for n, d in contents(path).items() if n in expected} == expected
+    assert len(expected) > 8 * 46
+
+
+def test_goes_on_and_recomputes_only_what_is_missing(small, monkeypatch):
+    path, plan = small
+    before = contents(path)
+    run.chunk_path(path, "starts", 1).unlink()
+    computed = []
+    original = ensemble.BatchPlan.run
+    monkeypatch.setattr(
+        ensemble.BatchPlan, "run", lambda self, todo: computed.append(todo) or original(self, todo)
+    )
+    heard = []
+    simulate_to(path, plan, advance=heard.append)
+    assert computed == [[1]]
+    assert heard == [60, 40]
+    assert contents(path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 4}, "seed = 3, not 4"),
+        ({"samples": 101}, "n_samples = 100, not 101"),
+        ({"size": 41}, "batch_size = 40, not 41"),
+        ({"model": lambda: UniformCylinder(12, 2.5)}, "model.density = 2.0, not 2.5"),
+        ({"model": lambda: UniformCylinder(12, 2.0, convention="physical")}, "convention = paper"),
+        ({"model": lambda: NanocrystalPacking(2)}, "UniformCylinder"),
+    ],
+)
+def test_other_parameters_are_refused(small, change, named):
+    path, plan = small
+    before = contents(path)
+    other = {"model": lambda: plan.model, "samples": 100, "seed": 3, "size": 40} | change
+    with pytest.raises(RunError) as error:
+        simulate_to(path, plan_of(**other | {"model": other["model"]()}))
+    assert named in str(error.value)
+    assert str(path) in str(error.value)
+    assert contents(path) == before
+
+
+@pytest.mark.parametrize("name", ["D", "B", "starts"])
+@pytest.mark.parametrize("harm", ["flip", "cut", "empty"])
+def test_a_damaged_chunk_is_named_and_the_rest_readable(small, name, harm):
+    path, plan = small
+    whole = read_run(path)
+    chunk = run.chunk_path(path, name, 1)
+    good = bytearray(chunk.read_bytes())
+    bad = bytearray(good)
+    bad[len(bad) // 2] ^= 4
+    chunk.write_bytes({"flip": bad, "cut": good[:-7], "empty": b""}[harm])
+    for read in (read_run, lambda path: Run(path, plan)):
+        with pytest.raises(RunError, match="samples 40 to 79") as error:
+            read(path)
+        assert str(chunk) in str(error.value)
+    rest = read_run(path, damaged="drop")
+    assert rest.attrs["complete"] == 60
+    assert np.all(np.isnan(rest["B_mT"].values[40:80]))
+    keep = np.r_[0:40, 80:100]
+    xr.testing.assert_equal(rest.isel(sample=keep), whole.isel(sample=keep))
+    # what the message says to do
+    chunk.unlink()
+    simulate_to(path, plan)
+    assert chunk.read_bytes() == bytes(good)
+
+
+def test_what_is_no_run_is_said(tmp_path):
+    (tmp_path / "file").write_text("no store")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other.zarr").mkdir()
+    (tmp_path / "other.zarr" / "zarr.json").write_text('{"attributes": {"model": 1}}')
+    for name in ("file", "folder", "other.zarr"):
+        with pytest.raises(RunError, match="not a run"):
+            read_run(tmp_path / name)
+    with pytest.raises(RunError, match="no such run"):
+        read_run(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("batch_size", 0, "batch_size = 0, expected a whole number above 0"),
+        ("batch_size", "x", "batch_size = x, expected a whole number above 0"),
+        ("n_samples", 2.5, "n_samples = 2.5, expected a whole number above 0"),
+        ("dtype", "complex64", "dtype = complex64, expected float32 or 64"),
+        ("n_samples", 200, "does not describe an array of 200 samples in batches of 40"),
+    ],
+)
+def test_settings_that_no_run_has_are_said(small, name, value, said):
+    path, _ = small
+    settings = json.loads((path / "zarr.json").read_text())
+    settings["attributes"][name] = value
+    (path / "zarr.json").write_text(json.dumps(settings))
+    with pytest.raises(RunError, match=r"zarr\.json: ") as error:
+        read_run(path)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"shape": "abc"}'])
+def test_a_damaged_description_of_an_array_is_said(small, damage):
+    path, _ = small
+    (path / "A_mT" / "zarr.json").write_bytes(damage)
+    with pytest.raises(RunError, match=r"A_mT.zarr.json: does not describe an array of 100"):
+        read_run(path)
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(finished, tmp_path):
+    path = tmp_path / "run.zarr"
+    options = ("--model", "cylinder", "--dipoles", "20", "--samples", "900", "--batch", "450")
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1600, 1600)); "
+    command = [*COMMAND, *options, "--out", str(path)]
+    limited = [command[0], "-c", small + command[2], *command[3:]]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert "cannot be written" in line
+    assert str(path) in line
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    part = read_run(finished).isel(sample=slice(900))
+    np.testing.assert_array_equal(read_run(path)["A_mT"].values, part["A_mT"].values)
+
+
+def test_two_runs_at_once_make_the_bytes_of_one(finished, tmp_path):
+    """Neither knows of the other."""
+    path = tmp_path / "run.zarr"
+    both = [start(path), start(path)]
+    for process in both:
+        finish(process)
+    assert contents(path) == contents(finished)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_runs_make_one_store(small, monkeypatch):
+    """Both find none; the one that comes too late with its own goes on with that of the other."""
+    path, plan = small
+    rename = os.rename
+
+    def too_late(part, target):
+        shutil.copytree(path, target)
+        rename(part, target)
+
+    monkeypatch.setattr(os, "rename", too_late)
+    late = path.parent / "late.zarr"
+    assert Run(late, plan).missing() == []
+    assert contents(late) == contents(path)
+    with pytest.raises(RunError, match="seed = 3, not 4"):
+        Run(path.parent / "other.zarr", plan_of(plan.model, 100, seed=4))
+    assert not list(path.parent.glob(".*"))
+
+
+def free_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_processes_make_the_bytes_of_one(finished, tmp_path, count):
+    """With three, one is killed while it works and started again."""
+    path = tmp_path / "run.zarr"
+    port = free_port()
+    options = ("--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process-id")
+    group = [start(path, *options, str(index)) for index in range(count)]
+    if count == 3:
+        while not run.chunk_path(path, "starts", 2).exists():
+            assert group[2].poll() is None, group[2].stderr.read()
+            time.sleep(0.01)
+        group[2].kill()
+        group[2].wait()
+        group[2].stderr.close()
+        group[2] = start(path, *options, "2")
+    for process in group:
+        finish(process)
+    expected = contents(finished)
+    assert {n: d for n, d in contents(path).items() if n in expected} == expected
+
+
+def test_the_first_process_does_what_a_lost_one_left(tmp_path, monkeypatch):
+    plan = plan_of(UniformCylinder(n=12, density=2.0), 100)
+    simulate_to(tmp_path / "whole.zarr", plan)
+    monkeypatch.setattr(run, "PATIENCE", 0.2)
+    simulate_to(tmp_path / "shared.zarr", plan, process=0, processes=2)
+    assert contents(tmp_path / "shared.zarr") == contents(tmp_path / "whole.zarr")
+
+
+def test_export(small, tmp_path):
+    path, _ = small
+    dataset = read_run(path)
+    export_run(path, tmp_path / "run.csv")
+    lines = (tmp_path / "run.csv").read_text().splitlines()
+    assert json.loads(lines[0].removeprefix("# "))["seed"] == 3
+    rows = list(csv.DictReader(lines[1:]))
+    assert len(rows) == 100
+    for name in ("A_mT", "n_dipoles", "closest_nm"):
+        exact = dataset[name].values
+        np.testing.assert_allclose([float(row[name]) for row in rows], exact, rtol=1e-6)
+    Dxy = [float(row["Dxy"]) for row in rows]
+    np.testing.assert_allclose(Dxy, dataset["D"].values[:, 0, 1], rtol=1e-6)
+    export_run(path, tmp_path / "run.nc")
+    with xr.open_dataset(tmp_path / "run.nc", engine="scipy") as read:
+        xr.testing.assert_equal(read.load(), dataset)
+        assert json.loads(read.attrs["settings"])["model"]["n"] == 12
+    with pytest.raises(OutputError, match=r"\.csv or \.nc"):
+        export_run(path, tmp_path / "run.txt")
+
+
+def test_the_command(tmp_path):
+    out = tmp_path / "run.zarr"
+    arguments = ("--model", "sphere", "--dipoles", 12, "--samples", 50, "--float64", "--out", out)
+    done = invoke("ensemble", *arguments)
+    assert done.exit_code == 0, done.output
+    dataset = read_run(out)
+    assert dataset["B_mT"].dtype == np.float64
+    assert f"{np.median(np.abs(dataset['B_mT'].values)):.4g}" in done.stdout
+    assert "50 samples of UniformSphere, paper convention, seed 0" in done.stdout
+    done = invoke("export", out, tmp_path / "run.csv")
+    assert done.exit_code == 0
+    assert (tmp_path / "run.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--volume-fraction", 0.9), "0.9"),
+        (("--diameter-nm", -1), "--diameter-nm -1.0"),
+        (("--kappa", "nan"), "--kappa nan"),
+        (("--model", "box", "--dipoles", 1), "--dipoles 1"),
+        (("--process-id", 1), "--coordinator"),
+        (("--coordinator", "localhost:1"), "--processes"),
+    ],
+)
+def test_bad_options_cost_one_line(tmp_path, arguments, words):
+    done = invoke("ensemble", *arguments, "--out", tmp_path / "run.zarr")
+    assert done.exit_code == 2
+    [line] = done.stderr.splitlines()
+    assert words in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_of_nothing(tmp_path):
+    done = invoke("export", tmp_path / "run.zarr", tmp_path / "run.csv")
+    assert done.exit_code == 2
+    assert "no such run" in done.stderr
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,51 @@
+"""Damaged files of every kind: 200 each here, and 10 000 by `python tests/fuzz_spectra.py`."""
+
+import time
+
+import pytest
+
+from diffdip.io import sources
+from tests.helpers import fuzz_spectra, spectra_files as files
+
+
+@pytest.mark.parametrize("kind", files.KINDS)
+def test_damaged_files_are_refused_in_words(tmp_path, kind):
+    outcomes, _, _ = fuzz_spectra.run(kind, 200, 2, tmp_path, traced=20)
+    assert outcomes["refused"] > 60
+    assert outcomes["read"] > 5  # else it is the wrong files that are damaged
+
+
+def test_another_exception_is_told(tmp_path, monkeypatch):
+    def fail(path):
+        raise KeyError("MwFreq")
+
+    monkeypatch.setattr(sources, "read_magnettech", fail)
+    with pytest.raises(AssertionError, match=r"KeyError\('MwFreq'\)"):
+        fuzz_spectra.run("magnettech", 5, 1, tmp_path)
+
+
+def test_the_memory_of_a_reader_is_seen(tmp_path, monkeypatch):
+    read = sources.read_text
+
+    def wasteful(path):
+        assert len(bytes(30_000_000)) > 0
+        return read(path)
+
+    monkeypatch.setattr(sources, "read_text", wasteful)
+    with pytest.raises(AssertionError, match=r"matrix.*: 3\d MB for"):
+        fuzz_spectra.run("matrix", 3, 1, tmp_path, traced=1)
+
+
+def test_a_slow_reader_is_seen(tmp_path, monkeypatch):
+    read = sources.read_text
+
+    def slow(path):
+        until = time.process_time() + 0.2
+        while time.process_time() < until:
+            pass
+        return read(path)
+
+    monkeypatch.setattr(sources, "read_text", slow)
+    monkeypatch.setattr(fuzz_spectra, "LONGEST", 0.1)
+    with pytest.raises(AssertionError, match=r"matrix.*: 0\.\d s for"):
+        fuzz_spectra.run("matrix", 3, 1, tmp_path)
