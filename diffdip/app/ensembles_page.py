@@ -19,6 +19,7 @@ from ..ensembles.models import (
     UniformSphere,
 )
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
+from ..foundation.flags import Flag
 from ..io.run import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run
 from ..report.ensemble_figures import figure_ensemble
 from ..report.figures import figure_bytes
@@ -224,5 +225,6 @@ def _show(drawing: Drawing, asked: Asked) -> None:
         frame.table(("(mT)", *QUANTILE_HEADS), quantile_rows(dataset))
     st.caption(frame.as_text(told))
     if unplaced:
-        frame.doubts([f"{unplaced} samples could not be placed and are empty"])
+        message = f"{unplaced} samples could not be placed. Their rows are empty."
+        frame.doubts([Flag("unplaced-samples", message)])
     frame.download("Table of the samples", lambda: {"run.csv": drawing.table()}, "run.csv")

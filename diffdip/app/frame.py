@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from ..foundation.flags import Flag
 from ..foundation.version import __version__
 from .downloads import zip_bytes
 
@@ -51,10 +52,10 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     st.table(pd.DataFrame(cells, columns=list(heads)).set_index(heads[0]))
 
 
-def doubts(sentences: Sequence[str]) -> None:
-    """What is doubtful, a warning each."""
-    for sentence in sentences:
-        st.warning(as_text(sentence), icon=":material/warning:")
+def doubts(flags: Sequence[Flag]) -> None:
+    """The doubts about a result, a warning each."""
+    for flag in flags:
+        st.warning(as_text(flag.message), icon=":material/warning:")
 
 
 def download(label: str, files: Callable[[], Mapping[str, bytes]], name: str) -> None:

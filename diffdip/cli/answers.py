@@ -371,7 +371,7 @@ def _print_inference(shown: "Console", found: "Inference") -> None:
         f"chi2 = {found.chi2:.3g}, {found.dof:.3g} degrees of freedom, p = {found.p_value:.2g}"
     )
     for note in found.notes:
-        shown.print(escape(note), soft_wrap=True)
+        shown.print(escape(note.message), soft_wrap=True)
 
 
 def _title(settings: Mapping) -> str:

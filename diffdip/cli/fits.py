@@ -269,6 +269,6 @@ def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
         table.add_section()
     shown.print(table)
     for document in documents:
-        for sentence in [*document["flags"], *document["warnings"]]:
-            shown.print(f"{escape(document['sample'])}: {escape(sentence)}", soft_wrap=True)
+        for flag in [*document["flags"], *document["warnings"]]:
+            shown.print(f"{escape(document['sample'])}: {escape(flag['message'])}", soft_wrap=True)
     print_paths(shown, written)

@@ -137,8 +137,8 @@ def positions(
     shown = console()
     shown.print(summary(spectra), markup=False, soft_wrap=True)
     shown.print(extent(found), markup=False)
-    for sentence in found.warnings:
-        shown.print(sentence, markup=False, soft_wrap=True)
+    for flag in found.warnings:
+        shown.print(flag.message, markup=False, soft_wrap=True)
     shown.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from ..dipoles.dipole_system import DipoleSummary
+from ..foundation.errors import InputError
 from ..foundation.progress import progress_bar
 from .models import AbstractModel
 
@@ -120,7 +121,7 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed {seed}: expected 0 to {2**32 - 1}")
 
 
-class NothingPlacedError(ValueError):
+class NothingPlacedError(InputError):
     """No sample of a model could be placed."""
 
 

@@ -1,8 +1,9 @@
-"""What is doubtful about a fit, in sentences."""
+"""Doubts about a fit."""
 
 import numpy as np
 from scipy.special import gammaincc
 
+from ..foundation.flags import Flag
 from .least_squares import Estimates
 from .parameters import ParameterSet, is_offset
 from .problem import FullTensorModel
@@ -20,42 +21,69 @@ def diagnose(
     predicted: np.ndarray,
     dof: int,
     reduced_chi2: float | None,
-) -> tuple[str, ...]:
-    """Sentences about a fit that did not converge, is not unique, or leaves parameters open."""
-    flags = []
+) -> tuple[Flag, ...]:
+    """Flags of a fit that did not converge, is not unique, or leaves parameters open."""
+    flags: list[Flag] = []
     names = parameters.free
     if not found.converged:
-        flags.append("not converged: the optimizer ran out of steps")
+        flags.append(Flag("not-converged", "The fit did not converge: it ran out of steps."))
     if np.isfinite(found.rival_chi2):
         minimum = float(found.chi2)
         excess = (float(found.rival_chi2) - minimum) / float(found.variance)
         if excess < 4 and found.separation > 1e-6:
             other = ", ".join(shown(n, v) for n, v in zip(names, found.rival, strict=True))
-            flags.append(f"two minima of like χ²: {other} is only {max(excess, 0):.1f} worse")
+            flags.append(
+                Flag(
+                    "several-minima",
+                    f"A second minimum is almost as good: {other} has a χ² only "
+                    f"{max(excess, 0):.1f} higher.",
+                )
+            )
     undetermined = [n for n, s in zip(names, found.sensitivity, strict=True) if s == 0]
-    flags += [f"{name} is undetermined: the data do not depend on it" for name in undetermined]
+    flags += [
+        Flag("undetermined", f"{name} is not determined: the data do not depend on it.")
+        for name in undetermined
+    ]
     groups = _inseparable(names, correlation, undetermined)
-    flags += [f"{' and '.join(group)} are not separable by these data" for group in groups]
+    flags += [
+        Flag("degenerate", f"{' and '.join(group)} cannot be separated with these data.")
+        for group in groups
+    ]
     missing = int(np.sum(np.isfinite(measured) & ~np.isfinite(predicted)))
     if missing:
         flags.append(
-            f"points without resonance: the model has none at {missing} measured angles, which "
-            "spoils the errors"
+            Flag(
+                "no-resonance",
+                f"The fitted model has no resonance at {missing} measured angles. The errors are "
+                "not reliable.",
+            )
         )
     if reduced_chi2 is not None and gammaincc(dof / 2, reduced_chi2 * dof / 2) < 1e-3:
         flags.append(
-            f"residuals are {reduced_chi2**0.5:.1f} times as large as sigma says: either the model "
-            "or sigma is wrong"
+            Flag(
+                "misfit",
+                f"The residuals are {reduced_chi2**0.5:.1f} times larger than sigma. Either the "
+                "model or sigma is wrong.",
+            )
         )
     for name, x, low, high in zip(names, found.x, parameters.lower, parameters.upper, strict=True):
         width = high - low if np.isfinite(high - low) else 0.1
         for bound in (low, high):
             if np.isfinite(bound) and abs(x - bound) < 1e-3 * width:
                 flags.append(
-                    f"{name} is at its bound {shown(name, bound)}: its error is not meaningful"
+                    Flag(
+                        "at-bound",
+                        f"{name} is at its bound ({shown(name, float(bound))}): its error means "
+                        "nothing.",
+                    )
                 )
     if dof == 0:
-        flags.append("as many points as free parameters: the errors are not meaningful")
+        flags.append(
+            Flag(
+                "no-degrees-of-freedom",
+                "There are as many points as free parameters: the errors mean nothing.",
+            )
+        )
     return tuple(flags)
 
 

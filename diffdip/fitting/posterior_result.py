@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.special import stdtrit
 from scipy.stats import norm, rankdata
 
+from ..foundation.flags import Flag
 from .diagnosis import shown
 from .least_squares import LEVELS
 from .series_fit import FitResult
@@ -37,8 +38,8 @@ class Posterior:
     `minima` (k, p) are the minima of χ² that were found, the best first, and `shares` the part of
     the draws nearest to each. `width_ratio` is the 68 % interval over that of the fit's standard
     error (Student's law where sigma is unknown), `shift` median − fitted value in standard errors:
-    1 and 0 where the posterior is Gaussian. `flags` are sentences about what is doubtful,
-    empty if nothing is; `settings` say how to draw the same again.
+    1 and 0 where the posterior is Gaussian. `flags` are the doubts about it,
+    empty if there are none; `settings` say how to draw the same again.
     """
 
     names: tuple[str, ...]
@@ -58,7 +59,7 @@ class Posterior:
     width_ratio: dict[str, float]
     shift: dict[str, float]
     fit: FitResult
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     convention: str
     settings: dict[str, Any]
 
@@ -178,21 +179,32 @@ def _normal_scores(draws: np.ndarray) -> np.ndarray:
     return norm.ppf((rankdata(draws).reshape(draws.shape) - 0.375) / (draws.size + 0.25))
 
 
-def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[str]:
-    """Sentences about draws that may not be trusted, or that say something unusual."""
+def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag]:
+    """Flags of draws that cannot be trusted, or that say something unusual."""
     if not np.all(np.isfinite(found.samples)):
-        return ["no draws: the model has no resonance at some measured angle, wherever it starts"]
-    flags = []
+        return [
+            Flag(
+                "no-resonance",
+                "There are no draws: from every start the model has no resonance at some measured "
+                "angle.",
+            )
+        ]
+    flags: list[Flag] = []
     apart = [f"{n} ({r:.3f})" for n, r in found.r_hat.items() if not r < CONVERGED]
     if apart:
-        flags.append(f"the chains do not agree: R-hat of {', '.join(apart)}; draw more samples")
+        message = f"The chains do not agree: R-hat of {', '.join(apart)}. Draw more samples."
+        flags.append(Flag("chains-disagree", message))
     least = min([*found.ess_bulk.values(), *found.ess_tail.values()])
     if least < ENOUGH:
-        flags.append(f"only {least:.0f} effective samples: draw more")
+        message = f"There are only {least:.0f} effective samples. Draw more."
+        flags.append(Flag("few-effective-samples", message))
     if found.divergences:
         flags.append(
-            f"{found.divergences} divergent transitions: the posterior ends or bends sharply where "
-            "a measured angle loses its resonance"
+            Flag(
+                "divergences",
+                f"The sampler diverged {found.divergences} times: the posterior ends or bends "
+                "sharply where a measured angle loses its resonance.",
+            )
         )
     shared = [
         f"{', '.join(shown(n, v) for n, v in zip(found.fit.names, x, strict=True))} ({share:.0%})"
@@ -200,14 +212,19 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[str]
         if share > 0.01
     ]
     if len(shared) > 1:
-        flags.append(f"several minima share the posterior: {'; '.join(shared)}")
+        message = f"Several minima share the posterior: {'; '.join(shared)}."
+        flags.append(Flag("several-minima", message))
     for i, name in enumerate(found.fit.names):
         margin = 0.01 * (upper[i] - lower[i])
         for bound in (lower[i], upper[i]):
             if np.mean(np.abs(found.draws(name) - bound) < margin) > 0.01:
-                flags.append(f"{name} reaches its bound, {shown(name, bound)}: the prior matters")
+                message = f"{name} reaches its bound ({shown(name, bound)}): the prior matters."
+                flags.append(Flag("at-bound", message))
     flags += [
-        f"{name} is not Gaussian: its interval is {ratio:.2f} times as wide as that of the fit"
+        Flag(
+            "not-gaussian",
+            f"{name} is not Gaussian: its interval is {ratio:.2f} times as wide as the fit's.",
+        )
         for name, ratio in found.width_ratio.items()
         if not 1 / UNLIKE < ratio < UNLIKE
     ]
@@ -216,6 +233,10 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[str]
     if both and abs(np.mean(np.exp(2j * found.phase()))) < OPEN:
         most = 1e3 * np.quantile(found.amplitude(), 0.95)
         flags.append(
-            f"the phase is open: the amplitude is less than {most:.1f} mT (95 %), and may be 0"
+            Flag(
+                "open-phase",
+                f"The phase is not determined: the amplitude is below {most:.1f} mT (95 %) and may "
+                "be 0.",
+            )
         )
-    return flags + [flag for flag in found.fit.flags if flag.startswith("residuals are")]
+    return flags + [flag for flag in found.fit.flags if flag.code == "misfit"]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..foundation.convention import Convention
+from ..foundation.flags import Flag
 from ..foundation.units import Numbers
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.fields import Branches, Plane, resonance_branches, resonance_field
@@ -30,7 +31,7 @@ class FitResult:
     sigma and for a robust loss, whose `chi2` is Σ 2 (√(1 + r²) − 1). Residuals are field −
     predicted, NaN where the model has no resonance (in `chi2`, not in `rms`, such a point counts
     with its whole field); series follow one another.
-    `flags` are sentences about what is doubtful, empty if nothing is.
+    `flags` are the doubts about it, empty if there are none.
     """
 
     names: tuple[str, ...]
@@ -47,7 +48,7 @@ class FitResult:
     residuals: np.ndarray
     predicted: np.ndarray
     converged: bool
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     convention: str
     loss: str
     series: tuple[Series, ...]

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ..foundation.convention import Convention, as_convention
+from ..foundation.flags import Flag
 from ..foundation.units import angle_text
 from ..resonance.energy_terms import AnisotropyFields
 from ..resonance.fields import resonance_field
@@ -63,8 +64,8 @@ class SpectraFit:
     (a,) the full width at half maximum, `amplitude` (a,) the height of the absorption, whose
     derivative the signal is (signal times tesla; NaN without resonance), `rms` (a,) that of the
     residuals and `noise` (a,) the standard deviation of the noise in units of the signal,
-    `residuals` those of each spectrum in the order of the field. `flags` are sentences on what is
-    doubtful.
+    `residuals` those of each spectrum in the order of the field. `flags` are the
+    doubts about it.
     """
 
     names: tuple[str, ...]
@@ -84,11 +85,14 @@ class SpectraFit:
     baseline: int | None
 
     @property
-    def flags(self) -> tuple[str, ...]:
-        """Sentences on what is doubtful, none if nothing is."""
-        sentences = [] if self.converged else ["the fit of all spectra did not converge"]
+    def flags(self) -> tuple[Flag, ...]:
+        """Doubts about the fit, empty if there are none."""
+        flags: list[Flag] = []
+        if not self.converged:
+            flags.append(Flag("not-converged", "The fit of all spectra did not converge."))
         if count := int(np.isnan(self.field).sum()):
-            sentences.append(f"the model has no resonance at {count} of {len(self.field)} angles")
+            message = f"The model has no resonance at {count} of {len(self.field)} angles."
+            flags.append(Flag("no-resonance", message))
         # what is far below the line is rounding, of spectra without noise
         height = np.max(np.abs(np.nan_to_num(self.amplitude)) / self.width)
         known = (self.rms > MISFIT * self.noise) & (self.rms > ROUNDING * height)
@@ -96,13 +100,16 @@ class SpectraFit:
             noise = np.maximum(self.noise, ROUNDING * height)
             worst = int(np.argmax(np.where(known, self.rms / noise, 0.0)))
             where = angle_text(np.degrees(self.angle[worst]))
-            sentences.append(
-                f"residuals are larger than the noise at {known.sum()} of {len(known)} angles, "
-                f"{self.rms[worst] / noise[worst]:.3g} times at {where}°: the shape, its one "
-                "phase, its width or the baseline is another, and errors are too small, or the "
-                "noise is slower than was seen"
+            flags.append(
+                Flag(
+                    "misfit",
+                    f"The residuals are larger than the noise at {known.sum()} of {len(known)} "
+                    f"angles, {self.rms[worst] / noise[worst]:.3g} times at {where}°. The errors "
+                    "are too small if the line shape, phase, width or baseline is wrong; slow "
+                    "noise has the same effect.",
+                )
             )
-        return tuple(sentences)
+        return tuple(flags)
 
 
 class _Sweeps(eqx.Module):

@@ -5,11 +5,11 @@
 'goniometer'
 """
 
+from ..foundation.errors import InputError as InputError
 from .answers import (
     inference_files as inference_files,
     sensitivity_files as sensitivity_files,
 )
-from .columns import InputError as InputError
 from .results import (
     OutputError as OutputError,
     curve_files as curve_files,

@@ -143,7 +143,7 @@ def inference_files(
         "chi2": found.chi2,
         "dof": found.dof,
         "p_value": found.p_value,
-        "notes": list(found.notes),
+        "notes": [note.document() for note in found.notes],
     }
     cells = [list(row.values()) for row in rows]
     return {

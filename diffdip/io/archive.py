@@ -8,7 +8,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from .columns import InputError, shown
+from ..foundation.errors import InputError
+from .columns import shown
 from .sources import MAX_FILES
 from .sweep import MAX_BYTES
 

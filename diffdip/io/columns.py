@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..foundation.errors import InputError
+from ..foundation.flags import Flag
 from ..foundation.units import HERTZ_PER, TESLA_PER
 
 
@@ -103,10 +105,6 @@ _HEADER_UNIT = re.compile(r"(?P<name>.*?)\s*(?:[(\[{<](?P<inside>[^)\]}>]*)[)\]}
 _SEPARATOR = re.compile(r"[_\s/,.:-]+(?:in[_\s]+)?")
 
 
-class InputError(ValueError):
-    """A file that cannot be used. The message is one line: file, place, value, remedy."""
-
-
 class TableError(InputError):
     """A table that cannot be used. The message is one line: file, row, column, value, remedy."""
 
@@ -123,15 +121,15 @@ class Column:
 
 def find_columns(
     where: str, cells: list[str], names: Mapping[str, str] = SERIES_NAMES
-) -> tuple[list[Column], list[str]]:
-    """The columns in use, and a warning for each other one; `where` names file and row."""
+) -> tuple[list[Column], list[Flag]]:
+    """The columns in use, and a flag for each other one; `where` names file and row."""
     columns: list[Column] = []
     warnings = []
     for index, header in enumerate(cells):
         quantity, unit = _meaning(header[:200], names)
         if quantity is None:
             if header:
-                warnings.append(f"column {shown(header)} is not used")
+                warnings.append(Flag("unused-column", f"Column {shown(header)} is not used."))
             continue
         place = f"{where}, column {shown(header)}"
         for other in columns:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..foundation.flags import Flag
+
 
 if TYPE_CHECKING:
     from ..fitting.series_fit import FitResult
@@ -70,7 +72,7 @@ def spectra_fit_document(result: "SpectraFit") -> dict[str, Any]:
             "covariance": np.outer(factors, factors) * result.covariance,
             "width_mT": {"min": 1e3 * result.width.min(), "max": 1e3 * result.width.max()},
             "converged": result.converged,
-            "flags": list(result.flags),
+            "flags": [flag.document() for flag in result.flags],
         }
     )
 
@@ -96,7 +98,7 @@ def fit_document(
     result: "FitResult",
     sample: str,
     source: str = "",
-    warnings: Sequence[str] = (),
+    warnings: Sequence[Flag] = (),
     comments: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A fit as a JSON-ready dictionary, in mT, degrees and GHz; NaN and infinity become None.
@@ -140,8 +142,8 @@ def fit_document(
             "reduced_chi2": result.reduced_chi2,
             "rms_mT": 1e3 * result.rms,
             "converged": bool(result.converged),
-            "flags": list(result.flags),
-            "warnings": list(warnings),
+            "flags": [flag.document() for flag in result.flags],
+            "warnings": [flag.document() for flag in warnings],
         }
     )
 
@@ -244,8 +246,8 @@ def curve_grid(angle: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, round((high - low) / CURVE_STEP_DEG) + 1)
 
 
-def residual_warnings(result: "FitResult") -> list[str]:
-    """Sentences on outliers: residuals beyond 5 robust standard deviations (1.4826 · MAD).
+def residual_warnings(result: "FitResult") -> list[Flag]:
+    """Flags of outliers: residuals beyond 5 robust standard deviations (1.4826 · MAD).
 
     With errors the residuals are taken in units of theirs. At least 6 residuals are needed.
     """
@@ -264,8 +266,12 @@ def residual_warnings(result: "FitResult") -> list[str]:
         return []
     score = np.where(known, np.abs(weighted - centre) / scale, 0)
     return [
-        f"outlier at {np.degrees(angles[i]):.4g}°: {1e3 * residuals[i]:+.3g} mT from the fit, "
-        f"{score[i]:.0f} robust standard deviations"
+        Flag(
+            "outlier",
+            f"The point at {np.degrees(angles[i]):.4g}° is an outlier: "
+            f"{1e3 * residuals[i]:+.3g} mT from the fit, {score[i]:.0f} robust standard "
+            "deviations.",
+        )
         for i in np.flatnonzero(score > OUTLIER)
     ]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..foundation.errors import InputError
 from .angles import angle_in_name
 from .bes3t import is_bes3t, read_bes3t
-from .columns import InputError
 from .esp import is_esp, read_esp
 from .magnettech import is_magnettech, read_magnettech
 from .spectra_netcdf import is_netcdf, read_netcdf

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .columns import ACCEPTED, InputError
+from ..foundation.errors import InputError
+from .columns import ACCEPTED
 from .text import read_regular
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..foundation.flags import Flag
 from ..foundation.units import MU_B, PLANCK
 from .angles import near_full_turn
 from .columns import (
@@ -43,7 +44,7 @@ class Sample:
     """One angular series as read: SI units, float64 arrays of shape (n,).
 
     `angle` in radians, `field` in tesla, `sigma` (standard errors of the field) in tesla or None,
-    `frequency` in Hz, `source` the file, `warnings` plain sentences for a person, `comments` what
+    `frequency` in Hz, `source` the file, `warnings` notes and doubts, `comments` what
     the file says behind `#`, such as how `diffdip positions` found the fields.
     """
 
@@ -53,7 +54,7 @@ class Sample:
     sigma: np.ndarray | None
     frequency: np.ndarray
     source: Path
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Flag, ...] = ()
     comments: tuple[str, ...] = ()
 
 
@@ -83,7 +84,7 @@ class _Content:
     """What a table says: the rows of each sample, warnings on its columns, and its comments."""
 
     rows: dict[str, _Rows]
-    warnings: list[str]
+    warnings: list[Flag]
     comments: list[str]
 
 
@@ -287,32 +288,39 @@ def _sample(
     )
 
 
-def _near_full_turn(angle: np.ndarray, lines: list[int]) -> tuple[np.ndarray, list[str]]:
+def _near_full_turn(angle: np.ndarray, lines: list[int]) -> tuple[np.ndarray, list[Flag]]:
     """Angles just below 360° in a sweep over half a turn: a goniometer's reading of zero."""
     high = near_full_turn(np.degrees(angle))
     if not high.any():
         return angle, []
     shown = [
-        f"angle {np.degrees(angle[i]):.6g}° in row {lines[i]} is read as "
-        f"{np.degrees(angle[i]) - 360:.2g}°, the same direction"
+        Flag(
+            "angle-read-as-negative",
+            f"The angle {np.degrees(angle[i]):.6g}° in row {lines[i]} is read as "
+            f"{np.degrees(angle[i]) - 360:.2g}°, the same direction.",
+        )
         for i in np.flatnonzero(high)
     ]
     return np.where(high, angle - 2 * np.pi, angle), shown
 
 
-def _stalled(fields: np.ndarray, lines: list[int]) -> list[str]:
+def _stalled(fields: np.ndarray, lines: list[int]) -> list[Flag]:
     starts = np.flatnonzero(np.concatenate([[True], np.diff(fields) != 0]))
     ends = np.append(starts[1:], len(fields))
     return [
-        f"rows {lines[start]} to {lines[end - 1]} have the same field, "
-        f"{1e3 * fields[start]:.6g} mT: a line fit that stalled?"
+        Flag(
+            "repeated-field",
+            f"Rows {lines[start]} to {lines[end - 1]} have the same field, "
+            f"{1e3 * fields[start]:.6g} mT. Did a line fit get stuck?",
+        )
         for start, end in zip(starts, ends, strict=True)
         if end - start >= STALLED
     ]
 
 
-def _implausible(fields: np.ndarray, frequency: np.ndarray) -> list[str]:
+def _implausible(fields: np.ndarray, frequency: np.ndarray) -> list[Flag]:
     effective = float(np.median(PLANCK * frequency / (MU_B * fields)))
     if 0.3 < effective < 15:
         return []
-    return [f"the fields would mean g = {effective:.3g}: check the units of field and frequency"]
+    message = f"The fields mean g = {effective:.3g}. Check the units of field and frequency."
+    return [Flag("implausible-g", message)]

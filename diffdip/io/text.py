@@ -6,7 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from .columns import InputError, TableError, shown
+from ..foundation.errors import InputError
+from .columns import TableError, shown
 
 
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)

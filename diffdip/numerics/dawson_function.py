@@ -46,5 +46,5 @@ def _expansion() -> tuple[float, np.ndarray]:
     points = 2 * TERMS
     t = scale * np.tan(np.arange(1 - points, points) * np.pi / points / 2)
     values = np.concatenate([[0.0], np.exp(-(t**2)) * (scale**2 + t**2)])
-    transform = np.fft.fft(np.fft.fftshift(values)).real / (2 * points)
+    transform = np.real(np.fft.fft(np.fft.fftshift(values))) / (2 * points)
     return scale, transform[1 : TERMS + 1][::-1].copy()

@@ -10,6 +10,7 @@ import numpy as np
 from ..fitting.series_fit import FitResult, fit_series
 from ..fitting.spectra_fit import SpectraFit, fit_spectra
 from ..foundation.convention import as_convention
+from ..foundation.flags import Flag
 from ..io.results import fit_document, residual_warnings
 from ..resonance.fields import larmor_field
 from ..spectra.lines import LineError
@@ -36,7 +37,7 @@ class Analysis:
     """Spectra, the line positions in them, and the fit of A, B, C to these.
 
     `document` is the fit as `diffdip.io.fit_document` gives it, in mT, degrees and GHz;
-    `warnings` in it are of all steps. `choices` are those that were used. `by_definition` has the
+    `warnings` are those of all steps. `choices` are those that were used. `by_definition` has the
     fit to positions by each definition, the chosen one first, or in words why there is none;
     `direct` is the fit to all samples, if it was asked for.
     """
@@ -45,6 +46,7 @@ class Analysis:
     positions: LinePositions
     fit: FitResult
     document: dict[str, Any]
+    warnings: tuple[Flag, ...]
     choices: Choices
     by_definition: Mapping[str, FitResult | str]
     direct: SpectraFit | None = None
@@ -55,9 +57,9 @@ class Analysis:
         return str(self.document["sample"])
 
     @property
-    def doubts(self) -> list[str]:
-        """All that is doubtful, in sentences: flags of the fit, and warnings."""
-        return [*self.document["flags"], *self.document["warnings"]]
+    def doubts(self) -> list[Flag]:
+        """All doubts: the flags of the fit, and the warnings of all steps."""
+        return [*self.fit.flags, *self.warnings]
 
     @property
     def instrument(self) -> dict[str, str]:
@@ -98,18 +100,18 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     by_definition, apart = _by_definition(timed, choices, result)
     direct, against = _direct(timed, choices, positions, result)
     attributes = spectra.attrs
-    warnings = [
+    warnings = (
         *_notes(spectra, choices),
         *positions.warnings,
         *_limits(result, positions, factor),
         *apart,
         *residual_warnings(result),
         *against,
-    ]
+    )
     name = str(attributes.get("title") or "sample")
     source = str(attributes.get("source", ""))
     document = fit_document(result, name, source, warnings)
-    return Analysis(spectra, positions, result, document, choices, by_definition, direct)
+    return Analysis(spectra, positions, result, document, warnings, choices, by_definition, direct)
 
 
 def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
@@ -126,7 +128,7 @@ def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
 
 def _direct(
     spectra: "xr.Dataset", choices: Choices, positions: LinePositions, chosen: FitResult
-) -> tuple[SpectraFit | None, list[str]]:
+) -> tuple[SpectraFit | None, list[Flag]]:
     """The fit of all spectra, if there is to be one, and what is doubtful about it."""
     if choices.direct is None:
         return None, []
@@ -141,21 +143,22 @@ def _direct(
         )
     except LineError as error:
         raise LineError(f"direct = {choices.direct}: {error}") from None
-    told = [f"all spectra at once: {flag}" for flag in found.flags]
+    told = [Flag(flag.code, f"All spectra at once: {flag}") for flag in found.flags]
     distance, name = max((_apart(name, chosen, found), name) for name in chosen.names)
     if distance > APART:
-        told.append(
-            f"{name} is {1e3 * chosen.values[name]:.4g} mT from positions and "
-            f"{1e3 * found.values[name]:.4g} mT from all spectra at once, {distance:.0f} standard "
-            "errors apart"
+        message = (
+            f"{name} is {1e3 * chosen.values[name]:.4g} mT from positions but "
+            f"{1e3 * found.values[name]:.4g} mT from all spectra at once: they differ by "
+            f"{distance:.0f} standard errors."
         )
+        told.append(Flag("direct-fit-differs", message))
     return found, told
 
 
 def _by_definition(
     spectra: "xr.Dataset", choices: Choices, chosen: FitResult
-) -> tuple[dict[str, FitResult | str], list[str]]:
-    """The fit by each definition or why there is none, and a sentence where they are apart."""
+) -> tuple[dict[str, FitResult | str], list[Flag]]:
+    """The fit by each definition or why there is none, and a flag where they differ."""
     found: dict[str, FitResult | str] = {choices.definition: chosen}
     apart: list[tuple[float, str, str, float]] = []
     for definition in DEFINITIONS:
@@ -177,11 +180,12 @@ def _by_definition(
     distance, name, definition, value = max(apart, default=(0.0, "", "", 0.0))
     if distance <= APART:
         return found, []
-    return found, [
-        f"{name} differs between definitions of a position: {1e3 * chosen.values[name]:.4g} mT by "
-        f"{choices.definition}, {1e3 * value:.4g} mT by {definition}, {distance:.0f} standard "
-        "errors apart"
-    ]
+    message = (
+        f"{name} depends on the definition of a position: {1e3 * chosen.values[name]:.4g} mT with "
+        f"{choices.definition}, {1e3 * value:.4g} mT with {definition}, a difference of "
+        f"{distance:.0f} standard errors."
+    )
+    return found, [Flag("definitions-differ", message)]
 
 
 def _apart(name: str, one: FitResult, other: FitResult | SpectraFit) -> float:
@@ -213,23 +217,25 @@ def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, floa
     return fit(factor * positions.errors), factor
 
 
-def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[str]:
-    """Sentences on what the errors of A, B, C do not hold, or hold only by being multiplied."""
-    sentences = []
+def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[Flag]:
+    """Flags where the errors of A, B, C are too small, or were multiplied."""
+    flags: list[Flag] = []
     if factor > 1:
-        sentences.append(
-            f"residuals are {factor:.3g} times what the noise explains, by the model or by the "
-            "field's scale: all errors are multiplied by that"
+        message = (
+            f"The residuals are {factor:.3g} times larger than the noise. All errors were "
+            "multiplied by this factor. Likely causes: the model, or the field calibration."
         )
+        flags.append(Flag("scaled-errors", message))
     g, larmor = result.values["g"], larmor_of(positions, result.values["g"])
     A = result.values["A"]
     other = g * larmor / (larmor + as_convention(result.convention).sign * 0.75 * A)
     if abs(other / g - 1) < ALIKE_IN_G:
-        sentences.append(
-            f"A = {1e3 * A:.3g} mT with g = {g:.6g} fixed is none with g = {other:.6g}: one plane "
-            "does not tell them apart"
+        message = (
+            f"A and g cannot be separated in one plane: A = {1e3 * A:.3g} mT at g = {g:.6g} fits "
+            f"exactly as well as A = 0 at g = {other:.6g}."
         )
-    return sentences
+        flags.append(Flag("g-or-A", message))
+    return flags
 
 
 def larmor_of(positions: LinePositions, g: float) -> float:
@@ -253,18 +259,21 @@ def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Da
     return spectra.assign_coords(frequency=("angle", filled, spectra["frequency"].attrs))
 
 
-def _notes(spectra: "xr.Dataset", choices: Choices) -> list[str]:
-    """Sentences on what was read otherwise than it stands in the files, or not at all."""
+def _notes(spectra: "xr.Dataset", choices: Choices) -> list[Flag]:
+    """Flags for what was left out, or read differently from what the files state."""
     attributes = spectra.attrs
-    notes = [f"left out {line}" for line in str(attributes.get("skipped", "")).splitlines()]
+    skipped = str(attributes.get("skipped", "")).splitlines()
+    notes = [Flag("file-skipped", f"Left out: {line}.") for line in skipped]
     if "angles" in attributes:
-        notes.append(f"angles: {attributes['angles']}")
+        notes.append(Flag("angle-read-as-negative", f"Angles: {attributes['angles']}."))
     stated = ~np.isnan(np.asarray(spectra["frequency"].values, float))
     if choices.frequency_GHz is not None and stated.any():
         where = "all angles" if stated.all() else _listed(spectra["angle"].values[stated])
-        notes.append(
-            f"frequency_GHz = {choices.frequency_GHz:g} is not used for {where}: the files state it"
+        message = (
+            f"The frequency {choices.frequency_GHz:g} GHz is not used at {where}: the files state "
+            "their own."
         )
+        notes.append(Flag("setting-unused", message))
     return notes
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..io.columns import InputError
+from ..foundation.errors import InputError
 from ..io.text import read_regular
 from ..spectra.line_shapes import SHAPES
 from ..spectra.positions import DEFINITIONS

@@ -213,7 +213,7 @@ def direct_sentence(direct: Mapping[str, Any]) -> str:
 def _doubts(analysis: "Analysis") -> str:
     if not analysis.doubts:
         return "<p>Nothing doubtful was found.</p>"
-    return f'<ul class="doubts">{_each("li", analysis.doubts)}</ul>'
+    return f'<ul class="doubts">{_each("li", [flag.message for flag in analysis.doubts])}</ul>'
 
 
 def assumptions(analysis: "Analysis") -> list[tuple[str, str]]:

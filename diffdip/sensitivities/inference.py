@@ -11,6 +11,7 @@ from scipy.stats import chi2
 
 from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import NothingPlacedError, describe
+from ..foundation.flags import Flag
 from ..foundation.progress import progress_bar
 from ..foundation.units import Numbers, as_float
 from .observables import Magnitude
@@ -84,7 +85,7 @@ class Inference:
     that cannot be told to a factor of e. `covariance` is its inverse, after the information
     that each parameter is within a factor of e⁵ or so. `chi2` with `dof` (no whole number: what is
     compared overlaps) and `p_value` judge whether the model can explain the samples at all;
-    `model` is the model with the values found; `notes` say in words what is doubtful.
+    `model` is the model with the values found; `notes` are the doubts about it.
     """
 
     parameters: tuple[Inferred, ...]
@@ -94,7 +95,7 @@ class Inference:
     dof: float
     p_value: float
     model: AbstractModel
-    notes: tuple[str, ...]
+    notes: tuple[Flag, ...]
     settings: Mapping[str, Any]
 
 
@@ -421,11 +422,12 @@ def _notes(
     alike: np.ndarray,
     p_value: float,
     moved: np.ndarray,
-) -> tuple[str, ...]:
-    notes = []
+) -> tuple[Flag, ...]:
+    notes: list[Flag] = []
     for row in rows:
         if not row.identifiable:
-            notes.append(f"{row.name} is not identifiable from these samples")
+            message = f"{row.name} cannot be determined from these samples."
+            notes.append(Flag("undetermined", message))
     for direction in weak.T:
         parts = [
             f"{row.name}^{power:.2g}"
@@ -433,14 +435,18 @@ def _notes(
             if abs(power) > 0.1
         ]
         if len(parts) > 1:
-            notes.append(f"{' · '.join(parts)} cannot be told: one makes up for the other")
+            message = f"The product {' · '.join(parts)} is not determined: its factors compensate."
+            notes.append(Flag("degenerate", message))
     for i, j in zip(*np.nonzero(alike), strict=True):
-        notes.append(
-            f"{rows[i].name} and {rows[j].name} nearly make up for each other: "
-            "fix one of them to tell the other"
+        message = (
+            f"{rows[i].name} and {rows[j].name} nearly compensate each other. Fix one of them to "
+            "determine the other."
         )
+        notes.append(Flag("degenerate", message))
     if p_value < 0.01:
-        notes.append(f"no values of these parameters explain the samples (p = {p_value:.1g})")
+        message = f"No values of these parameters explain the samples (p = {p_value:.1g})."
+        notes.append(Flag("explains-nothing", message))
     if np.any(np.abs(moved) >= FARTHEST):
-        notes.append("the search left the range of a factor of 150 about its start")
+        message = "The search ended more than a factor of 150 from its start."
+        notes.append(Flag("not-converged", message))
     return tuple(notes)

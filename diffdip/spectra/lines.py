@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..foundation.errors import InputError
 from .noise import Noise, noise_of
 
 
@@ -31,7 +32,7 @@ OUTER = 0.1
 LEAST_SAMPLES = 8
 
 
-class LineError(ValueError):
+class LineError(InputError):
     """A spectrum without the line that was asked for. The message is one line and says why."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..foundation.flags import Flag
 from .line_reading import crossing, midpoint
 from .line_shapes import FIT_WIDTH, SHAPES, fit_line
 from .lines import LEAST_SAMPLES, LineError, Lines, Preparation, find_lines, neighbours
@@ -51,7 +52,7 @@ class LinePositions:
 
     `angle` in radians; `field`, `sigma` (standard errors) and `width` in tesla; `frequency` in Hz,
     NaN where the spectra do not state it. `settings` says what a position is and how the signal
-    was prepared, `warnings` are sentences for a person. Made for
+    was prepared, `warnings` are the doubts about it. Made for
     `fit_series(p.angle, p.field, p.sigma, frequency=p.frequency)`.
     """
 
@@ -61,7 +62,7 @@ class LinePositions:
     width: np.ndarray
     frequency: np.ndarray
     settings: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Flag, ...] = ()
 
     @property
     def errors(self) -> np.ndarray | None:
@@ -207,15 +208,17 @@ def _check_near(
         )
 
 
-def _broad(definition: str, found: list[Position]) -> tuple[str, ...]:
-    """A sentence on lines that reach zero field and are not placed by their shape."""
+def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
+    """A flag for lines that reach zero field and are not placed by their shape."""
     wide = [one for one in found if one.width > BROAD * abs(one.position)]
     if definition in SHAPES or not wide:
         return ()
-    return (
-        f"{len(wide)} of {len(found)} lines reach zero field, one at {wide[0].position:.1f} mT of "
-        f"{wide[0].width:.1f} mT: their {definition} is off, take a line shape such as lorentzian",
+    message = (
+        f"{len(wide)} of {len(found)} lines reach zero field (one at {wide[0].position:.1f} mT is "
+        f"{wide[0].width:.1f} mT wide). Their {definition} is shifted: use a line shape such as "
+        "lorentzian."
     )
+    return (Flag("broad-line", message),)
 
 
 def choose(lines: Lines, line: str | None = None, near: float | None = None) -> int:
@@ -245,19 +248,20 @@ def each_sweep(spectra: "xr.Dataset") -> list[tuple[np.ndarray, np.ndarray]]:
     return [(f[~np.isnan(f)], s[~np.isnan(f)]) for f, s in zip(field, signal, strict=True)]
 
 
-def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[str, ...]:
-    """A sentence on steps from angle to angle that are large beside the line's width."""
+def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
+    """A flag for steps from angle to angle that are large beside the line's width."""
     at = np.array([one.position for one in found])
     width = np.array([one.width for one in found])
     far = np.flatnonzero(np.abs(np.diff(at)) > LEAP * np.maximum(width[1:], width[:-1]))
     if not len(far):
         return ()
     i = far[0]
-    return (
-        f"from {angles[i]:g}° to {angles[i + 1]:g}° the line moves from {at[i]:.2f} to "
-        f"{at[i + 1]:.2f} mT, more than {LEAP:g} widths, and so at {len(far)} of {len(found) - 1} "
-        "steps: other lines?",
+    message = (
+        f"Between {angles[i]:g}° and {angles[i + 1]:g}° the line moves from {at[i]:.2f} to "
+        f"{at[i + 1]:.2f} mT, more than {LEAP:g} widths ({len(far)} of {len(found) - 1} steps are "
+        "that large). Is it the same line?"
     )
+    return (Flag("line-jump", message),)
 
 
 def _read_off(lines: Lines, index: int, definition: str, preparation: Preparation) -> Position:

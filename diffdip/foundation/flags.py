@@ -1,0 +1,71 @@
+"""A doubt about a result, as data: a code for programs and a sentence for people."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+CODES: Final = {
+    "angle-read-as-negative": "An angle just below 360° was read as a small negative one.",
+    "at-bound": "A fitted parameter lies at its bound.",
+    "broad-line": "A line is so broad that it reaches zero field.",
+    "chains-disagree": "The chains of a posterior do not agree.",
+    "definitions-differ": "A, B or C depends on the definition of a line position.",
+    "degenerate": "Two or more parameters cannot be separated by the data.",
+    "direct-fit-differs": "The fit of positions and the fit of all spectra disagree.",
+    "divergences": "The sampler of a posterior diverged.",
+    "explains-nothing": "No values of the free parameters explain the samples.",
+    "few-effective-samples": "The draws of a posterior are too few for its quantiles.",
+    "file-skipped": "A file could not be read and was left out.",
+    "g-or-A": "A fitted A may be an error of g.",
+    "implausible-g": "The fields mean a g-factor that no sample has.",
+    "line-jump": "The line moves far between neighbouring angles.",
+    "misfit": "The residuals are larger than the errors explain.",
+    "no-degrees-of-freedom": "There are as many points as free parameters.",
+    "no-resonance": "The model has no resonance at a measured angle.",
+    "not-converged": "The search stopped before it reached a minimum.",
+    "not-gaussian": "An interval differs from the one of a normal law.",
+    "open-phase": "The phase of the anisotropy is not determined.",
+    "outlier": "A point lies far from the fit.",
+    "repeated-field": "Neighbouring rows have the same field.",
+    "scaled-errors": "The errors were multiplied by a factor that the residuals demand.",
+    "several-minima": "Two or more minima describe the data about equally well.",
+    "setting-unused": "A setting was not needed, because the files state the value.",
+    "undetermined": "The data do not determine a parameter.",
+    "unplaced-samples": "Some samples of an ensemble could not be placed.",
+    "unused-column": "A column of a table is not used.",
+}
+"""Every code with its meaning."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A doubt about a result, or a note on how its input was read.
+
+    Args:
+        code: One of `CODES`. Programs and tests look at this.
+        message: One sentence for a person, which may change between versions.
+
+    Raises:
+        ValueError: For a code that is not in `CODES`.
+
+    >>> print(Flag("at-bound", "g is at its upper bound, 2.1: its error means nothing."))
+    g is at its upper bound, 2.1: its error means nothing.
+    """
+
+    code: str
+    message: str
+
+    def __post_init__(self):
+        if self.code not in CODES:
+            raise ValueError(f"unknown code {self.code!r}")
+
+    def __str__(self) -> str:
+        return self.message
+
+    def document(self) -> dict[str, str]:
+        """For JSON.
+
+        >>> Flag("outlier", "One point is far off.").document()
+        {'code': 'outlier', 'message': 'One point is far off.'}
+        """
+        return {"code": self.code, "message": self.message}
