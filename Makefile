@@ -1,15 +1,19 @@
-# `make reproduce` and `make test` do all the set-up themselves, in a virtual environment here.
+# Each command sets up everything it needs in a virtual environment here.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: reproduce test check
+.PHONY: reproduce test test-fast check
 
 reproduce: $(VENV)/installed
 	$(BIN)/diffdip reproduce --quick --out out
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST)
+
+test-fast: $(VENV)/installed
+	$(PYTEST) -m "not slow" tests
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check

@@ -1,0 +1,28 @@
+"""Memory of the tests: compiled programs are dropped between modules once they take too much."""
+
+import gc
+from pathlib import Path
+
+import jax
+
+
+LIMIT = 1.2 * 2**30
+"""Bytes of memory beyond which a worker drops what JAX has compiled. Below it programs are kept,
+because several modules share them."""
+
+
+def pytest_runtest_teardown(item, nextitem):
+    if nextitem is not None and nextitem.path == item.path:
+        return
+    if resident_bytes() > LIMIT:
+        jax.clear_caches()
+        gc.collect()
+
+
+def resident_bytes() -> float:
+    """Memory of this process, or infinity on systems that do not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return float("inf")
+    return pages * 4096.0
