@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import FIELD_UNIT, MAGNETIZATION_UNIT, MOMENT_SPIN_HALF, as_float
+from ..foundation.units import FIELD_UNIT, MAGNETIZATION_UNIT, MOMENT_SPIN_HALF
 from ..resonance.energy_terms import AnisotropyFields, TensorAnisotropy
 from .pair_sums import pair_differences, pair_sum, pair_sum_and_closest
 from .tensor_projection import symmetric

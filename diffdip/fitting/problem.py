@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dipoles.tensor_projection import symmetric
+from ..foundation.arrays import Numbers
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import MU_B, PLANCK, Numbers
+from ..foundation.units import MU_B, PLANCK
 from ..resonance.energy_terms import AbstractEnergy, AnisotropyFields, TensorAnisotropy
 from ..resonance.fields import (
     PLANES,

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.flags import Flag
-from ..foundation.units import Numbers
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.fields import Branches, Plane, resonance_branches, resonance_field
 from .diagnosis import diagnose

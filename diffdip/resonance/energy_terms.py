@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import as_float
 
 
 class AbstractEnergy(eqx.Module):

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
 
-from ..foundation.units import MU_B, PLANCK, as_float
+from ..foundation.arrays import as_float
+from ..foundation.units import MU_B, PLANCK
 from ..numerics.implicit_roots import implicit_root, newton_step, solve_small
 from .energy_terms import AbstractEnergy, AnisotropyFields, energy_derivatives, quadratic_form
 from .field_of_magnetization import FieldTerms, PlanarFields, Vector2, field_terms, turned

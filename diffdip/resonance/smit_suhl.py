@@ -8,7 +8,7 @@ both together.
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
-from ..foundation.units import as_float
+from ..foundation.arrays import as_float
 from .energy_terms import AnisotropyFields
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
-from ..foundation.units import as_float
+from ..foundation.arrays import as_float
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.fields import Plane, resonance_field
 from .line_shapes import columns
