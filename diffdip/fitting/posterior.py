@@ -24,7 +24,7 @@ from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.progress import progress_bar
 from ..foundation.units import MU_B, PLANCK
-from ..resonance.fields import Plane
+from ..resonance.planes import Plane
 from .parameters import Parameter, is_offset
 from .posterior_density import Modes, Target, prepare
 from .posterior_result import Draws, Posterior as Posterior, posterior_of

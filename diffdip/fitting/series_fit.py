@@ -12,8 +12,10 @@ import numpy as np
 from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.flags import Flag
+from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.fields import Branches, Plane, resonance_branches, resonance_field
+from ..resonance.fields import resonance_branches, resonance_field
+from ..resonance.planes import Plane
 from .diagnosis import diagnose
 from .least_squares import LEVELS, Data, Estimates
 from .parameters import Parameter

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float
 
 from .energy_terms import AbstractEnergy
 from .field_of_magnetization import FieldTerms, field_terms
-from .tensor_solver import Candidates
+from .resonance_polynomials import Candidates
 
 
 SUBDIVISIONS = 3
