@@ -1,11 +1,10 @@
 """All resonances at one direction of the field, and the rule that picks the measured one.
 
-The rule is the same everywhere. The measured resonance has its magnetization in the global
-minimum of the energy (`stable`). If several have, it is the one at the highest field, where M is
-best saturated: as the anisotropy vanishes this branch joins w0. Where it ends, Hres
-jumps to the next stable branch. An upward sweep meets the branches at lower fields first;
-`resonance_branches` shows them. At an angle without a stable resonance nothing is measured: the
-field is NaN, with zero gradient.
+The rule is the same everywhere: of the resonances with M in the global minimum of the energy
+(`stable`), the one at the highest field is the measured one. There M is best saturated, and as the
+anisotropy vanishes the field tends to w0. Where this branch ends, Hres jumps to the next stable
+one. An upward sweep meets the branches at lower fields first; `resonance_branches` shows them. At
+an angle without a stable resonance the measured field is NaN, with zero gradient.
 """
 
 import equinox as eqx

@@ -83,6 +83,7 @@ class GeneralSolver:
         polish = jax.vmap(self._polished, in_axes=(0, None, None))
         u, field, converged, stable = polish(starts, direction, larmor)
         exists &= converged
+        # two starts that ended on one root agree to half of the digits at least
         same = jnp.sum((u[:, None] - u) ** 2, axis=-1) < 1e2 * jnp.finfo(u.dtype).eps
         exists &= ~jnp.any(jnp.tril(same, -1) & exists, axis=-1)
         return _Roots(jnp.where(exists[:, None], u, direction), field, exists, stable)

@@ -16,7 +16,7 @@ StabilityTest = Callable[[Array, Array, Array, Array, Array], Array]
 """(u, Hres, h∥ = H·u, ĥ, w0) → whether no direction of M has a lower energy than u."""
 
 DESCENT_STEPS = 5
-"""Newton steps from the lowest vertex of the mesh, which is within 4° or so of a minimum."""
+"""Newton steps from the lowest vertex of the mesh, whose vertices are 8° apart."""
 
 
 def tolerance(like: Array) -> Any:
