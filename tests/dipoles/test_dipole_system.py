@@ -10,6 +10,7 @@ import scipy.constants
 from hypothesis import given, strategies as st
 
 from diffdip import DipoleSystem, resonance_field
+from diffdip.foundation.errors import InputError
 
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -301,6 +302,13 @@ def test_float32_keeps_a_close_pair_in_a_large_sample():
         assert reference.dtype == jnp.float64
     assert_close(single.tensor(), np.asarray(reference), 1e-5)
     np.testing.assert_allclose(single.energy_density(u), energy, rtol=1e-5)
+
+
+def test_no_dipole_at_all_is_refused():
+    with pytest.raises(InputError) as caught:
+        DipoleSystem(np.zeros((0, 3)), 1.0)
+    assert caught.value.what == "positions"
+    assert caught.value.given.shape == (0, 3)
 
 
 def test_single_dipole_has_no_anisotropy():
