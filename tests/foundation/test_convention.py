@@ -15,14 +15,13 @@ from diffdip import (
 )
 from diffdip.foundation.convention import CONVENTIONS, as_convention
 from diffdip.foundation.errors import InputError
+from tests.helpers.random_dipoles import jittered_dipoles
 
 
 def random_system(seed, convention, count=7):
-    """Dipoles of unequal moments, none closer than 0.4 nm (a jittered lattice)."""
-    rng = np.random.default_rng(seed)
-    sites = np.stack(np.unravel_index(rng.permutation(27)[:count], (3, 3, 3)), axis=-1)
-    positions = sites + rng.uniform(-0.3, 0.3, (count, 3))
-    return DipoleSystem(positions, 27.0, rng.uniform(0.5, 3.0, count), convention=convention)
+    """Dipoles of unequal moments."""
+    positions, moments = jittered_dipoles(seed, count, side=3)
+    return DipoleSystem(positions, 27.0, moments, convention=convention)
 
 
 def test_conventions_by_name():

@@ -1,4 +1,4 @@
-"""Real roots of polynomials with known roots, and against numpy's companion matrix."""
+"""Real roots of polynomials with known roots, and compared with numpy's companion matrix."""
 
 from functools import partial
 from itertools import pairwise
