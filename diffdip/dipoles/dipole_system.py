@@ -158,8 +158,8 @@ class DipoleSystem(eqx.Module):
     def summary(self) -> DipoleSummary:
         """Tensor, anisotropy fields and closest distance in one pass over the pairs.
 
-        It is meant for statistics and has no derivatives; those of `tensor` and
-        `anisotropy_fields` exist.
+        For statistics: it has no derivatives. Differentiate `tensor` and `anisotropy_fields`
+        instead.
         """
         sums, closest = pair_sum_and_closest(self.positions, self.moments, self.mask)
         D = self._tensor(sums)

@@ -201,7 +201,7 @@ class _Ring:
         return finite_or_nan(traceless(jnp.sum(sums, axis=1)))
 
     def _closest_in_row(self) -> Array:
-        """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf where none has a moment."""
+        """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf if no pair has moments."""
         x, y, z, moment = self.sites
         weight = jnp.abs(moment) ** (-2 / 3)
 

@@ -55,7 +55,7 @@ def _table(name: str, per_decade: int) -> np.ndarray:
     z = 10 ** (LOW + (np.arange(count + 3) - 1) / _STEPS)
     far = 10 ** (3 / per_decade)
     mean = np.zeros(len(z), complex)
-    # for a large z, K oscillates often within a bin; beyond 300 the mean has none of it left
+    # for a large z, K oscillates often within a bin; beyond 300 the oscillation averages out
     for low, high, order in ((0.0, 10.0, 16), (10.0, 300.0, 160)):
         chosen = (z >= low) & (z < high)
         node, weight = np.polynomial.legendre.leggauss(order)

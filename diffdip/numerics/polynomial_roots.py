@@ -93,7 +93,7 @@ def real_roots(
 
     `coefficients` are those of the polynomial, `function` its value in the most accurate form.
     Neighbouring stationary points, the roots of a polynomial one degree lower, bracket each root,
-    so that none is missed. A double root counts as none or as two.
+    so that no root is missed. A double root is found twice or not at all.
     """
     edges = _edges(stationary_points(coefficients, lower, upper, steps), lower, upper)
     negative = function(edges) < 0

@@ -1,7 +1,7 @@
 """Resonance fields: Hres of an energy for directions of the applied field.
 
-The functions here convert their arguments, choose a solver and map it over the batch: A, B, C in
-their own plane have closed forms of their own (`planar_solver`), all else takes `general_solver`.
+The functions here convert their arguments, choose a solver and map it over the batch. For A, B, C
+and a field in the xy-plane that is `planar_solver`, in all other cases `general_solver`.
 `branches` states which of several resonances is the measured one.
 """
 

@@ -32,7 +32,7 @@ LARGEST_STEP = 0.3
 
 
 class _Roots(NamedTuple):
-    """The slots of all resonances; those that hold none have the field's direction."""
+    """Slots for all resonances; in empty ones M has the direction of the field."""
 
     direction: Float[Array, "slots 3"]
     field: Float[Array, " slots"]

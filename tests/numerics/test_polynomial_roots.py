@@ -19,7 +19,7 @@ from diffdip.numerics.polynomial_roots import (
 
 
 STEPS = 16
-"""More than the solver takes: these tests are about which roots are found, not how fast."""
+"""More than the solver needs: these tests are about which roots are found, not how fast."""
 
 BATCH = 500
 """All polynomials of a degree share one compilation."""

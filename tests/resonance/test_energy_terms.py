@@ -1,4 +1,4 @@
-"""Energy terms against their formulas, their derivatives, sums, and terms of one's own."""
+"""Energy terms against their formulas, their derivatives, sums, and new terms of a user."""
 
 import equinox as eqx
 import jax

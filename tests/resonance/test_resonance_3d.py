@@ -60,7 +60,7 @@ def random_directions(rng, n):
 
 
 def stable_by_energy(energy, field, u, direction):
-    """Which of (draws, slots) lie in the global minimum, and which are too close to tell."""
+    """Which of (draws, slots) lie in the global minimum, and which are too close to decide."""
     draw, slot = np.nonzero(np.isfinite(field))
     batch, vector = energy.take(draw), field[draw, slot][:, None] * direction[draw]
     above = batch.value(u[draw, slot]) - np.sum(u[draw, slot] * vector, -1)
@@ -197,7 +197,7 @@ def test_general_energies_against_brute_force():
 
 
 def test_disguised_tensor():
-    """A quadratic energy takes the general route when its type does not tell."""
+    """A quadratic energy whose type does not say so is solved on the general route."""
     rng, n, larmor = np.random.default_rng(5), 1000, float(larmor_field(FREQUENCY))
     K, direction = random_tensors(rng, n, larmor), random_directions(rng, n)
     solve = jax.jit(jax.vmap(lambda K, h: resonance_field_along(Disguised(K), h, FREQUENCY)))
