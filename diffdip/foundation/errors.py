@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 
 class _Sentinel(Enum):
@@ -67,7 +67,7 @@ class InputError(ValueError):
         self.what, self.given, self.expected, self.hint = what, given, expected, hint
         self.where = where
 
-    def at(self, place: str) -> "InputError":
+    def at(self, place: str) -> Self:
         """A copy of the error, of the same class, in a place around it: a file, a row, an angle."""
         placed = copy.copy(self)
         placed.where = (place, *self.where)
