@@ -36,6 +36,7 @@ from .foundation.convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convent
 from .foundation.version import __version__ as __version__
 from .report.analysis import Analysis as Analysis, analyze as analyze
 from .report.choices import Choices as Choices
+from .resonance.branches import Branches as Branches
 from .resonance.energy_terms import (
     AbstractEnergy as AbstractEnergy,
     AbstractTensorEnergy as AbstractTensorEnergy,
@@ -47,14 +48,13 @@ from .resonance.energy_terms import (
     UniaxialAnisotropy as UniaxialAnisotropy,
 )
 from .resonance.fields import (
-    Branches as Branches,
     larmor_field as larmor_field,
-    plane_directions as plane_directions,
     resonance_branches as resonance_branches,
     resonance_branches_along as resonance_branches_along,
     resonance_field as resonance_field,
     resonance_field_along as resonance_field_along,
 )
+from .resonance.planes import plane_directions as plane_directions
 from .resonance.smit_suhl import (
     equilibrium_condition as equilibrium_condition,
     resonance_condition as resonance_condition,

@@ -5,18 +5,26 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import FIELD_UNIT, MAGNETIZATION_UNIT, MOMENT_SPIN_HALF, as_float
+from ..foundation.errors import InputError
+from ..foundation.units import FIELD_UNIT, MAGNETIZATION_UNIT, MOMENT_SPIN_HALF
 from ..resonance.energy_terms import AnisotropyFields, TensorAnisotropy
 from .pair_sums import pair_differences, pair_sum, pair_sum_and_closest
 from .tensor_projection import symmetric
 
 
 class DipoleSummary(eqx.Module):
-    """What statistics keep of one arrangement of dipoles.
+    """The results of one arrangement of dipoles that statistics use.
 
-    `D` (3 × 3, dimensionless), anisotropy fields `A`, `B`, `C` in tesla, magnetization `M` in A/m,
-    number of dipoles, distance of the closest pair in nm (inf with fewer than two).
+    Args:
+        D: The dipolar tensor, (3, 3), dimensionless.
+        A: Anisotropy field in tesla, µ0M (Dxx + Dyy).
+        B: Anisotropy field in tesla, µ0M (Dxx − Dyy).
+        C: Anisotropy field in tesla, µ0M Dxy.
+        M: Magnetization in A/m.
+        n_dipoles: The number of unmasked dipoles.
+        closest: The distance of the closest pair in nm; inf with fewer than two dipoles.
     """
 
     D: Float[Array, "3 3"]
@@ -31,16 +39,24 @@ class DipoleSummary(eqx.Module):
 class DipoleSystem(eqx.Module):
     """Collinear magnetic dipoles at fixed positions in a sample volume.
 
-    `positions` (n, 3) in nm, `volume` in nm³, `moments` in µB (one for all or one each),
-    `mask` (n,) False for sites that are padding: whatever those hold, NaN included, reaches
-    neither values nor gradients. With n_i unequal moments eqs. 2 and 3 hold with m² → mᵢmⱼ and
-    M = Σ mᵢ/V. The convention (`paper` by default) sets the counting of pairs.
+    For unequal moments eqs. 2 and 3 of the paper hold with m² → mᵢmⱼ and M = Σ mᵢ/V.
 
-    `crystal` (n,) and `extra` (n,), where a model gives them, say which crystal a dipole sits on
-    and whether it is one of those added under a thin ligand shell; no result depends on them.
+    Args:
+        positions: Shape (n, 3), in nm.
+        volume: The volume of the sample in nm³.
+        moments: In µB, one for all or shape (n,); 1.73 by default.
+        mask: Shape (n,), False for sites that are padding; all True by default. Whatever masked
+            sites hold, NaN included, reaches neither values nor gradients.
+        convention: `PAPER` (the default), `PHYSICAL`, or the name of one: how pairs are counted.
+        crystal: Shape (n,), the number of the crystal that a dipole sits on, if a model gives it.
+        extra: Shape (n,), True for dipoles added under a thin ligand shell, if a model gives it.
+            Neither tensor nor fields depend on `crystal` and `extra`.
 
-    Raises `ValueError` without any site. Two unmasked dipoles at the same place have no finite
-    energy: energy, tensor and anisotropy fields are then NaN, never inf.
+    Raises:
+        InputError: If there is no site, or for the name of no convention.
+
+    Two unmasked dipoles at the same place have no finite energy: energy, tensor and anisotropy
+    fields are then NaN, never inf.
 
     >>> import jax.numpy as jnp
     >>> pair = DipoleSystem(jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.4]]), volume=8.0)
@@ -70,7 +86,7 @@ class DipoleSystem(eqx.Module):
     ):
         self.positions = as_float(positions)
         if self.positions.shape[0] == 0:
-            raise ValueError("a DipoleSystem needs at least one dipole")
+            raise InputError("positions", given=self.positions, expected="at least one dipole")
         dtype, count = self.positions.dtype, self.positions.shape[0]
         self.volume = jnp.asarray(volume, dtype)
         self.moments = jnp.broadcast_to(jnp.asarray(moments, dtype), (count,))
@@ -85,14 +101,20 @@ class DipoleSystem(eqx.Module):
 
     @property
     def magnetization(self) -> Float[Array, ""]:
-        """M = Σ mᵢ/V in A/m: all moments aligned."""
+        """M = Σ mᵢ/V in A/m, with all moments aligned."""
         return self.total_moment / self.volume * MAGNETIZATION_UNIT
 
     def energy_density(self, direction: Float[ArrayLike, "*batch 3"]) -> Float[Array, "*batch"]:
-        """Dipolar energy density F_dip of moments along unit vectors u, in J/m³.
+        """Dipolar energy density with all moments along u, summed pair by pair (eq. 2 for W = 2).
 
-        F_dip(u) = (µ0/4πV) W Σ_{i<j} mᵢmⱼ [1 − 3 (r̂ᵢⱼ·u)²]/rᵢⱼ³ (eq. 2 for W = 2), summed pair by
-        pair for each direction: the source that `tensor` is held against.
+        F_dip(u) = (µ0/4πV) W Σ_{i<j} mᵢmⱼ [1 − 3 (r̂ᵢⱼ·u)²]/rᵢⱼ³. It does not use `tensor`, which
+        can therefore be checked against it.
+
+        Args:
+            direction: Unit vectors u, shape (..., 3).
+
+        Returns:
+            F_dip in J/m³, shape (...).
         """
         u = jnp.asarray(direction, self.positions.dtype)
         flat = u.reshape(-1, 3)
@@ -115,22 +137,29 @@ class DipoleSystem(eqx.Module):
         return self.convention.pair_weight * unit / self.volume * pairs
 
     def tensor(self) -> Float[Array, "3 3"]:
-        """The tensor D of eq. 3 in closed form: dimensionless, symmetric, tr D = 0.
+        """The dipolar tensor D of eq. 3 in closed form.
 
-        D = (2V/4π(Σmᵢ)²) W Σ_{i<j} mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, so that F_dip = (µ0/2) M² u·D·u; for W
-        = 1, −D·M is the mean dipolar field at the dipoles, weighted by their moments.
+        D = (2V/4π(Σmᵢ)²) W Σ_{i<j} mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, so that F_dip = (µ0/2) M² u·D·u. For
+        W = 1, −D·M is the mean dipolar field at the dipoles, weighted by their moments.
+
+        Returns:
+            Shape (3, 3), dimensionless, symmetric, with tr D = 0.
         """
         return self._tensor(pair_sum(self.positions, self.moments, self.mask))
 
     def anisotropy_fields(self) -> AnisotropyFields:
-        """A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy in tesla, without Dxz and Dyz."""
+        """The anisotropy fields in tesla; Dxz and Dyz are left out.
+
+        A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy.
+        """
         A, B, C = self._fields(self.tensor())
         return AnisotropyFields(A, B, C, convention=self.convention)
 
     def summary(self) -> DipoleSummary:
         """Tensor, anisotropy fields and closest distance in one pass over the pairs.
 
-        For statistics: it has no derivatives, `tensor` and `anisotropy_fields` do.
+        For statistics: it has no derivatives. Differentiate `tensor` and `anisotropy_fields`
+        instead.
         """
         sums, closest = pair_sum_and_closest(self.positions, self.moments, self.mask)
         D = self._tensor(sums)

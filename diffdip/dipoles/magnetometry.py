@@ -1,7 +1,7 @@
-"""From a magnetometer's saturation to the number of dipoles on a crystal, and what impurities give.
+"""The number of dipoles on a crystal from its saturation, and the saturation that impurities give.
 
-Values come as text with their unit, "2 memu/g", because a factor of 1000 between emu/g and memu/g
-is easily lost; numbers without a unit are refused. Inside, all is SI.
+A saturation or a share is text with its unit, "2 memu/g", because a factor of 1000 between emu/g
+and memu/g is easily lost. Numbers without a unit are refused. Inside, all is SI.
 """
 
 import math
@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from ..foundation.errors import InputError
 from ..foundation.units import MOMENT_SPIN_HALF, MU_B
 
 
@@ -28,31 +29,51 @@ Magnetic Materials, appendix)."""
 
 
 def specific_magnetization(text: str) -> float:
-    """A magnetization per mass, such as "2 memu/g", in A·m²/kg (which is 1 emu/g).
+    """A magnetization per mass in SI units.
 
-    Units are emu/g, memu/g, µemu/g (or uemu/g) and A·m²/kg (or A m2/kg). Raises `ValueError` for
-    others, for none, and for what is no number above 0.
+    Args:
+        text: A number above 0 with its unit: emu/g, memu/g, µemu/g (or uemu/g), A·m²/kg
+            (or A m2/kg).
+
+    Returns:
+        The magnetization in A·m²/kg; 1 A·m²/kg is 1 emu/g.
+
+    Raises:
+        InputError: For another unit, no unit, or no number above 0.
 
     >>> specific_magnetization("2 memu/g")
     0.002
     """
-    return _quantity(text, SPECIFIC_PER)
+    return _quantity("saturation", text, SPECIFIC_PER)
 
 
 def mass_fraction(text: str) -> float:
-    """A share of the mass, such as "1 ppb". Raises `ValueError` as `specific_magnetization` does.
+    """A share of the mass as a number between 0 and 1.
+
+    Args:
+        text: A number above 0 with its unit: ppb, ppm or %.
+
+    Raises:
+        InputError: For another unit, no unit, no number above 0, or more than 100 %.
 
     >>> mass_fraction("2.5 %")
     0.025
     """
-    found = _quantity(text, FRACTION_PER)
+    found = _quantity("share", text, FRACTION_PER)
     if found > 1:
-        raise ValueError(f"{text!r} is more than all of the mass")
+        raise InputError("share", given=text, expected="at most 100 % of the mass")
     return found
 
 
 def crystal_mass(diameter: float, density: float = DENSITY_CDSE) -> float:
-    """Mass in kg of a spherical crystal: π/6 · diameter³ · density, in nm and g/cm³.
+    """The mass of a spherical crystal, π/6 · diameter³ · density.
+
+    Args:
+        diameter: In nm.
+        density: In g/cm³, by default that of CdSe.
+
+    Returns:
+        The mass in kg.
 
     >>> f"{crystal_mass(2.7):.3g}"
     '6e-23'
@@ -61,10 +82,16 @@ def crystal_mass(diameter: float, density: float = DENSITY_CDSE) -> float:
 
 
 def dipoles_per_crystal(saturation: str, mass: float, moment: float = MOMENT_SPIN_HALF) -> float:
-    """Dipoles of `moment` (µB) that give a crystal of `mass` (kg) its saturation, on average.
+    """The mean number of dipoles that gives a crystal its saturation, n = σ · mass / moment.
 
-    n = σ · mass / moment, where the saturation σ is text with a unit and belongs to the mass that
-    was weighed: with ligands on the crystals, `mass` is to include theirs.
+    Args:
+        saturation: The saturation σ with its unit (see `specific_magnetization`).
+        mass: The mass of a crystal in kg, of all that was weighed: with ligands on the crystals,
+            include theirs.
+        moment: The moment of a dipole in µB, by default 1.73.
+
+    Raises:
+        InputError: If `saturation` is no number above 0 with a unit.
 
     >>> round(dipoles_per_crystal("4 emu/g", crystal_mass(2.7)), 1)
     15.0
@@ -73,7 +100,15 @@ def dipoles_per_crystal(saturation: str, mass: float, moment: float = MOMENT_SPI
 
 
 def saturation_of(dipoles: float, mass: float, moment: float = MOMENT_SPIN_HALF) -> float:
-    """The saturation in A·m²/kg of so many dipoles on each crystal: the inverse.
+    """The saturation of crystals with a mean number of dipoles: inverts `dipoles_per_crystal`.
+
+    Args:
+        dipoles: The mean number of dipoles on a crystal.
+        mass: The mass of a crystal in kg.
+        moment: The moment of a dipole in µB, by default 1.73.
+
+    Returns:
+        The saturation in A·m²/kg.
 
     >>> round(saturation_of(10.0, crystal_mass(2.7)), 2)
     2.67
@@ -82,10 +117,19 @@ def saturation_of(dipoles: float, mass: float, moment: float = MOMENT_SPIN_HALF)
 
 
 def impurity_saturation(share: str, element: str = "Fe") -> float:
-    """The most that an impurity of this share of the mass adds to the saturation, in A·m²/kg.
+    """The largest saturation that an impurity can add, as a ferromagnet (`SATURATION`).
 
-    That is as a ferromagnet (`SATURATION`); isolated ions give less at room temperature. Raises
-    `ValueError` for other elements.
+    Isolated ions give less at room temperature.
+
+    Args:
+        share: The impurity's share of the mass with its unit (see `mass_fraction`).
+        element: "Fe", "Co" or "Ni".
+
+    Returns:
+        The saturation in A·m²/kg.
+
+    Raises:
+        InputError: If `share` is no share of the mass, or for another element.
 
     >>> f"{impurity_saturation('1 ppb'):.3g}"
     '2.18e-07'
@@ -94,7 +138,17 @@ def impurity_saturation(share: str, element: str = "Fe") -> float:
 
 
 def impurity_needed(saturation: str, element: str = "Fe") -> float:
-    """The share of the mass, 0 to 1, that an impurity must have to explain a saturation alone.
+    """The share of the mass that an impurity needs to explain a saturation alone.
+
+    Args:
+        saturation: The saturation with its unit (see `specific_magnetization`).
+        element: "Fe", "Co" or "Ni".
+
+    Returns:
+        The share; above 1 the impurity cannot explain the saturation.
+
+    Raises:
+        InputError: If `saturation` is no number above 0 with a unit, or for another element.
 
     >>> f"{impurity_needed('2 memu/g'):.2g}"
     '9.2e-06'
@@ -104,23 +158,24 @@ def impurity_needed(saturation: str, element: str = "Fe") -> float:
 
 def _of(element: str) -> float:
     if element not in SATURATION:
-        raise ValueError(f"element {element!r}: expected one of {', '.join(SATURATION)}")
+        raise InputError("element", given=element, expected=f"one of {', '.join(SATURATION)}")
     return SATURATION[element]
 
 
-def _quantity(text: str, units: Mapping[str, float]) -> float:
+def _quantity(what: str, text: str, units: Mapping[str, float]) -> float:
+    """A number above 0 times the factor of its unit."""
     found = re.fullmatch(r"\s*([-+.\deE]*[\d.])(.*)", text)
     known = {_plain(unit): factor for unit, factor in units.items()}
     factor = known.get(_plain(found[2])) if found else None
     number = _number(found[1]) if found else math.nan
     if factor is None or not 0 < number < math.inf:
-        expected = ", ".join(units)
-        raise ValueError(f"{text!r}: expected a number above 0 with its unit, one of {expected}")
+        expected = f"a number above 0 with its unit, one of {', '.join(units)}"
+        raise InputError(what, given=text, expected=expected)
     return number * factor
 
 
 def _plain(unit: str) -> str:
-    """A unit in one spelling: m2 is m², u and both mus are micro, dots and blanks fall away."""
+    """A unit in one spelling: m2 is m², u and both mus are micro, dots and blanks are dropped."""
     text = unicodedata.normalize("NFKC", unit)
     return re.sub(r"[\s·*^]", "", text).replace("uemu", "μemu")
 

@@ -1,14 +1,14 @@
-"""How sums over pairs of dipoles are visited, which decides their speed.
+"""The loops over pairs of dipoles, in the order that makes them fast.
 
 XLA's CPU backend writes the n × n intermediates of a plain broadcast to memory, or computes each
 of several sums in a loop of its own. It does neither for a reduction of several operands at once,
-`jax.lax.reduce` over a tuple: one loop, all sums in registers, vectorized over the last axis as
-long as LLVM unrolls the reduced one. So few rows are held against all columns at a time, and the
-running totals enter the reduction with its first row. Two tiles in a loop body let the totals
+`jax.lax.reduce` over a tuple. That is one loop with all sums in registers, vectorized over the last
+axis as long as LLVM unrolls the reduced axis. Therefore a tile has few rows and all columns, and
+the running totals enter the reduction with its first row. Two tiles in one loop body let the totals
 swap buffers instead of being copied.
 
-Each pair is visited once: of T tiles of rows on a ring (T odd), each meets the (T − 1)/2
-tiles that follow it, which are contiguous in an array written twice behind itself.
+Each pair is visited once. The rows form T tiles on a ring (T odd), and each tile meets the
+(T − 1)/2 tiles after it, which are contiguous in an array that is repeated once.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,21 +25,21 @@ Sites: TypeAlias = Sequence[Array]
 """x, y, z (nm) and moment (µB) of the dipoles, arrays of one shape."""
 
 _WIDE_ROWS = 128
-"""Rows of a tile on accelerators, where a launch must be worth its while."""
+"""Rows of a tile on accelerators, where a kernel must do enough work to pay for its launch."""
 
 _LANES = 8
-"""Columns come in multiples of this, so that no loop over them has a scalar rest."""
+"""Columns come in multiples of this, so that a vectorized loop has no scalar remainder."""
 
 _PART, _MAX_PARTS = 256, 16
-"""Columns are split in parts of about this length, up to so many, which share the cores."""
+"""Columns are split into parts of about this length, at most this many, which share the cores."""
 
 _UNROLLED = jax.__version_info__ >= (0, 11)
-"""Later compilers neither unroll nor vectorize a reduction of several operands (20 times slower);
-with rows written out one after the other they are 7 times slower."""
+"""Compilers of later versions neither unroll nor vectorize a reduction of several operands, which
+makes it 20 times slower. Rows written out one after the other are only 7 times slower."""
 
 
 def sites_of(positions: Array, moments: Array, mask: Array) -> Sites:
-    """Masked sites get no moment and a place of their own, far from everything."""
+    """The sites; masked ones have no moment, and each a place of its own far from all others."""
     inside = jnp.where(mask[:, None], positions, 0)
     extent = jnp.max(jnp.abs(inside))
     index = jnp.arange(len(mask), dtype=positions.dtype)
@@ -54,7 +54,7 @@ def _far(extent: Array, index: Array) -> Array:
 
 
 def padded(sites: Sites, count: int) -> Sites:
-    """Sites that are no dipoles added up to `count`."""
+    """The sites, with empty ones added up to `count`."""
     n = len(sites[0])
     index = jnp.arange(n, count, dtype=sites[0].dtype)
     # beyond every masked site already there, so that no two sites coincide
@@ -67,14 +67,14 @@ def padded(sites: Sites, count: int) -> Sites:
 
 
 def smaller(a: Array, b: Array) -> Array:
-    """The operator of a minimum."""
+    """The smaller of two: the operator of a minimum."""
     return jnp.where(a < b, a, b)
 
 
 class Kernel(NamedTuple):
-    """What is computed of each pair (row, column), and the operators that gather it.
+    """What is computed for each pair (row, column), and the operators that combine it.
 
-    `rows` of a tile on the CPU: as many as LLVM still unrolls (measured).
+    `rows` is the number of rows of a tile on the CPU: as many as LLVM still unrolls (measured).
     """
 
     terms: Callable[[Sites, Sites], list[Array]]
@@ -82,13 +82,14 @@ class Kernel(NamedTuple):
     rows: int
 
     def neutral(self, shape: tuple[int, ...], dtype: Any) -> tuple[Array, ...]:
+        """Totals of no pairs: 0, or inf for a minimum."""
         return tuple(
             jnp.full(shape, jnp.inf if operator is smaller else 0, dtype)
             for operator in self.operators
         )
 
     def reduce(self, rows: Sites, columns: Sites, totals: Sequence[Array]) -> tuple[Array, ...]:
-        """Gather the terms of all rows (axis −2) on top of the totals, which lack that axis."""
+        """Add the terms of all rows (axis −2) to the totals, which lack that axis."""
         if _UNROLLED and rows[0].shape[-2] < _WIDE_ROWS:
             for index in range(rows[0].shape[-2]):
                 row, column = (
@@ -116,17 +117,17 @@ class Kernel(NamedTuple):
 
 
 def over_pairs(kernel: Kernel, sites: Sites) -> tuple[Array, ...]:
-    """Gather the terms of all pairs, each once."""
+    """Combine the terms of all pairs, each once."""
     return _by_platform(_ring, kernel, sites)
 
 
 def at_each(kernel: Kernel, sites: Sites, columns: Sites) -> tuple[Array, ...]:
-    """Gather, for each column, the terms of all sites as rows, itself included."""
+    """For each column, combine the terms of all sites as rows, itself included."""
     return _by_platform(_rectangle, kernel, sites, columns)
 
 
 def _by_platform(function: Callable[..., Any], kernel: Kernel, *operands: Sites) -> Any:
-    """The same sum in the tiles that suit the CPU or an accelerator."""
+    """One sum, in tiles of the size that suits the CPU or an accelerator."""
     return jax.lax.platform_dependent(
         *operands,
         cpu=lambda *operands: function(kernel, kernel.rows, *operands),
@@ -135,13 +136,14 @@ def _by_platform(function: Callable[..., Any], kernel: Kernel, *operands: Sites)
 
 
 def _ring(kernel: Kernel, rows: int, sites: Sites) -> tuple[Array, ...]:
+    """`over_pairs` in tiles of `rows`: the pairs within each tile, then those of two tiles."""
     tiles = -(-len(sites[0]) // rows)
     tiles += 1 - tiles % 2
     sites = padded(sites, tiles * rows)
     dtype = sites[0].dtype
     tiled = [site.reshape(tiles, rows) for site in sites]
 
-    # pairs within a tile, in groups that a reduction takes at once
+    # pairs within a tile, in groups of the size of one reduction
     size = rows - 1 + rows % 2
     pairs = np.array(list(combinations(range(rows), 2))).reshape(-1, size, 2)
     one, other = ([tile.T[pairs[..., k]] for tile in tiled] for k in (0, 1))
@@ -161,7 +163,7 @@ def _ring(kernel: Kernel, rows: int, sites: Sites) -> tuple[Array, ...]:
         two = lambda i, totals: tile(2 * i + 1, tile(2 * i, totals))
         totals = jax.lax.fori_loop(0, tiles // 2, two, kernel.neutral((parts, length), dtype))
         totals = tile(tiles - 1, totals)
-        # the last columns only fill up the parts: their pairs are counted elsewhere
+        # the last columns only fill up the parts, and their pairs are counted elsewhere
         totals = [total.reshape(-1)[:count] for total in totals]
         gathered = [jnp.append(total, rest) for total, rest in zip(totals, gathered, strict=True)]
     return tuple(
@@ -171,6 +173,7 @@ def _ring(kernel: Kernel, rows: int, sites: Sites) -> tuple[Array, ...]:
 
 
 def _rectangle(kernel: Kernel, rows: int, sites: Sites, columns: Sites) -> tuple[Array, ...]:
+    """`at_each` in tiles of `rows`."""
     count = len(columns[0])
     tiles = -(-len(sites[0]) // rows)
     parts, length = _split(count)
@@ -190,6 +193,6 @@ def _rectangle(kernel: Kernel, rows: int, sites: Sites, columns: Sites) -> tuple
 
 
 def _split(columns: int) -> tuple[int, int]:
-    """Number and length of the parts of at least so many columns."""
+    """Number and length of the parts that hold at least this many columns."""
     parts = max(1, min(_MAX_PARTS, columns // _PART))
     return parts, -(-columns // (parts * _LANES)) * _LANES

@@ -1,14 +1,15 @@
-"""The few pairs of dipoles that make most of the tensor D."""
+"""The few pairs of dipoles that contribute most to the tensor D."""
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
+from ..foundation.errors import InputError
 from .dipole_system import DipoleSystem
 from .pair_kernels import Sites, padded, sites_of
 from .pair_sums import finite_or_nan, pair_sum, traceless
@@ -16,20 +17,25 @@ from .tensor_projection import symmetric
 
 
 _SHIFTS = 8
-"""Shifts of a loop body, which share the reading and writing of the minimum."""
+"""Shifts in one loop body: the running result is read and written once for all of them."""
 
 
 class DominantPairs(eqx.Module):
     """Result of `dominant_pairs`: the strongest pairs of an arrangement, strongest first.
 
-    `first` < `second` are indices of sites, `distance` in nm, `strength` |mᵢmⱼ|/r³ in µB²/nm³.
-    `share` is the part of D that the pair makes, Dᵢⱼ:D/(D:D) with Dᵢⱼ its own term of the
-    sum: all pairs together have 1, one that opposes the others has less than 0.
-    `cumulative` is the sum of the shares down to the pair, and can therefore exceed 1.
+    Args:
+        first: The smaller index of the two sites.
+        second: The larger one.
+        distance: r in nm.
+        strength: |mᵢmⱼ|/r³ in µB²/nm³.
+        share: The pair's part of D, Dᵢⱼ:D/(D:D) with Dᵢⱼ its own term of the sum. The shares of
+            all pairs add up to 1; a pair that opposes the others has a negative share.
+        cumulative: The sum of the shares down to the pair. It can exceed 1.
+        same_crystal: Whether both dipoles are on one crystal; None if the system has no crystals.
+        with_extra: Whether one or both dipoles are extra; None if the system does not say.
 
-    `same_crystal` and `with_extra` (one dipole at least is extra) are None where the system has
-    no such labels. Where there are fewer pairs than places, the others have indices −1,
-    distance inf, strength and share 0, and both labels False.
+    All have the shape (count,). If there are fewer pairs than that, the other places have the
+    indices −1, distance inf, strength and share 0, and both labels False.
     """
 
     first: Int[Array, " count"]
@@ -42,11 +48,14 @@ class DominantPairs(eqx.Module):
     with_extra: Bool[Array, " count"] | None
 
     def number_carrying(self, fraction: Shaped[ArrayLike, ""]) -> Int[Array, ""]:
-        """The smallest k such that the k strongest pairs carry that fraction of D, or more.
+        """How many of the strongest pairs are needed to make up a fraction of D.
 
-        Measured by the projection on D: the first k with `cumulative` ≥ `fraction`, 0 for a
-        fraction of 0. It is the number of kept pairs + 1 where these do not carry it, and
-        where the shares are NaN.
+        Args:
+            fraction: The fraction, 0.9 for example.
+
+        Returns:
+            The first k with `cumulative` ≥ `fraction`; 0 for a fraction of 0. If the listed pairs
+            do not suffice, or the shares are NaN, it is their number + 1.
         """
         carried = jnp.append(jnp.zeros((), self.cumulative.dtype), self.cumulative)
         enough = carried >= jnp.asarray(fraction, carried.dtype)
@@ -57,18 +66,22 @@ class DominantPairs(eqx.Module):
 def dominant_pairs(
     system: DipoleSystem, count: int = 64, *, between_crystals: bool = False
 ) -> DominantPairs:
-    """The `count` pairs of largest |mᵢmⱼ|/r³ and what each contributes to D.
+    """The pairs of largest |mᵢmⱼ|/r³, and what each contributes to D.
 
-    With `between_crystals` pairs on the same crystal are left out, of the list and of D, which
-    then is the sum over pairs of different crystals only; shares are parts of that sum.
+    Args:
+        system: The dipoles. Masked sites and pairs with a zero moment are left out.
+        count: How many pairs to list.
+        between_crystals: Whether to leave out pairs on the same crystal. D is then the sum over
+            pairs of different crystals only, and shares are parts of that sum.
 
-    Takes memory for `count` × n numbers, never n × n. Masked sites and pairs with a zero moment
-    take no part. Two unmasked dipoles at the same place come first with infinite strength, and
-    all shares are NaN, as they are where D vanishes or a position is NaN. There are no
-    derivatives.
+    Returns:
+        The pairs, strongest first. Two unmasked dipoles at the same place come first with infinite
+        strength, and all shares are NaN. Shares are also NaN if D vanishes or a position is NaN.
 
-    Raises `ValueError` for a `count` below 1, and for `between_crystals` of a system that has no
-    crystals.
+    Raises:
+        InputError: If `count` is below 1, or for `between_crystals` if the system has no crystals.
+
+    Memory is needed for `count` × n numbers, never for n × n. The result has no derivatives.
 
     >>> import jax.numpy as jnp
     >>> sites = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [4.0, 0.0, 0.0]])
@@ -79,9 +92,14 @@ def dominant_pairs(
     1.002 1
     """
     if count < 1:
-        raise ValueError(f"count must be at least 1, not {count}")
+        raise InputError("count", given=count, expected="1 or more")
     if between_crystals and system.crystal is None:
-        raise ValueError("between_crystals needs a system that says which crystal a dipole is on")
+        raise InputError(
+            "between_crystals",
+            given=True,
+            expected="a system with the crystal of each dipole",
+            hint="Give the DipoleSystem its {crystal}, or draw it from a NanocrystalPacking",
+        )
     crystal = system.crystal if between_crystals else None
     positions, moments, mask = jax.lax.stop_gradient(
         (system.positions, system.moments, system.mask)
@@ -94,7 +112,7 @@ def dominant_pairs(
     distance = jnp.linalg.norm(difference, axis=-1)
     unit = difference / distance[:, None]
     D = symmetric(pair_sum(positions, moments, mask) if crystal is None else ring.pair_sum())
-    # D:D of a close pair goes with r⁻⁶, too much for float32
+    # D:D of a close pair grows as r⁻⁶ and overflows in float32
     size = jnp.max(jnp.abs(D))
     scaled = D / size
     along = jnp.trace(scaled) - 3 * jnp.einsum("ka,ab,kb->k", unit, scaled, unit)
@@ -117,11 +135,12 @@ def dominant_pairs(
     )
 
 
+@final
 class _Ring:
-    """Sites in a ring, so that each pair is in one row: that of the site which the other follows.
+    """Sites on a ring: row i holds the pairs of site i with the half ring of sites behind it.
 
-    Row i holds the pairs of site i with the half ring of sites behind it. With a `crystal` of each
-    site only pairs of different crystals count.
+    Each pair is then in exactly one row. If the `crystal` of each site is given, only pairs of
+    different crystals count.
     """
 
     def __init__(self, sites: Sites, crystal: Array | None):
@@ -133,11 +152,11 @@ class _Ring:
         self.crystal = None if crystal is None else jnp.pad(crystal, (0, self.size - n))
 
     def strongest(self, count: int) -> tuple[Array, Array, Array]:
-        """Lower and higher index and strength of the strongest pairs; strength 0 where none is.
+        """Lower and higher index and strength of the strongest pairs; strength 0 in empty places.
 
-        A row that holds one of the `count` strongest pairs is among the `count` rows whose best
-        pair is strongest: else each of these held a stronger one. So the rows are chosen in one
-        pass that keeps a number of each, and only those are looked at in full.
+        Each of the `count` strongest pairs is in one of the `count` rows whose best pairs are
+        strongest; otherwise each of these rows would hold a stronger pair. One pass finds the best
+        pair of each row, and only the pairs of the chosen rows are computed in full.
         """
         rows = min(count, self.size)
         _, row = jax.lax.top_k(-self._closest_in_row(), rows)
@@ -147,7 +166,7 @@ class _Ring:
         dx, dy, dz = (b - a for a, b in (x, y, z))
         inverse = jax.lax.rsqrt(dx * dx + dy * dy + dz * dz)
         strength = jnp.abs(moment[0] * moment[1]) * (inverse * inverse * inverse)
-        # NaN, from an unmasked site, is no pair
+        # an unmasked site with a NaN position has no pairs
         strength = jnp.where(strength > 0, strength, 0)
         if self.crystal is not None:
             same = self.crystal[row, None] == self.crystal[column]
@@ -162,7 +181,7 @@ class _Ring:
         return jnp.where(real, first, 0), jnp.where(real, second, 0), strength
 
     def pair_sum(self) -> Float[Array, "6"]:
-        """`pairsum.pair_sum` over the pairs that count, as it is for pairs of all kinds."""
+        """`pair_sums.pair_sum` over the pairs of different crystals only."""
         x, y, z, moment = self.sites
 
         def add(sums: Sequence[Array], others: Sequence[Array]) -> Sequence[Array]:
@@ -182,7 +201,7 @@ class _Ring:
         return finite_or_nan(traceless(jnp.sum(sums, axis=1)))
 
     def _closest_in_row(self) -> Array:
-        """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf where none has a moment."""
+        """(|mᵢmⱼ|/r³)^(−2/3) of the strongest pair of each row, inf if no pair has moments."""
         x, y, z, moment = self.sites
         weight = jnp.abs(moment) ** (-2 / 3)
 
@@ -190,7 +209,7 @@ class _Ring:
             xs, ys, zs, ws, *crystals = others
             dx, dy, dz = xs - x, ys - y, zs - z
             key = (dx * dx + dy * dy + dz * dz) * ws
-            better = key < best  # a NaN is passed over
+            better = key < best  # False for a NaN
             if crystals:
                 better &= crystals[0] != self.crystal
             return jnp.where(better, key, best)
@@ -205,7 +224,10 @@ class _Ring:
         start: Any,
         columns: Sequence[Array],
     ) -> Any:
-        """`step` for each place behind a site: with `columns` of the sites there, and crystals."""
+        """Apply `step` for each shift around half of the ring.
+
+        It gets the `columns` of the sites at that place behind each site, and their crystals.
+        """
         columns = columns if self.crystal is None else (*columns, self.crystal)
         twice = [jnp.concatenate([column, column]) for column in columns]
 
@@ -224,10 +246,10 @@ class _Ring:
 
 
 def _largest(values: Array, count: int) -> tuple[Array, Array]:
-    """The largest values (not negative) and their places; values of 0 at place 0 fill up.
+    """The largest values (not negative) and their places; missing ones are 0 at place 0.
 
-    The same step once more: the largest lie in the `count` groups whose largest is largest.
-    XLA's CPU backend sorts all of an array in float64 to find a few.
+    The largest values are in the `count` groups whose largest value is largest. Two small searches
+    replace `top_k` of the whole array, for which XLA's CPU backend sorts all of it in float64.
     """
     size = max(1, math.isqrt(len(values) // count))
     groups = max(count, -(-len(values) // size))

@@ -1,4 +1,4 @@
-"""Sums over pairs of dipoles, and their derivatives (the kernels are in `pair_kernels`)."""
+"""Sums over pairs of dipoles, and their derivatives; `pair_kernels` has the loops."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from .pair_kernels import Kernel, Sites, at_each, over_pairs, sites_of, smaller
 
 
 _SAME = 1e-4
-"""Distance (nm) below which a dipole is taken to be the one that a point belongs to."""
+"""A dipole closer to a point than this distance (nm) counts as the one at that point."""
 
 
 def pair_differences(
@@ -24,9 +24,9 @@ def pair_differences(
 ) -> tuple[Float[Array, "n 3"], Float[Array, " n"]]:
     """Unit vectors from `positions` to `position` and 1/r³ (nm⁻³), zero where not included.
 
-    Positions are subtracted before they are squared: expanding |x − y|² would lose every
-    digit of a 0.05 nm distance in a 30 nm sample in float32. Excluded pairs are replaced
-    before the division, so that neither their value nor their derivative can be NaN.
+    Positions are subtracted before they are squared: in float32, expanding |x − y|² would lose
+    every digit of a 0.05 nm distance in a 30 nm sample. Excluded pairs are replaced before the
+    division, so that neither their value nor their derivative can be NaN.
     """
     difference = jnp.where(included[:, None], position - positions, 1.0)
     inverse = jax.lax.rsqrt(jnp.sum(difference * difference, axis=-1))
@@ -42,14 +42,13 @@ def pair_sum(
 ) -> Float[Array, "6"]:
     """Sum over pairs i < j of mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, each pair once.
 
-    Returns the elements xx, yy, zz, xy, xz, yz in µB²/nm³ for positions in nm and moments in
-    µB. Sites where `mask` is False take no part: whatever their position holds, NaN
-    included, reaches neither the value nor a gradient. Two unmasked dipoles at the same
-    place (or so close that r⁻⁵ overflows) make all six sums NaN, never inf, and their
-    derivatives too.
+    Returns the elements xx, yy, zz, xy, xz, yz in µB²/nm³ for positions in nm and moments in µB.
+    Sites where `mask` is False are left out: whatever their position holds, NaN included, reaches
+    neither the value nor a gradient. Two unmasked dipoles at the same place (or so close that r⁻⁵
+    overflows) make all six sums and their derivatives NaN, never inf.
 
-    Forward and reverse derivatives are sums over pairs as well (`pair_octupole` and
-    `pair_quadrupole`), of any order, all under `jit` and `vmap`.
+    Forward and reverse derivatives of any order are sums over pairs as well (`pair_octupole` and
+    `pair_quadrupole`), all under `jit` and `vmap`.
 
     >>> import jax.numpy as jnp
     >>> pair = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5]])
@@ -104,10 +103,10 @@ def pair_quadrupole(
     moments: Float[Array, " n"],
     mask: Bool[Array, " n"],
 ) -> Float[Array, "n 6"]:
-    """∂(pair_sum)/∂mᵢ = Σ_j mⱼ (I − 3 r̂ r̂ᵀ)/r³ in µB/nm³: what dipole i sees of the others.
+    """∂(pair_sum)/∂mᵢ = Σ_j mⱼ (I − 3 r̂ r̂ᵀ)/r³ in µB/nm³, the sum over the others at dipole i.
 
-    Elements xx, yy, zz, xy, xz, yz; zero at masked sites. Dipoles at the same place do not see
-    each other.
+    Elements xx, yy, zz, xy, xz, yz; zero at masked sites. Dipoles at the same place as i are left
+    out.
 
     >>> import jax.numpy as jnp
     >>> pair = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5]])
@@ -125,11 +124,11 @@ def quadrupole_at(
     moments: Float[Array, " n"],
     mask: Bool[Array, " n"],
 ) -> Float[Array, "k 6"]:
-    """Σ_j mⱼ (I − 3 r̂ r̂ᵀ)/r³ in µB/nm³ at any points (nm): what a dipole there would see.
+    """Σ_j mⱼ (I − 3 r̂ r̂ᵀ)/r³ in µB/nm³ at any points (nm).
 
-    A dipole within 10⁻⁴ nm of a point does not count, so that at the dipoles it is
-    `pair_quadrupole`, however their positions were rounded. Elements xx, yy, zz, xy, xz, yz;
-    without a derivative rule.
+    A dipole within 10⁻⁴ nm of a point does not count. At the dipoles themselves the result is
+    therefore `pair_quadrupole`, even if their positions were rounded. Elements xx, yy, zz, xy, xz,
+    yz; without a derivative rule.
 
     >>> import jax.numpy as jnp
     >>> one = jnp.zeros((1, 3)), jnp.ones(1), jnp.ones(1, bool)
@@ -147,12 +146,11 @@ def pair_octupole(
     moments: Float[Array, " n"],
     mask: Bool[Array, " n"],
 ) -> Float[Array, "n 6 3"]:
-    """∂/∂rᵢ of what dipole i sees of the others, in µB/nm⁴; times mᵢ it is ∂(pair_sum)/∂rᵢ.
+    """∂/∂rᵢ of the sum over the others at dipole i, in µB/nm⁴; times mᵢ it is ∂(pair_sum)/∂rᵢ.
 
     Axes: dipole i; element xx, yy, zz, xy, xz, yz; component of rᵢ. Since (I − 3 r̂ r̂ᵀ)/r³ is
     −∇∇(1/r), this is the third derivative of −Σ_j mⱼ/r: symmetric and traceless, with seven
-    independent elements of 18. Zero at masked sites. Dipoles at the same place do not see each
-    other.
+    independent elements of 18. Zero at masked sites. Dipoles at the same place as i are left out.
 
     >>> import jax.numpy as jnp
     >>> pair = jnp.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
@@ -170,7 +168,7 @@ def pair_octupole(
 
 
 def _differentiate_plainly(function: Callable[..., Any], plain: Callable[..., Any]) -> None:
-    """Derivatives of second and higher order: those of the same sum written row by row."""
+    """Give a sum the derivatives of the same sum written row by row: those of higher order."""
 
     @partial(function.defjvp)  # type: ignore[attr-defined]
     def rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
@@ -225,7 +223,7 @@ def pair_tensor(difference: Float[Array, "k 3"]) -> Float[Array, "k 6"]:
 
 
 def finite_or_nan(sums: Array) -> Array:
-    """All NaN where one of the sums is not finite."""
+    """The sums, or NaN for all of them if one is not finite."""
     return jnp.where(jnp.all(jnp.isfinite(sums)), sums, jnp.nan)
 
 
@@ -262,7 +260,7 @@ def _second_and_distance(rows: Sites, columns: Sites) -> list[Array]:
 
 
 def _apart(squared: Array) -> Array:
-    """r², so that a dipole adds nothing to what it sees."""
+    """r², or inf at r = 0: a dipole adds nothing to the sum at its own place."""
     return jnp.where(squared > 0, squared, jnp.inf)
 
 

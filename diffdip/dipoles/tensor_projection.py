@@ -1,4 +1,4 @@
-"""The effective dipolar tensor D (eq. 3) and the ways to it."""
+"""The effective dipolar tensor D (eq. 3) from energies in several directions."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,9 +8,11 @@ from ..foundation.units import MU_0
 
 
 class TensorProjection(eqx.Module):
-    """Result of `project_tensor`: D (dimensionless, 3 × 3) and what it leaves of the energies.
+    """Result of `project_tensor`.
 
-    `residual` is energies − (µ0/2) M² u·D·u at the given directions, in J/m³.
+    Args:
+        D: The tensor, (3, 3), dimensionless.
+        residual: What D does not describe, energies − (µ0/2) M² u·D·u: shape (k,), in J/m³.
     """
 
     D: Float[Array, "3 3"]
@@ -30,11 +32,17 @@ def project_tensor(
 ) -> TensorProjection:
     """Fit D of eq. 3, F = (µ0/2) M² u·D·u, to energy densities by least squares.
 
-    `directions` are unit vectors u, `energies` in J/m³, `magnetization` M in A/m. D is
-    symmetric and traceless by construction. Directions that leave some of the five
-    elements undetermined (all in one plane, say) give the solution of smallest norm. For
-    energies of collinear dipoles the result equals the closed form
-    `DipoleSystem.tensor()` to rounding and the residual is zero.
+    Args:
+        directions: Unit vectors u, shape (k, 3).
+        energies: F at these directions, shape (k,), in J/m³.
+        magnetization: M in A/m.
+
+    Returns:
+        D, symmetric and traceless by construction, and the residuals. For energies of collinear
+        dipoles D equals `DipoleSystem.tensor()` to rounding, and the residual is zero.
+
+    If the directions do not determine all five elements of D (all in one plane, for example), the
+    result is the solution of smallest norm.
 
     >>> import jax.numpy as jnp
     >>> u = jnp.concatenate([jnp.eye(3), 0.6 * jnp.eye(3) + 0.8 * jnp.roll(jnp.eye(3), 1, 0)])

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from ..foundation.units import as_float
+from ..foundation.arrays import as_float
 
 
 class AbstractContainer(eqx.Module):

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..dipoles.dipole_system import DipoleSystem
+from ..foundation.arrays import as_count, as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import MOMENT_SPIN_HALF, as_count, as_float
+from ..foundation.units import MOMENT_SPIN_HALF
 from ..numerics.random_numbers import uniform_numbers
 from .containers import (
     AbstractContainer,

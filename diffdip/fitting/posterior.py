@@ -20,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.progress import progress_bar
-from ..foundation.units import MU_B, PLANCK, Numbers
-from ..resonance.fields import Plane
+from ..foundation.units import MU_B, PLANCK
+from ..resonance.planes import Plane
 from .parameters import Parameter, is_offset
 from .posterior_density import Modes, Target, prepare
 from .posterior_result import Draws, Posterior as Posterior, posterior_of

@@ -10,16 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dipoles.tensor_projection import symmetric
+from ..foundation.arrays import Numbers
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import MU_B, PLANCK, Numbers
+from ..foundation.units import MU_B, PLANCK
 from ..resonance.energy_terms import AbstractEnergy, AnisotropyFields, TensorAnisotropy
-from ..resonance.fields import (
-    PLANES,
-    Plane,
-    plane_directions,
-    resonance_field,
-    resonance_field_along,
-)
+from ..resonance.fields import resonance_field, resonance_field_along
+from ..resonance.planes import PLANES, Plane, plane_directions
 from .least_squares import Data, Estimates, estimate
 from .parameters import Free, Parameter, ParameterSet, Values
 

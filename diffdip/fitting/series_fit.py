@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.flags import Flag
-from ..foundation.units import Numbers
+from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.fields import Branches, Plane, resonance_branches, resonance_field
+from ..resonance.fields import resonance_branches, resonance_field
+from ..resonance.planes import Plane
 from .diagnosis import diagnose
 from .least_squares import LEVELS, Data, Estimates
 from .parameters import Parameter

@@ -1,1 +1,4 @@
-"""Units, conventions, errors, doubts and progress: what every room uses."""
+"""What every room uses: units, conventions, input as arrays, errors, flags, progress, the version.
+
+`units`, `convention`, `errors`, `flags` and `version` load without JAX.
+"""

@@ -28,8 +28,8 @@ CODES: Final = {
     "outlier": "A point lies far from the fit.",
     "repeated-field": "Neighbouring rows have the same field.",
     "scaled-errors": "The errors were multiplied by a factor that the residuals demand.",
-    "several-minima": "Two or more minima describe the data about equally well.",
     "setting-unused": "A setting was not needed, because the files state the value.",
+    "several-minima": "Two or more minima describe the data about equally well.",
     "undetermined": "The data do not determine a parameter.",
     "unplaced-samples": "Some samples of an ensemble could not be placed.",
     "unused-column": "A column of a table is not used.",
@@ -46,7 +46,7 @@ class Flag:
         message: One sentence for a person, which may change between versions.
 
     Raises:
-        ValueError: For a code that is not in `CODES`.
+        ValueError: For a code that is not in `CODES`, a mistake in the program.
 
     >>> print(Flag("at-bound", "g is at its upper bound, 2.1: its error means nothing."))
     g is at its upper bound, 2.1: its error means nothing.
@@ -63,7 +63,7 @@ class Flag:
         return self.message
 
     def document(self) -> dict[str, str]:
-        """For JSON.
+        """Code and message as a dictionary, for JSON.
 
         >>> Flag("outlier", "One point is far off.").document()
         {'code': 'outlier', 'message': 'One point is far off.'}

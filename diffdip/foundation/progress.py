@@ -10,7 +10,14 @@ from rich.console import Console
 def progress_bar(
     task: str, total: int, done: int = 0, shown: bool = True
 ) -> Iterator[Callable[..., None]]:
-    """A bar for the time of the work; call what it yields with the steps that were completed."""
+    """Show a bar while the block runs; it yields a function that moves the bar on.
+
+    Args:
+        task: What the bar says.
+        total: The number of steps.
+        done: Steps completed before, by an interrupted run.
+        shown: False hides the bar on a terminal too.
+    """
     from rich.progress import (
         BarColumn,
         Progress,

@@ -1,20 +1,11 @@
-"""Physical constants and the unit conversions used at the edges of the program.
+"""Physical constants and the factors between units, without JAX.
 
-Inside, lengths are nm, moments µB, fields tesla, angles radians and frequencies Hz.
+Inside the program, lengths are nm, moments µB, fields tesla, angles radians, frequencies Hz.
 Files, the command line and plots use mT, degrees and GHz.
 """
 
-import operator
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, ArrayLike, Float
-
-
-Numbers: TypeAlias = float | int | Sequence | np.ndarray | Array
-"""What measured data may come as; made float64 inside."""
 
 MU_0: Final = 1.25663706127e-6
 """Vacuum permeability in T·m/A (CODATA 2022)."""
@@ -39,34 +30,6 @@ TESLA_PER: Final = {"T": 1.0, "mT": 1e-3, "G": 1e-4, "Oe": 1e-4, "kG": 0.1, "kOe
 
 HERTZ_PER: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 """Hertz per unit of frequency as written in a file."""
-
-
-def as_float(value: ArrayLike | Numbers) -> Float[Array, "..."]:
-    """Return `value` as an array of floating dtype.
-
-    Arrays of floating dtype keep it; anything else becomes JAX's default float
-    (float32, or float64 where `jax_enable_x64` is set).
-
-    >>> as_float(2).dtype == as_float(2.0).dtype
-    True
-    """
-    array = jnp.asarray(value)
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        return array
-    return array.astype(jnp.result_type(float))
-
-
-def as_count(value: Any) -> int:
-    """Return a number of things as an `int`; `ValueError` where it is not a whole number.
-
-    >>> as_count(12)
-    12
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        message = f"a number of dipoles or crystals must be a whole number, not {value!r}"
-        raise ValueError(message) from None
 
 
 def angle_text(degrees: float) -> str:

@@ -23,7 +23,7 @@ from ..foundation.flags import Flag
 if TYPE_CHECKING:
     from ..fitting.series_fit import FitResult
     from ..fitting.spectra_fit import SpectraFit
-    from ..resonance.fields import Branches
+    from ..resonance.branches import Branches
 
 OUTLIER = 5.0
 """Residuals beyond this many robust standard deviations are pointed out."""

@@ -1,4 +1,4 @@
-"""Dawson's function for JAX, which has none: the dispersion of a Gaussian line."""
+"""Dawson's function, which JAX lacks: the dispersion of a Gaussian line."""
 
 import math
 from functools import cache

@@ -1,4 +1,4 @@
-"""Means over all directions of a pair: the kernel of its Lévy–Khintchine integral.
+"""Means over all directions of a pair: the kernel of a Lévy–Khintchine integral.
 
 K(z) = ⟨e^{izs}⟩ − 1 with s = 3z² − 1 for A, −3(x² − y²) for B, −3xy for C
 (used in `diffdip.statistics.levy`).
@@ -22,7 +22,11 @@ _STEPS: Final = 480
 
 
 def kernel(name: str, per_decade: int, z: Array) -> tuple[Array, Array]:
-    """K, the mean of e^{izs} − 1, over a bin of distance at whose near edge z is tc/r³."""
+    """Real and imaginary part of K, averaged over a bin of distances r.
+
+    A pair at the distance r has z ∝ 1/r³; `z` is the value at the near edge of the bin, and there
+    are `per_decade` bins for each decade of r. The argument of K is z for A and B, z/2 for C.
+    """
     half = 0.5 if name == "C" else 1.0
     table = jnp.asarray(_table("A" if name == "A" else "B", per_decade), z.dtype)
     z = half * z
@@ -40,7 +44,7 @@ def kernel(name: str, per_decade: int, z: Array) -> tuple[Array, Array]:
     )
     near = jnp.stack([w * table[:, left + i - 1] for i, w in enumerate(weights)])
     real, imaginary = jnp.sum(near, axis=0)
-    below = jnp.minimum(z / lowest, 1) ** 2  # K goes as z² there
+    below = jnp.minimum(z / lowest, 1) ** 2  # where K ∝ z²
     return below * real, below * imaginary
 
 
@@ -51,7 +55,7 @@ def _table(name: str, per_decade: int) -> np.ndarray:
     z = 10 ** (LOW + (np.arange(count + 3) - 1) / _STEPS)
     far = 10 ** (3 / per_decade)
     mean = np.zeros(len(z), complex)
-    # over a bin K turns as often as z is large, until nothing of its oscillation is left
+    # for a large z, K oscillates often within a bin; beyond 300 the oscillation averages out
     for low, high, order in ((0.0, 10.0, 16), (10.0, 300.0, 160)):
         chosen = (z >= low) & (z < high)
         node, weight = np.polynomial.legendre.leggauss(order)

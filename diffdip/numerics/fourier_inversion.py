@@ -1,4 +1,4 @@
-"""From a characteristic function to a law: Fourier's inversion on a geometric grid."""
+"""From a characteristic function to its law: Fourier inversion on a geometric grid."""
 
 import math
 from typing import Final
@@ -10,16 +10,22 @@ from jaxtyping import Array, Bool, Float
 
 
 STEPS: Final = 240
-"""Nodes to a decade."""
+"""Nodes per decade."""
 
 
 class Nodes(eqx.Module):
-    """ln φ = `real` + i `imaginary` at points `t` in geometric progression: Fourier's inversion.
+    """A characteristic function φ at the nodes of a geometric grid, and its inversion.
 
-    Between points φ is the cubic through its four nearest, and the integral with e^{−ity} over
-    that is exact (Filon): right for any y, however fast e^{−ity} turns. For `cumulative`
-    a Cauchy law is taken off, of characteristic function e^{−t/rate}, so that the 1/t is harmless.
-    Where φ does not decay (`decays` False), all is NaN.
+    Between nodes φ is the cubic through the four nearest, and the integral of that cubic with
+    e^{−ity} is exact (Filon). The result is therefore right for any y, however fast e^{−ity}
+    oscillates.
+
+    Args:
+        t: The nodes, in geometric progression.
+        real: The real part of ln φ at the nodes.
+        imaginary: The imaginary part of ln φ.
+        rate: Of the Cauchy law e^{−t/rate} that `cumulative` subtracts from φ.
+        decays: Whether φ decays. If not, all results are NaN.
     """
 
     t: Float[Array, " nodes"]
@@ -29,15 +35,20 @@ class Nodes(eqx.Module):
     decays: Bool[Array, ""]
 
     def density(self, y: Array) -> Array:
+        """The probability density at y: ∫ φ(t) e^{−ity} dt / 2π."""
         size = jnp.exp(self.real)
         phi = size * jnp.cos(self.imaginary), size * jnp.sin(self.imaginary)
-        beginning = (
-            2 * self.t[1] * jnp.sinc(y * self.t[1] / math.pi)
-        )  # where φ = 1, both sides of 0
+        # between the second node and its mirror image φ is 1
+        beginning = 2 * self.t[1] * jnp.sinc(y * self.t[1] / math.pi)
         density = (beginning / 2 + self._transform(phi, y)[0]) / math.pi
         return self.known(density)
 
     def cumulative(self, y: Array) -> Array:
+        """The probability of a value below y (Gil-Pelaez).
+
+        Its integrand is φ(t)/t. A Cauchy law, whose probability is known, is subtracted from φ
+        first, so that the integrand is finite at t = 0.
+        """
         known = self.t / self.rate
         # e^ψ − 1 without loss for small ψ
         turned = -2 * jnp.sin(self.imaginary / 2) ** 2
@@ -48,11 +59,11 @@ class Nodes(eqx.Module):
         return self.known(cumulative)
 
     def known(self, value: Array) -> Array:
-        """The value, or NaN, with NaN as its derivatives."""
+        """The value; NaN, with NaN as its derivatives, if φ does not decay."""
         return value * jnp.where(self.decays, 1.0, jnp.nan).astype(value.dtype)
 
     def _transform(self, values: tuple[Array, Array], y: Array) -> tuple[Array, Array]:
-        """Real and imaginary part of ∫ f(t) e^{−ity} dt between the second and last but one t."""
+        """Both parts of ∫ f(t) e^{−ity} dt, from the second node to the last but one."""
         t = self.t[1:-1]
         half, centre = (t[1:] - t[:-1]) / 2, (t[1:] + t[:-1]) / 2
         j = _spherical_bessel(y * half)

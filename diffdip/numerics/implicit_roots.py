@@ -9,9 +9,10 @@ from jaxtyping import Array, Float
 
 
 def solve_small(matrix: Float[Array, "..."], vector: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Solve for one unknown or, by Cramer's rule, which vectorizes under vmap, for three.
+    """Solve a linear equation for one unknown, or for three by Cramer's rule.
 
-    A singular matrix gives large or zero, never NaN: its determinant is replaced by 1.
+    Cramer's rule vectorizes under vmap. The determinant of a singular matrix is replaced by 1, so
+    that the result is never NaN.
     """
     if vector.ndim == 0:
         return vector / jnp.where(matrix == 0, 1, matrix)
@@ -31,12 +32,12 @@ def newton_step(
 def implicit_root(
     residual: Callable[[Array, Any], Array], root: Float[Array, "*n"], arguments: Any
 ) -> Float[Array, "*n"]:
-    """Return `root` of residual(root, arguments) = 0 as a differentiable function of `arguments`.
+    """The `root` of residual(root, arguments) = 0 as a differentiable function of `arguments`.
 
-    The value passes through untouched; how it was found does not matter. Its derivative is
-    −(∂r/∂x)⁻¹ ∂r/∂a, which is written with the root itself as a function of the
-    arguments, so that forward, reverse and repeated differentiation all work. `arguments` is
-    a pytree of floating arrays. At a fold (∂r/∂x singular) the derivative does not exist.
+    The value is returned unchanged; how it was found does not matter. Its derivative is
+    −(∂r/∂x)⁻¹ ∂r/∂a. The rule calls this function again for the root in that expression, so that
+    forward, reverse and repeated differentiation all work. `arguments` is a pytree of floating
+    arrays. At a fold (∂r/∂x singular) the derivative does not exist.
     """
 
     @jax.custom_jvp

@@ -32,10 +32,11 @@ def bracketed_root(
 ) -> Array:
     """The root of a polynomial `function` in [lower, upper], elementwise, if it changes sign there.
 
-    Newton's method, kept in the shrinking bracket by bisection. It starts on the parabola
-    through the end nearer to zero: intervals end at stationary points, so two roots
-    that are about to merge are found as fast as others. `slope` holds the coefficients of the
-    derivative. Without a change of sign some point of the interval is returned.
+    Newton's method, kept in the shrinking bracket by bisection. The intervals end at stationary
+    points. The search starts where the parabola at the end with the smaller value crosses zero:
+    two roots that are about to merge are then found as fast as others. `slope` holds the
+    coefficients of the derivative. Without a change of sign the result is some point of the
+    interval.
     """
     at_lower, at_upper = function(lower), function(upper)
     rising = at_lower < 0
@@ -64,9 +65,9 @@ def stationary_points(
 ) -> Float[Array, " points"]:
     """Sorted points that cut [lower, upper] into pieces on which the polynomial is monotonic.
 
-    They are the zeros of the derivative; where it has fewer than degree − 1 in the interval, the
-    rest are copies of points already there or of the ends. The leading coefficient must
-    be positive and the degree at least 3.
+    They are the zeros of the derivative. If it has fewer than degree − 1 zeros in the interval, the
+    other points repeat these or the ends. The leading coefficient must be positive and the degree
+    at least 3.
     """
     slope = derivative(coefficients)
     if len(slope) == 3:
@@ -90,9 +91,9 @@ def real_roots(
 ) -> tuple[Float[Array, " degree"], Bool[Array, " degree"]]:
     """All simple real roots in [lower, upper], ascending, and which of the slots hold one.
 
-    `coefficients` are those of the polynomial, `function` its value in whatever form is most
-    accurate. Neighbouring stationary points, found the same way one degree below, bracket
-    each root, so that none is missed; a double root counts as none or two.
+    `coefficients` are those of the polynomial, `function` its value in the most accurate form.
+    Neighbouring stationary points, the roots of a polynomial one degree lower, bracket each root,
+    so that no root is missed. A double root is found twice or not at all.
     """
     edges = _edges(stationary_points(coefficients, lower, upper, steps), lower, upper)
     negative = function(edges) < 0

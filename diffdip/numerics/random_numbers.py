@@ -1,4 +1,4 @@
-"""Uniform random numbers, eight times as fast as `jax.random.uniform` for many keys at a time."""
+"""Uniform random numbers, for many keys eight times as fast as `jax.random.uniform`."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from jaxtyping import Array, Float, Key
 def uniform_numbers(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any) -> Float[Array, "..."]:
     """Numbers uniform in [0, 1) with 24 (float32) or 53 random bits.
 
-    The same generator as JAX's own, but both words of each block are used and counters are
-    32-bit: `jax.random.uniform` computes a block of two words a number so that one array can be
-    sharded, which the samples of an ensemble, each with its key, need not.
+    The generator is JAX's own, threefry. `jax.random.uniform` computes a block of two words for
+    each number, so that one array can be sharded. Here each sample of an ensemble has its own key
+    and is never sharded: both words of a block are used, and counters have 32 bits.
 
     >>> import jax
     >>> uniform_numbers(jax.random.key(0), (2, 3), jax.numpy.float32).shape
     (2, 3)
     """
     words = jax.random.key_data(key)
-    if words.shape != (2,):  # another generator than threefry was chosen for the key
+    if words.shape != (2,):  # the key belongs to another generator
         return jax.random.uniform(key, shape, dtype)
     count = 1
     for length in shape:

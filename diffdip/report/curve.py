@@ -7,8 +7,9 @@ import jax
 import numpy as np
 
 from ..io.results import curve_files
+from ..resonance.branches import Branches
 from ..resonance.energy_terms import AnisotropyFields
-from ..resonance.fields import Branches, larmor_field, resonance_branches
+from ..resonance.fields import larmor_field, resonance_branches
 from .figures import figure_bytes, figure_curve
 
 

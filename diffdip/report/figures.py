@@ -18,7 +18,7 @@ from ..io.results import curve_grid, magnetization_angles, model_fields
 
 if TYPE_CHECKING:
     from ..fitting.series_fit import FitResult
-    from ..resonance.fields import Branches
+    from ..resonance.branches import Branches
     from ..sensitivities.sensitivity_table import SensitivityTable
 
 ONE_COLUMN = 85.0

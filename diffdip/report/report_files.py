@@ -20,7 +20,7 @@ from ..io.results import (
     spectra_fit_table,
 )
 from ..io.spectra import positions_table
-from ..resonance.fields import Branches
+from ..resonance.branches import Branches
 from .analysis import larmor_of
 from .choices import choices_toml
 from .figures import figure_bytes, figure_curve, figure_fit

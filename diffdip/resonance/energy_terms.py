@@ -1,7 +1,7 @@
 """Free-energy terms: functions of the direction of magnetization u, in tesla.
 
-A term is e(u) = F_aniso/M. Only its values on the unit sphere matter; how it is continued
-off the sphere does not. A term of one's own is a class with one method:
+A term is e(u) = F_aniso/M. Only its values on the unit sphere matter, not those off it. A new term
+is a class with one method:
 
     class Octahedral(AbstractEnergy):
         strength: float
@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import as_float
 
 
 class AbstractEnergy(eqx.Module):
@@ -26,7 +26,14 @@ class AbstractEnergy(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
-        """The energy of magnetization along `direction`, divided by M, in tesla."""
+        """The energy of a magnetization along `direction`, divided by M.
+
+        Args:
+            direction: A unit vector, shape (3,).
+
+        Returns:
+            e(u) in tesla.
+        """
 
     def __add__(self, other: "AbstractEnergy") -> "EnergySum":
         return EnergySum((self, other))
@@ -35,7 +42,7 @@ class AbstractEnergy(eqx.Module):
 class AbstractTensorEnergy(AbstractEnergy):
     """A term that is a quadratic form, e(u) = ½ u·K·u with K in tesla.
 
-    Its resonances are roots of one polynomial, found all and exactly.
+    Its resonances are the roots of one polynomial, so that all of them are found.
     """
 
     @abc.abstractmethod
@@ -56,11 +63,20 @@ class EnergySum(AbstractEnergy):
 
 
 class AnisotropyFields(AbstractTensorEnergy):
-    """The paper's anisotropy fields A, B, C in tesla, as the energy of a sample.
+    """The paper's anisotropy fields A, B, C, as the energy of a sample.
 
-    A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy; Dxz and Dyz are zero, so
-    K = s [[(A+B)/2, C, 0], [C, (A−B)/2, 0], [0, 0, −A]] with s = −1 in the `paper` convention,
+    A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy. Dxz and Dyz are zero, so
+    K = s [[(A+B)/2, C, 0], [C, (A−B)/2, 0], [0, 0, −A]], with s = −1 in the `paper` convention and
     +1 in `physical`. Rotating the sample by δ about z turns (B, 2C) by 2δ and leaves A.
+
+    Args:
+        A: Out-of-plane anisotropy field in tesla, 0 by default.
+        B: In-plane anisotropy field in tesla, 0 by default.
+        C: Its component at 45°, in tesla, 0 by default.
+        convention: `PAPER` (the default), `PHYSICAL`, or the name of one.
+
+    Raises:
+        InputError: For the name of no convention.
 
     >>> from diffdip import resonance_field
     >>> sample = AnisotropyFields(A=0.1915, B=0.2046)
@@ -88,9 +104,11 @@ class AnisotropyFields(AbstractTensorEnergy):
 
 
 class TensorAnisotropy(AbstractTensorEnergy):
-    """Any symmetric tensor: e(u) = ½ u·K·u with K in tesla (K = s µ0M D for dipoles).
+    """Any symmetric tensor: e(u) = ½ u·K·u (for dipoles K = s µ0M D).
 
-    `K` of shape (3, 3) is symmetrized; a trace adds a constant and changes nothing.
+    Args:
+        K: Shape (3, 3), in tesla. Its symmetric part counts. A trace adds a constant to the energy
+            and changes no resonance.
 
     >>> import jax.numpy as jnp
     >>> float(TensorAnisotropy(jnp.diag(jnp.array([0.2, 0.0, -0.2])))(jnp.array([1.0, 0.0, 0.0])))
@@ -104,9 +122,11 @@ class TensorAnisotropy(AbstractTensorEnergy):
 
 
 class UniaxialAnisotropy(AbstractTensorEnergy):
-    """Uniaxial anisotropy: e(u) = −(H_u/2) (u·n)², with H_u = 2K_u/M in tesla.
+    """Uniaxial anisotropy: e(u) = −(H_u/2) (u·n)², with H_u = 2K_u/M.
 
-    `field` > 0 makes `axis` n easy; the axis need not be normalized.
+    Args:
+        field: H_u in tesla; positive for an easy axis, negative for a hard one.
+        axis: n, shape (3,), of any length.
 
     >>> from diffdip import resonance_field
     >>> easy = resonance_field(UniaxialAnisotropy(0.05, [1.0, 0.0, 0.0]), 0.0, 9.45e9)
@@ -123,10 +143,15 @@ class UniaxialAnisotropy(AbstractTensorEnergy):
 
 
 class ThinFilm(AbstractTensorEnergy):
-    """A thin film: e(u) = ½ µ0M_eff (u·n)², with the effective magnetization µ0M_eff in tesla.
+    """A thin film: e(u) = ½ µ0M_eff (u·n)².
 
-    `field` > 0 (shape anisotropy) makes the normal `normal` hard. The film normal is z by
-    default. Kittel: w0² = H (H + µ0M_eff) in the plane and w0 = H − µ0M_eff along the normal.
+    Its resonances are Kittel's: w0² = H (H + µ0M_eff) with the field in the plane of the film, and
+    w0 = H − µ0M_eff along the normal.
+
+    Args:
+        field: The effective magnetization µ0M_eff in tesla. If positive (shape anisotropy), the
+            normal is hard.
+        normal: n, shape (3,), of any length; z by default.
 
     >>> import jax.numpy as jnp
     >>> print(f"{ThinFilm(1.0)(jnp.array([0.0, 0.0, 1.0])):.2f}")
@@ -142,10 +167,12 @@ class ThinFilm(AbstractTensorEnergy):
 
 
 class CubicAnisotropy(AbstractEnergy):
-    """Cubic anisotropy: e(u) = (H_1/2) (u₁²u₂² + u₂²u₃² + u₃²u₁²), with H_1 = 2K_1/M in tesla.
+    """Cubic anisotropy: e(u) = (H_1/2) (u₁²u₂² + u₂²u₃² + u₃²u₁²), with H_1 = 2K_1/M.
 
-    `axes` are the crystal axes in the frame of the sample, one a row (orthonormal);
-    the default is the frame itself. `field` > 0 makes the axes easy.
+    Args:
+        field: H_1 in tesla. If positive, the crystal axes are easy.
+        axes: The crystal axes in the frame of the sample, as the rows of an orthonormal (3, 3)
+            array; by default the axes of that frame.
 
     >>> import jax.numpy as jnp
     >>> print(f"{CubicAnisotropy(0.06)(jnp.ones(3) / 3**0.5):.3f}")
@@ -163,7 +190,7 @@ class CubicAnisotropy(AbstractEnergy):
 
 
 def quadratic_form(energy: AbstractEnergy) -> Float[Array, "3 3"] | None:
-    """K of an energy that is ½ u·K·u by its type, sums of such terms included; else None."""
+    """K of an energy whose type says that it is ½ u·K·u, or of a sum of such; otherwise None."""
     if isinstance(energy, AbstractTensorEnergy):
         return energy.tensor()
     if isinstance(energy, EnergySum):
@@ -177,7 +204,7 @@ def quadratic_form(energy: AbstractEnergy) -> Float[Array, "3 3"] | None:
 def energy_derivatives(
     energy: AbstractEnergy, direction: Float[Array, "3"]
 ) -> tuple[Float[Array, "3"], Float[Array, "3 3"]]:
-    """Euclidean gradient and Hessian of e at u, in tesla: in closed form for tensors."""
+    """Gradient and Hessian of e(u) as a function in space, in tesla; in closed form for tensors."""
     if isinstance(energy, AbstractTensorEnergy):
         tensor = energy.tensor()
         return tensor @ direction, tensor

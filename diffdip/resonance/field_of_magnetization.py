@@ -23,7 +23,7 @@ Vector2 = tuple[Array, Array]
 
 
 class FieldTerms(eqx.Module):
-    """What H(u) needs of the energy at one u: everything but the frequency. In tesla."""
+    """What H(u) needs of the energy at one u, in tesla: everything but the frequency."""
 
     torque: Float[Array, " n"]
     """∇e − κ u, the field normal to u at equilibrium."""
@@ -73,7 +73,7 @@ class PlanarFields(NamedTuple):
         x, y = direction
         cos2, sin2 = x * x - y * y, 2 * x * y
         diagonal = 0.5 * self.b * cos2 + self.c * sin2
-        # stiffnesses, less h∥: in the plane 2·diagonal, out of it 3a/2 + diagonal
+        # h∥ minus the stiffnesses: in the plane 2·diagonal, out of it 3a/2 + diagonal
         half_difference = 0.5 * diagonal - 0.75 * self.a
         parallel = 1.5 * diagonal + 0.75 * self.a
         parallel = parallel + jnp.sqrt(half_difference * half_difference + larmor * larmor)
@@ -87,7 +87,7 @@ class PlanarFields(NamedTuple):
 
     @property
     def normal_gap(self) -> Array:
-        """Lower eigenvalue in the plane less that of the normal: k − k_n."""
+        """The lower eigenvalue in the plane minus that of the normal: k − k_n."""
         return 1.5 * self.a - jnp.sqrt(0.25 * self.b * self.b + self.c * self.c)
 
     def excess(self, direction: Vector2, larmor: Array) -> Array:
@@ -103,8 +103,8 @@ class PlanarFields(NamedTuple):
     ) -> tuple[Array, tuple[Array, Array, Array], Array]:
         """The resonance with M tilted towards an easy normal: H, u (with u_n > 0), if it exists.
 
-        There λ = k_n, M sits in one of two mirror-image global minima, and with N = K − k_n I in
-        the plane H² |N⁻¹ĥ|² = 1 − u_n² and u_n² = w0²/det N.
+        There λ = k_n, and M lies in one of two global minima, which are mirror images. With
+        N = K − k_n I in the plane, H² |N⁻¹ĥ|² = 1 − u_n² and u_n² = w0²/det N.
         """
         hx, hy = field_direction
         xx, yy = 1.5 * self.a + 0.5 * self.b, 1.5 * self.a - 0.5 * self.b

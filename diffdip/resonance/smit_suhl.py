@@ -1,14 +1,13 @@
-"""The paper's eqs. 4 and 5 as they stand, with the sign of eq. 4 mended.
+"""The paper's eqs. 4 and 5 as they stand, with the sign of eq. 4 corrected.
 
-They say the same as `resonance_field` for A, B, C and a field in the xy-plane, and are kept
-apart from its solution so that a reader of the paper finds them and a test can hold
-both together.
+For A, B, C and a field in the xy-plane they are the conditions that `resonance_field` solves. They
+are kept apart from its solution: a reader of the paper finds them here, and a test compares both.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
-from ..foundation.units import as_float
+from ..foundation.arrays import as_float
 from .energy_terms import AnisotropyFields
 
 
@@ -18,10 +17,19 @@ def equilibrium_condition(
     field_angle: Shaped[ArrayLike, "..."],
     magnetization_angle: Shaped[ArrayLike, "..."],
 ) -> Float[Array, "..."]:
-    """c cos 2α_M − (b/2) sin 2α_M − H sin(α_H − α_M) in tesla, zero in equilibrium (eq. 5).
+    """The torque on M in the plane, zero in equilibrium (eq. 5).
 
-    (a, b, c) = s·(A, B, C) with the sign s of the convention; `field` H in tesla, angles α_H and
-    α_M in radians; all broadcast.
+    c cos 2α_M − (b/2) sin 2α_M − H sin(α_H − α_M), with (a, b, c) = s·(A, B, C) and the sign s of
+    the convention.
+
+    Args:
+        fields: A, B, C with their convention.
+        field: H in tesla.
+        field_angle: α_H in radians.
+        magnetization_angle: α_M in radians. The three arrays broadcast.
+
+    Returns:
+        The condition in tesla, in the broadcast shape.
 
     >>> print(f"{equilibrium_condition(AnisotropyFields(B=0.1), 0.3, 0.0, 0.0):.3f}")
     0.000
@@ -40,12 +48,21 @@ def resonance_condition(
     magnetization_angle: Shaped[ArrayLike, "..."],
     larmor: Shaped[ArrayLike, "..."],
 ) -> Float[Array, "..."]:
-    """Product of both stiffnesses less w0², in T²: zero at resonance (eq. 4, mended).
+    """The product of both stiffnesses minus w0², zero at resonance (eq. 4, sign corrected).
 
     (H cosΔ − b cos 2α_M − 2c sin 2α_M)(H cosΔ − 3a/2 − (b/2) cos 2α_M − c sin 2α_M) − w0²
-    with Δ = α_H − α_M.
-    As printed, eq. 4 has the other sign between product and w0² and no solution for
-    vanishing anisotropy. `larmor` is w0 in tesla (`larmor_field`).
+    with Δ = α_H − α_M and (a, b, c) = s·(A, B, C). The printed eq. 4 has the other sign in front
+    of w0²; without anisotropy it would have no solution.
+
+    Args:
+        fields: A, B, C with their convention.
+        field: H in tesla.
+        field_angle: α_H in radians.
+        magnetization_angle: α_M in radians.
+        larmor: w0 in tesla (`larmor_field`). The four arrays broadcast.
+
+    Returns:
+        The condition in T², in the broadcast shape.
 
     >>> print(f"{resonance_condition(AnisotropyFields(), 0.3, 0.0, 0.0, 0.3):.3f}")
     0.000

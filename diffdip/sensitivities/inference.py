@@ -11,9 +11,9 @@ from scipy.stats import chi2
 
 from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import NothingPlacedError, describe
+from ..foundation.arrays import Numbers, as_float
 from ..foundation.flags import Flag
 from ..foundation.progress import progress_bar
-from ..foundation.units import Numbers, as_float
 from .observables import Magnitude
 from .parameter_variation import with_number
 from .sample_derivatives import DERIVATIVE, Runs, Samples, check_drawing, methods_of, observed

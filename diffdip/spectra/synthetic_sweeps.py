@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
-from ..foundation.units import as_float
+from ..foundation.arrays import as_float
 from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.fields import Plane, resonance_field
+from ..resonance.fields import resonance_field
+from ..resonance.planes import Plane
 from .line_shapes import columns
 from .lines import polynomials
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
+from ..foundation.arrays import Numbers, as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import Numbers, as_float
 from .heavy_tails import finite_values
 
 

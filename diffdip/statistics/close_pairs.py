@@ -14,8 +14,9 @@ from jaxtyping import Array, ArrayLike, Float, Int, Shaped
 from ..ensembles.containers import require, require_positive
 from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import lane_groups, nothing_placed
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF, as_float
+from ..foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF
 
 
 PER_DECADE: Final = 40

@@ -10,6 +10,8 @@ import scipy.constants
 from hypothesis import given, strategies as st
 
 from diffdip import DipoleSystem, resonance_field
+from diffdip.foundation.errors import InputError
+from tests.helpers.random_dipoles import jittered_dipoles, random_directions
 
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -31,18 +33,6 @@ def results(system):
     fields = system.anisotropy_fields()
     fields = jnp.stack([fields.A, fields.B, fields.C])
     return system.tensor(), fields, system.anisotropy().K, system.magnetization
-
-
-def random_dipoles(seed, count=8):
-    """Positions in 64 nm³ and unequal moments, none closer than 0.4 nm (a jittered lattice)."""
-    rng = np.random.default_rng(seed)
-    sites = np.stack(np.unravel_index(rng.permutation(64)[:count], (4, 4, 4)), axis=-1)
-    return sites + rng.uniform(-0.3, 0.3, (count, 3)), rng.uniform(0.5, 3.0, count)
-
-
-def random_directions(seed, *shape):
-    vectors = np.random.default_rng(seed).normal(size=(*shape, 3))
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def eq2(positions, volume, moments, theta, phi):
@@ -87,7 +77,7 @@ def test_pair_by_hand():
 
 @given(seed=SEEDS)
 def test_energy_density_is_eq_2(seed):
-    positions, moments = random_dipoles(seed)
+    positions, moments = jittered_dipoles(seed)
     rng = np.random.default_rng(seed)
     theta, phi = np.arccos(rng.uniform(-1, 1, 4)), rng.uniform(-np.pi, np.pi, 4)
     u = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=-1)
@@ -99,7 +89,7 @@ def test_energy_density_is_eq_2(seed):
 @given(seed=SEEDS, convention=st.sampled_from(["paper", "physical"]))
 def test_energy_density_is_the_tensor(seed, convention):
     """F = (µ0/2) M² u·D·u in any direction, and A, B, C and K are that D times µ0 M."""
-    positions, moments = random_dipoles(seed)
+    positions, moments = jittered_dipoles(seed)
     system = DipoleSystem(positions, VOLUME, moments, convention=convention)
     u = random_directions(seed, 5)
     D, (a, b, c), K, M = results(system)
@@ -118,7 +108,7 @@ def test_energy_density_is_the_tensor(seed, convention):
 
 @pytest.mark.parametrize("convention", ["paper", "physical"])
 def test_anisotropy_fields_are_the_tensor_without_xz_and_yz(convention):
-    system = DipoleSystem(random_dipoles(3)[0], VOLUME, convention=convention)
+    system = DipoleSystem(jittered_dipoles(3)[0], VOLUME, convention=convention)
     fields = system.anisotropy_fields()
     assert str(fields.convention) == convention
     expected = np.asarray(system.anisotropy().K).copy()
@@ -128,7 +118,7 @@ def test_anisotropy_fields_are_the_tensor_without_xz_and_yz(convention):
 
 
 def test_energy_density_keeps_the_batch_shape():
-    system = DipoleSystem(*random_dipoles(0)[:1], VOLUME)
+    system = DipoleSystem(*jittered_dipoles(0)[:1], VOLUME)
     u = random_directions(0, 2, 3)
     batch = energy_density(system, u)
     assert batch.shape == (2, 3)
@@ -142,7 +132,7 @@ def test_mean_field_is_minus_D_M(seed):
 
     The fields come from magpylib, in SI units; only `physical` counts each pair once.
     """
-    positions, moments = random_dipoles(seed)
+    positions, moments = jittered_dipoles(seed)
     u = random_directions(seed)
     sources = [
         magpylib.misc.Dipole(position=position * 1e-9, moment=moment * MU_B * u)
@@ -161,7 +151,7 @@ def test_mean_field_is_minus_D_M(seed):
 @given(seed=SEEDS, length=st.floats(0.2, 5), moment=st.floats(0.2, 5))
 def test_scaling(seed, length, moment):
     """Lengths × λ leave D and divide the fields by λ³; moments × c multiply the fields by c."""
-    positions, moments = random_dipoles(seed)
+    positions, moments = jittered_dipoles(seed)
     D, fields, K, M = results(DipoleSystem(positions, VOLUME, moments))
     scaled = DipoleSystem(length * positions, length**3 * VOLUME, moment * moments)
     ratio = moment / length**3
@@ -172,7 +162,7 @@ def test_scaling(seed, length, moment):
 
 
 def test_rotation_about_z_turns_B_and_C():
-    positions, moments = random_dipoles(8)
+    positions, moments = jittered_dipoles(8)
     a, b, c = np.asarray(results(DipoleSystem(positions, VOLUME, moments))[1])
     delta = 0.7
     R = np.array([[np.cos(delta), -np.sin(delta), 0], [np.sin(delta), np.cos(delta), 0], [0, 0, 1]])
@@ -196,7 +186,7 @@ compiled_gradient = eqx.filter_jit(energy_gradient)
 @given(seed=SEEDS)
 def test_masked_sites_change_nothing(seed):
     rng = np.random.default_rng(seed)
-    positions, moments = random_dipoles(seed)
+    positions, moments = jittered_dipoles(seed)
     u = random_directions(seed)
     mask = np.append(False, rng.permutation([True] * 5 + [False] * 2))
     positions = positions - positions[mask][-1]  # one at the origin, after a masked site
@@ -217,7 +207,7 @@ def test_masked_sites_change_nothing(seed):
 
 @pytest.mark.parametrize("distance", [0.0, 1e-110, 1e-170])
 def test_coincident_dipoles_are_nan_never_inf(distance):
-    positions, moments = random_dipoles(5)
+    positions, moments = jittered_dipoles(5)
     positions = positions - positions[2]  # so that a tiny distance is not rounded away
     positions[6] = [0.0, 0.0, distance]
     system = DipoleSystem(positions, VOLUME, moments)
@@ -228,7 +218,7 @@ def test_coincident_dipoles_are_nan_never_inf(distance):
 
 
 def test_coincident_dipoles_in_a_batch_spoil_only_their_own_system():
-    positions = np.stack([random_dipoles(seed)[0] for seed in range(3)])
+    positions = np.stack([jittered_dipoles(seed)[0] for seed in range(3)])
     positions[1, 3] = positions[1, 0]
     batch = jax.vmap(lambda p: DipoleSystem(p, VOLUME).tensor())(positions)
     assert np.array_equal(np.isnan(batch).all((1, 2)), [False, True, False])
@@ -237,7 +227,7 @@ def test_coincident_dipoles_in_a_batch_spoil_only_their_own_system():
 
 
 def test_tensor_gradient_is_the_central_difference():
-    positions, moments = random_dipoles(21, 5)
+    positions, moments = jittered_dipoles(21, 5)
     weights = np.random.default_rng(2).normal(size=(3, 3))
 
     @eqx.filter_jit
@@ -261,7 +251,7 @@ def central_difference(function, point, step=1e-4):
 
 def test_resonance_field_by_positions():
     """From a dipole's position to Hres, end to end; second derivative along a line too."""
-    positions, moments = random_dipoles(4, 6)
+    positions, moments = jittered_dipoles(4, 6)
     # 6 dipoles in 16 nm³: A, B, C of some 5 mT
     angles = jnp.array([0.3, 1.2])
 
@@ -301,6 +291,13 @@ def test_float32_keeps_a_close_pair_in_a_large_sample():
         assert reference.dtype == jnp.float64
     assert_close(single.tensor(), np.asarray(reference), 1e-5)
     np.testing.assert_allclose(single.energy_density(u), energy, rtol=1e-5)
+
+
+def test_no_dipole_at_all_is_refused():
+    with pytest.raises(InputError) as caught:
+        DipoleSystem(np.zeros((0, 3)), 1.0)
+    assert caught.value.what == "positions"
+    assert caught.value.given.shape == (0, 3)
 
 
 def test_single_dipole_has_no_anisotropy():

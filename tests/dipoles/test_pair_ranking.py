@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from diffdip import DipoleSystem
 from diffdip.dipoles.pair_ranking import dominant_pairs
+from diffdip.foundation.errors import InputError
 
 
 found = eqx.filter_jit(dominant_pairs)
@@ -170,8 +171,9 @@ def test_a_pair_on_one_crystal_does_not_hide_those_between():
 
 
 def test_pairs_between_crystals_need_crystals():
-    with pytest.raises(ValueError, match="which crystal"):
+    with pytest.raises(InputError) as caught:
         dominant_pairs(random_system(0, 3), between_crystals=True)
+    assert caught.value.what == "between_crystals"
 
 
 def test_order_of_the_dipoles_does_not_matter():
@@ -249,9 +251,11 @@ def test_what_has_no_tensor_has_no_share():
     np.testing.assert_array_equal(np.stack([lost.first, lost.second], axis=1), rest[expected])
 
 
-def test_a_count_without_pairs_is_refused():
-    with pytest.raises(ValueError, match="at least 1, not 0"):
-        dominant_pairs(random_system(0, 3), 0)
+@pytest.mark.parametrize("count", [0, -3])
+def test_a_count_without_pairs_is_refused(count):
+    with pytest.raises(InputError) as caught:
+        dominant_pairs(random_system(0, 3), count)
+    assert (caught.value.what, caught.value.given) == ("count", count)
 
 
 @pytest.mark.float32

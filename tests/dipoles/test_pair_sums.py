@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from diffdip.dipoles.pair_sums import pair_sum
+from tests.helpers.random_dipoles import jittered_dipoles
 
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -26,10 +27,8 @@ def compiled_vjp(positions, moments, mask, cotangent):
 
 
 def random_dipoles(seed, count=8):
-    """Positions and moments, both signs, none closer than 0.4 nm (a jittered lattice)."""
-    rng = np.random.default_rng(seed)
-    sites = np.stack(np.unravel_index(rng.permutation(64)[:count], (4, 4, 4)), axis=-1)
-    return sites + rng.uniform(-0.3, 0.3, (count, 3)), rng.uniform(-2.0, 3.0, count)
+    """Positions, and moments of both signs."""
+    return jittered_dipoles(seed, count, moments=(-2.0, 3.0))
 
 
 def brute_force(positions, moments):

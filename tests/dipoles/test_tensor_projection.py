@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from diffdip import DipoleSystem, plane_directions, project_tensor
 from diffdip.dipoles.tensor_projection import symmetric
+from tests.helpers.random_dipoles import jittered_dipoles, random_directions
 
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -36,15 +37,9 @@ def own_projection(system, directions):
 
 
 def random_sample(seed, count=8):
-    """Positions, volume, unequal moments; none closer than 0.4 nm (a jittered lattice)."""
-    rng = np.random.default_rng(seed)
-    sites = np.stack(np.unravel_index(rng.permutation(64)[:count], (4, 4, 4)), axis=-1)
-    return sites + rng.uniform(-0.3, 0.3, (count, 3)), 64.0, rng.uniform(0.5, 3.0, count)
-
-
-def random_directions(seed, count):
-    vectors = np.random.default_rng(seed).normal(size=(count, 3))
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    """Positions, volume, unequal moments."""
+    positions, moments = jittered_dipoles(seed, count)
+    return positions, 64.0, moments
 
 
 def pair_energy_density(positions, volume, moments, directions):

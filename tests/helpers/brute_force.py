@@ -1,10 +1,10 @@
-"""Resonances found the slow way, with numpy alone: the reference that the solver is held against.
+"""Resonances found the slow way, with NumPy alone: the reference for tests of the solver.
 
-Two routes, which share neither equations nor code with the library. `planar_resonances` turns the
-paper's two conditions into one trigonometric polynomial in the angle of M and takes all its
-roots. `resonances_by_minimization` asks nothing but the definition: minimize the energy in
-a field, find the frequency of small oscillations from the stiffness matrix, follow each
-minimum as the field changes and note where that frequency crosses the given one.
+There are two routes, which share neither equations nor code with the library. `planar_resonances`
+turns the paper's two conditions into one trigonometric polynomial in the angle of M and computes
+all its roots. `resonances_by_minimization` uses only the definition: it minimizes the energy in a
+field, computes the frequency of small oscillations from the stiffness matrix, follows each minimum
+as the field changes, and notes where that frequency crosses the given one.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Energy(Protocol):
-    """A batch of energies e(u) in tesla; `take` selects from the batch, u is (..., 3)."""
+    """A batch of energies e(u) in tesla, for u of shape (..., 3); `take` selects from the batch."""
 
     def take(self, index): ...
     def value(self, u): ...
@@ -140,7 +140,7 @@ def torque_and_stiffness(energy, u, field):
 
 
 def frequency_squared(stiffness):
-    """w² in T²: the determinant of a positive stiffness, −1 where the point is no minimum."""
+    """w² in T²: the determinant of a positive stiffness, or −1 if the point is no minimum."""
     a, b, c = stiffness[..., 0, 0], stiffness[..., 1, 1], stiffness[..., 0, 1]
     return np.where((a > 0) & (a * b > c * c), a * b - c * c, -1.0)
 
@@ -187,8 +187,8 @@ def planar_resonances(K, angle, larmor):
     With e(α) the energy of M in the plane at the angle α and Δ = α_H − α, equilibrium is
     H sin Δ = e′. Put into (H cos Δ + e″)(H cos Δ + K_zz − u·K·u) = w0² it gives a trigonometric
     polynomial of order 4 in α, and its 8 roots are the eigenvalues of a companion matrix.
-    M out of the plane: K u − H ĥ ∥ u needs K u − H ĥ = K_zz u. Returns the resonances and the draws
-    that have a pair of roots too close to merging (4·10⁻⁶) to tell.
+    M out of the plane: K u − H ĥ ∥ u needs K u − H ĥ = K_zz u. Returns the resonances, and the
+    draws with a pair of roots so close to merging (4·10⁻⁶) that their number is uncertain.
     """
     normal = K[:, 2, 2]
 
@@ -250,8 +250,8 @@ def planar_resonances(K, angle, larmor):
 def resonances_by_minimization(energy, direction, larmor, highest, coarse=40, starts=24, fine=10):
     """All resonances for fields along `direction` (n, 3) up to `highest` (n), by definition.
 
-    At `coarse` fields all minima are sought from `starts` directions. Each is followed to the
-    neighbouring coarse fields in `fine` steps, and a crossing of w² with w0² is bisected; a
+    At `coarse` fields the minima are searched from `starts` directions. Each is followed to the
+    neighbouring coarse fields in `fine` steps, and where w² crosses w0² the field is bisected. A
     minimum that ceases to exist does so with w = 0.
     """
     n = len(direction)

@@ -1,4 +1,4 @@
-"""Real roots of polynomials with known roots, and against numpy's companion matrix."""
+"""Real roots of polynomials with known roots, and compared with numpy's companion matrix."""
 
 from functools import partial
 from itertools import pairwise
@@ -19,7 +19,7 @@ from diffdip.numerics.polynomial_roots import (
 
 
 STEPS = 16
-"""More than the solver takes: these tests are about which roots are found, not how fast."""
+"""More than the solver needs: these tests are about which roots are found, not how fast."""
 
 BATCH = 500
 """All polynomials of a degree share one compilation."""

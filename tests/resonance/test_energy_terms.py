@@ -1,4 +1,4 @@
-"""Energy terms against their formulas, their derivatives, sums, and terms of one's own."""
+"""Energy terms against their formulas, their derivatives, sums, and new terms of a user."""
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ from diffdip import (
     resonance_field_along,
 )
 from diffdip.resonance.energy_terms import energy_derivatives, quadratic_form
+from tests.helpers.random_dipoles import random_directions
 
 
 FREQUENCY = 9.45e9
@@ -68,11 +69,6 @@ TERMS = QUADRATIC | {
         ),
     ),
 }
-
-
-def random_directions(seed, count):
-    vectors = np.random.default_rng(seed).normal(size=(count, 3))
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 @pytest.fixture(scope="module")

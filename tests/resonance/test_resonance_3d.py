@@ -60,7 +60,7 @@ def random_directions(rng, n):
 
 
 def stable_by_energy(energy, field, u, direction):
-    """Which of (draws, slots) lie in the global minimum, and which are too close to tell."""
+    """Which of (draws, slots) lie in the global minimum, and which are too close to decide."""
     draw, slot = np.nonzero(np.isfinite(field))
     batch, vector = energy.take(draw), field[draw, slot][:, None] * direction[draw]
     above = batch.value(u[draw, slot]) - np.sum(u[draw, slot] * vector, -1)
@@ -136,25 +136,6 @@ def test_tensor_in_the_plane_agrees_with_anisotropy_fields():
     np.testing.assert_allclose(measured[2], measured[0], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("plane", "first", "second"), [("xy", 0, 1), ("xz", 0, 2), ("yz", 1, 2)])
-def test_planes_by_name(plane, first, second):
-    angle = jnp.array([0.0, 0.4, jnp.pi / 2, 2.5])
-    direction = np.zeros((4, 3))
-    direction[:, first], direction[:, second] = np.cos(angle), np.sin(angle)
-    np.testing.assert_allclose(plane_directions(angle, plane), direction, atol=1e-16)
-
-
-def test_plane_of_two_vectors():
-    """They are made orthonormal: the first stays at angle 0, the second on the side of 90°."""
-    angle, vectors = jnp.array([0.0, jnp.pi / 2]), np.array([[0.0, 0.0, 2.0], [3.0, 0.0, 1.0]])
-    np.testing.assert_allclose(plane_directions(angle, vectors), [[0, 0, 1], [1, 0, 0]], atol=1e-16)
-
-
-def test_unknown_plane():
-    with pytest.raises(ValueError, match="unknown plane 'zx'"):
-        resonance_field(ThinFilm(0.1), 0.0, FREQUENCY, plane="zx")
-
-
 ANGLE = np.linspace(0.0, 3.0, 12).reshape(3, 4)
 FREQUENCIES = np.array([9.2e9, 9.3e9, 9.4e9, 9.5e9])
 G = np.array([[[2.0]], [[2.1]]])
@@ -216,7 +197,7 @@ def test_general_energies_against_brute_force():
 
 
 def test_disguised_tensor():
-    """A quadratic energy takes the general route when its type does not tell."""
+    """A quadratic energy whose type does not say so is solved on the general route."""
     rng, n, larmor = np.random.default_rng(5), 1000, float(larmor_field(FREQUENCY))
     K, direction = random_tensors(rng, n, larmor), random_directions(rng, n)
     solve = jax.jit(jax.vmap(lambda K, h: resonance_field_along(Disguised(K), h, FREQUENCY)))

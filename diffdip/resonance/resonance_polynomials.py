@@ -1,9 +1,9 @@
-"""Where a quadratic energy ½ u·K·u resonates: the roots of one sextic.
+"""Starts near the resonances of a quadratic energy ½ u·K·u: the roots of a sextic or a quartic.
 
 Equilibrium in a field H ĥ reads K u − H ĥ = λ u, with the multiplier λ = κ − h∥. With N = K − λ I
 it gives u ∝ N⁻¹ ĥ and H = 1/|N⁻¹ ĥ|, and both stiffnesses are those of N in the tangent
 plane. Their product is the determinant of N there, u·adj(N)·u, and equals w0² at resonance. In
-the eigenframe of K, with eigenvalues kᵢ in ascending order and pᵢ = kᵢ − λ, that is
+the eigenframe of K, with eigenvalues kᵢ in ascending order and pᵢ = kᵢ − λ, this reads
 
     Q(λ) = Σᵢ hᵢ² pⱼ² pₖ² (pⱼ pₖ − w0²) = 0 ,
 
@@ -25,19 +25,24 @@ from .field_of_magnetization import PlanarFields, Vector2
 
 
 Candidates = Callable[[Array, Array], tuple[Array, Array]]
+"""(ĥ, w0) → unit vectors of M (slots, 3) near the resonances, and which slots hold one."""
 
 STEPS = 8
+"""Newton steps for a root, which is polished afterwards. With one step fewer some of a million
+random tensors up to 2 w0 lose a root."""
+
 PLANAR_STEPS = 8
+"""The same for the quartic's largest root."""
+
 SEPARATION_STEPS = 6
-"""Newton steps for a root, polished afterwards, and for the points that separate roots: a million
-draws up to 2 w0 show one step fewer to lose some."""
+"""The same for the points that separate its roots."""
 
 
 def tensor_candidates(K: Float[Array, "3 3"]) -> Candidates:
     """The function (ĥ, w0) → directions of M at all resonances, to a few digits, and which exist.
 
-    A field exactly in a principal plane makes the branches with M out of that plane
-    double roots; components of ĥ below 10⁻⁹ or so are raised to that, which splits them.
+    For a field exactly in a principal plane the branches with M out of that plane are double roots.
+    Components of ĥ below 10⁻⁹ or so are raised to that, which splits them.
     """
     k, axes = jnp.linalg.eigh(jax.lax.stop_gradient(K))
 
@@ -81,8 +86,10 @@ def _sextic_roots(weights: Array, middle: Array, top: Array) -> tuple[Array, Arr
 
 
 class PlanarQuartic(NamedTuple):
-    """The quartic Q/p_n² for M in a principal plane, in x = (k − λ)/w0 with k the lower of the
-    two eigenvalues in the plane, and what turns its roots into directions."""
+    """The quartic Q/p_n² for M in a principal plane, and what turns its roots into directions.
+
+    The unknown is x = (k − λ)/w0, with k the lower of the two eigenvalues in the plane.
+    """
 
     coefficients: list[Array]
     gap: Array
@@ -106,8 +113,8 @@ class PlanarQuartic(NamedTuple):
 def planar_quartic(fields: PlanarFields, field_direction: Vector2, larmor: Array) -> PlanarQuartic:
     """The resonance quartic of a, b, c for a field along `field_direction` in the plane.
 
-    Components of ĥ along a principal axis are kept above 10⁻⁹ or so, which splits the pairs of
-    branches that are double roots by symmetry there.
+    Components of ĥ along a principal axis are kept above 10⁻⁹ or so: for a field along such an
+    axis pairs of branches are double roots by symmetry, and this splits them.
     """
     hx, hy = field_direction
     half, c = 0.5 * fields.b, fields.c

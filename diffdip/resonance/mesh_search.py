@@ -1,8 +1,8 @@
-"""Where an arbitrary smooth energy resonates: a search on a mesh of the sphere.
+"""Starts near the resonances of any smooth energy: a search on a mesh of the sphere.
 
 H(u) is explicit, so its values at the vertices of a triangulated sphere do not depend on the
-direction of the field. A resonance in direction ĥ lies where the ray along ĥ pierces
-the surface H(u), and the triangles that it pierces are good starts for Newton's method.
+direction of the field and are computed once. A resonance for the direction ĥ lies where the ray
+along ĥ pierces the surface H(u): the triangles that it pierces are starts for Newton's method.
 """
 
 import functools
@@ -15,14 +15,18 @@ from jaxtyping import Array, Bool, Float
 
 from .energy_terms import AbstractEnergy
 from .field_of_magnetization import FieldTerms, field_terms
-from .tensor_solver import Candidates
+from .resonance_polynomials import Candidates
 
 
 SUBDIVISIONS = 3
+"""Of an icosahedron: 642 vertices, about 8° apart."""
+
 SLOTS = 8
+"""Resonances that are kept for a direction of the field."""
+
 SLACK = 0.2
-"""How far outside a triangle, in barycentric coordinates, the ray may pass; and how far behind
-the origin, in lengths of its longest side, it may do so."""
+"""How far outside a triangle the ray may pass, in barycentric coordinates, because the surface
+between the vertices is curved; and how far behind the origin, in lengths of the longest side."""
 
 
 @functools.cache
@@ -55,7 +59,7 @@ def sphere_mesh(subdivisions: int = SUBDIVISIONS) -> tuple[np.ndarray, np.ndarra
 def mesh_candidates(energy: AbstractEnergy, dtype: Any) -> Candidates:
     """The function (ĥ, w0) → starts near all resonances of `energy`, and which slots hold one.
 
-    Two resonances closer to each other than the mesh (about 8°) may be missed or merged.
+    Two resonances closer to each other than the vertices (about 8°) may be missed or merged.
     """
     vertices, corners = sphere_mesh()
     u, triangles = jnp.asarray(vertices, dtype), jnp.asarray(corners)

@@ -1,0 +1,54 @@
+"""All resonances at one direction of the field, and the rule that picks the measured one.
+
+The rule is the same everywhere: of the resonances with M in the global minimum of the energy
+(`stable`), the one at the highest field is the measured one. There M is best saturated, and as the
+anisotropy vanishes the field tends to w0. Where this branch ends, Hres jumps to the next stable
+one. An upward sweep meets the branches at lower fields first; `resonance_branches` shows them. At
+an angle without a stable resonance the measured field is NaN, with zero gradient.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+class Branches(eqx.Module):
+    """All resonances for each direction of the field, highest field first.
+
+    Args:
+        field: Hres in tesla, NaN in empty slots.
+        direction: The equilibrium unit vector of M with each, NaN in empty slots.
+        stable: Whether M is in the global minimum of the energy at that field. False means
+            metastable, or an empty slot.
+    """
+
+    field: Float[Array, "*batch slots"]
+    direction: Float[Array, "*batch slots 3"]
+    stable: Bool[Array, "*batch slots"]
+
+    def measured(self) -> tuple[Float[Array, "*batch"], Float[Array, "*batch 3"]]:
+        """Field (tesla) and direction of M of the highest stable branch.
+
+        Returns:
+            Shapes (...) and (..., 3), NaN where no branch is stable.
+        """
+        index = jnp.argmax(self.stable, axis=-1)[..., None]
+        exists = jnp.any(self.stable, axis=-1)
+        field = jnp.take_along_axis(self.field, index, axis=-1)[..., 0]
+        direction = jnp.take_along_axis(self.direction, index[..., None], axis=-2)[..., 0, :]
+        return jnp.where(exists, field, jnp.nan), jnp.where(exists[..., None], direction, jnp.nan)
+
+
+def ordered_branches(
+    field: Float[Array, " slots"],
+    direction: Float[Array, "slots 3"],
+    exists: Bool[Array, " slots"],
+    stable: Bool[Array, " slots"],
+) -> Branches:
+    """Branches from slots in any order, some of them empty."""
+    order = jnp.argsort(jnp.where(exists, -field, jnp.inf))
+    return Branches(
+        field=jnp.where(exists, field, jnp.nan)[order],
+        direction=jnp.where(exists[:, None], direction, jnp.nan)[order],
+        stable=(exists & stable)[order],
+    )
