@@ -24,11 +24,5 @@ from .spectra import (
     write_spectra as write_spectra,
 )
 from .sweep import SpectrumError as SpectrumError
-from .table import (
-    Anisotropies as Anisotropies,
-    Sample as Sample,
-    TableError as TableError,
-    example_path as example_path,
-    read_anisotropies as read_anisotropies,
-    read_table as read_table,
-)
+from .table import Anisotropies as Anisotropies, Sample as Sample, example_path as example_path, read_anisotropies as read_anisotropies, read_table as read_table
+from .columns import TableError as TableError
