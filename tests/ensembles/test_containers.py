@@ -8,6 +8,7 @@ import pytest
 import scipy.stats
 
 from diffdip.ensembles.containers import Box, Cylinder, Sphere, unit_vector
+from diffdip.foundation.errors import InputError
 
 
 VOLUME, MARGIN = 7.0, 0.2
@@ -219,21 +220,23 @@ def test_derivative_by_proportions(make, parameters):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "what", "given"),
     [
-        (lambda: Cylinder(0.0), "aspect must be above 0 and finite, not 0"),
-        (lambda: Cylinder(-1.5), "aspect must be above 0 and finite, not -1.5"),
-        (lambda: Cylinder(np.inf), "aspect must be above 0 and finite, not inf"),
-        (lambda: Cylinder(np.nan), "aspect must be above 0 and finite, not nan"),
-        (lambda: Box((1.0, 0.0, 1.0)), "edges must be above 0 and finite, not 1, 0, 1"),
-        (lambda: Box((1.0, 2.0, -0.1)), "edges must be above 0 and finite, not 1, 2, -0.1"),
-        (lambda: Box((np.nan, 1.0, 1.0)), "edges must be above 0 and finite, not nan, 1, 1"),
+        (Cylinder, "aspect", 0.0),
+        (Cylinder, "aspect", -1.5),
+        (Cylinder, "aspect", np.inf),
+        (Cylinder, "aspect", np.nan),
+        (Box, "edges", [1.0, 0.0, 1.0]),
+        (Box, "edges", [1.0, 2.0, -0.1]),
+        (Box, "edges", [np.nan, 1.0, 1.0]),
+        (Box, "edges", [1.0, 2.0]),
     ],
 )
-def test_what_is_no_shape(make, message):
-    with pytest.raises(ValueError) as error:
-        make()
-    assert str(error.value) == message
+def test_proportions_that_no_shape_has(make, what, given):
+    with pytest.raises(InputError) as error:
+        make(given)
+    assert error.value.what == what
+    assert error.value.given == pytest.approx(given, nan_ok=True)
 
 
 def test_traced_proportions_are_not_judged():

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import diffdip as dd
-from diffdip.dipoles.pair_sums import pair_quadrupole, pair_tensor, quadrupole_at
-from diffdip.ensembles.packing import turned
+from diffdip.dipoles.pair_sums import pair_quadrupole, pair_sum, pair_tensor, quadrupole_at
+from diffdip.ensembles.surface_dipoles import turned
+from diffdip.foundation.errors import InputError
 from diffdip.sensitivities.parameter_variation import _at_threshold, _Change, _first, vary
 
 
@@ -69,7 +70,7 @@ def test_one_dipole_moved_is_the_system_put_together_anew():
     system = model_of_four().sample(jax.random.key(3))
     change = _Change(
         system,
-        dd.pairsum.pair_sum(system.positions, system.moments, system.mask),
+        pair_sum(system.positions, system.moments, system.mask),
         model_of_four().moment,
     )
     np.testing.assert_allclose(change.fields(), fields_of(system), rtol=1e-12)
@@ -192,5 +193,6 @@ def test_models_without_a_rule():
         def draw(self, key):
             raise AssertionError
 
-    with pytest.raises(ValueError, match="no derivatives for a Own"):
+    with pytest.raises(InputError) as error:
         vary(Own(), jax.random.key(0), ("kappa",))
+    assert (error.value.what, error.value.given) == ("model", "Own")

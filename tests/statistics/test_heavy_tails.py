@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, strategies as st
 
+from diffdip.foundation.errors import InputError
 from diffdip.statistics import heavy_tails as statistics
 
 
@@ -105,21 +106,22 @@ def test_histogram_next_to_powers_of_ten_and_at_the_ends_of_the_floats():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "what"),
     [
-        (([],), "a histogram needs a finite value, not 0 of 0"),
-        (([np.nan, np.inf],), "a histogram needs a finite value, not 0 of 2"),
-        (([0.0],), "not zero, or limits"),
-        (([1.0], 0), "per_decade must be at least 1, not 0"),
-        (([1.0], 8, (1.0, 1.0)), "limits must be two ascending positive numbers"),
-        (([1.0], 8, (0.0, 1.0)), "limits must be two ascending positive numbers"),
-        (([1.0], 8, (np.nan, 1.0)), "limits must be two ascending positive numbers"),
-        (([1.0], 8, (1.0, np.inf)), "limits must be two ascending positive numbers"),
+        (([],), "values"),
+        (([np.nan, np.inf],), "values"),
+        (([0.0],), "values"),
+        (([1.0], 0), "per_decade"),
+        (([1.0], 8, (1.0, 1.0)), "limits"),
+        (([1.0], 8, (0.0, 1.0)), "limits"),
+        (([1.0], 8, (np.nan, 1.0)), "limits"),
+        (([1.0], 8, (1.0, np.inf)), "limits"),
     ],
 )
-def test_histogram_says_what_it_needs(arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_no_histogram_of_these(arguments, what):
+    with pytest.raises(InputError) as error:
         statistics.log_histogram(*arguments)
+    assert error.value.what == what
 
 
 def test_histogram_of_zeros_within_given_limits():
@@ -199,19 +201,20 @@ def test_quantiles_scale_and_ignore_order(seed, scale):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "what"),
     [
-        (([], 0.5), "a quantile needs a finite value, not 0 of 0"),
-        (([np.nan], 0.5), "a quantile needs a finite value, not 0 of 1"),
-        (([1.0], 1.5), "q must be between 0 and 1"),
-        (([1.0], np.nan), "q must be between 0 and 1"),
-        (([1.0], []), "q must be between 0 and 1"),
-        (([1.0], 0.5, 1.0), "confidence must be between 0 and 1, not 1.0"),
+        (([], 0.5), "values"),
+        (([np.nan], 0.5), "values"),
+        (([1.0], 1.5), "q"),
+        (([1.0], np.nan), "q"),
+        (([1.0], []), "q"),
+        (([1.0], 0.5, 1.0), "confidence"),
     ],
 )
-def test_quantiles_say_what_they_need(arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_no_quantiles_of_these(arguments, what):
+    with pytest.raises(InputError) as error:
         statistics.quantiles(*arguments)
+    assert error.value.what == what
 
 
 # comparisons
@@ -271,15 +274,15 @@ def test_signs_and_units_of_measured_values_do_not_matter():
 
 
 @pytest.mark.parametrize("bad", [[], [np.nan]])
-def test_comparisons_say_what_they_need(bad):
+def test_no_comparison_without_a_finite_value(bad):
     for function, name in (
         (statistics.same_distribution, ("first", "second")),
         (statistics.compare_measured, ("measured", "simulated")),
     ):
-        with pytest.raises(ValueError, match=f"the {name[0]} set needs a finite value"):
-            function(bad, [1.0])
-        with pytest.raises(ValueError, match=f"the {name[1]} set needs a finite value"):
-            function([1.0], bad)
+        for what, arguments in zip(name, ((bad, [1.0]), ([1.0], bad)), strict=True):
+            with pytest.raises(InputError) as error:
+                function(*arguments)
+            assert (error.value.what, error.value.given) == (what, bad)
 
 
 # tails
@@ -325,19 +328,20 @@ def test_tail_index_has_no_unit_and_ignores_order(seed, scale):
 
 
 @pytest.mark.parametrize(
-    ("values", "fraction", "message"),
+    ("values", "fraction", "what"),
     [
-        ([], 0.05, "a tail index needs a finite value, not 0 of 0"),
-        ([1.0], 0.5, "a tail index needs 2 values in the tail"),
-        (list(range(20)), 0.05, "needs 2 values in the tail: 0.05 of 20 is less"),
-        ([0.0, 0.0, 0.0, 1.0, 2.0], 0.5, "needs a tail above zero"),
-        ([1.0] * 6, 0.5, "needs a tail of different values"),
-        ([1.0, 2.0, 3.0], 1.0, "fraction must be between 0 and 1, not 1.0"),
+        ([], 0.05, "values"),
+        ([1.0], 0.5, "fraction"),
+        (list(range(20)), 0.05, "fraction"),
+        ([0.0, 0.0, 0.0, 1.0, 2.0], 0.5, "fraction"),
+        ([1.0] * 6, 0.5, "values"),
+        ([1.0, 2.0, 3.0], 1.0, "fraction"),
     ],
 )
-def test_tail_index_says_what_it_needs(values, fraction, message):
-    with pytest.raises(ValueError, match=message):
+def test_no_tail_index_of_these(values, fraction, what):
+    with pytest.raises(InputError) as error:
         statistics.tail_index(values, fraction)
+    assert error.value.what == what
 
 
 def test_integers_and_any_shape_are_taken():
