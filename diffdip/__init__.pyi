@@ -101,11 +101,13 @@ from .statistics.cauchy import (
     fit_cauchy as fit_cauchy,
 )
 from .statistics.close_pairs import PairDensity as PairDensity, pair_density as pair_density
-from .statistics.heavy_tails import (
+from .statistics.comparisons import (
     compare_measured as compare_measured,
+    same_distribution as same_distribution,
+)
+from .statistics.heavy_tails import (
     log_histogram as log_histogram,
     quantiles as quantiles,
-    same_distribution as same_distribution,
     tail_index as tail_index,
 )
 from .statistics.levy import LevyLaw as LevyLaw, levy_law as levy_law

@@ -133,7 +133,7 @@ def _vary_packing(
     choices = model.choose(key)
     system, packing = model.place(choices), model.pack(choices.growth)
     sums = pair_sum(system.positions, system.moments, system.mask)
-    change = _Change(system, sums, model.moment)
+    change = DipoleChange(system, sums, model.moment)
     slopes = {"moment": change.fields() / model.moment} if "moment" in parameters else {}
     shells = _Shells.of(model, choices, packing)
     extra_key, regular_key = jax.random.split(jax.random.fold_in(key, 1))
@@ -185,7 +185,7 @@ class _Shells(NamedTuple):
         return ~jnp.any((cosine > most) & ~ignored[:, None], axis=-1)
 
 
-class _Change(NamedTuple):
+class DipoleChange(NamedTuple):
     """The effect of single dipoles on a system of equal moments."""
 
     system: DipoleSystem
@@ -212,7 +212,7 @@ def _flip_extra(
     model: NanocrystalPacking,
     packing: Packing,
     shells: _Shells,
-    change: _Change,
+    change: DipoleChange,
     key: Key[Array, ""],
     parameters: tuple[str, ...],
 ) -> tuple[Flips, ...]:
@@ -224,7 +224,7 @@ def _flip_extra(
     is_own = place == shells.slot[:, None]
 
     uniform = uniform_numbers(draw_key, (count, CANDIDATES, 2), axis.dtype)
-    other, trials = _first(
+    other, trials = first_free(
         candidates := fisher(uniform, axis[:, None], model.kappa),
         shells.free(candidates, on, most, is_own),
     )
@@ -245,7 +245,7 @@ def _flip_extra(
     m, flips = model.moment, ()
     if "extra_below" in parameters:
         sums = jnp.where(present[:, None], -seen_here, seen_there)
-        rate = _at_threshold(packing.thickness, model.extra_below, model.rules())
+        rate = threshold_weights(packing.thickness, model.extra_below, model.rules())
         rate = jnp.where(present, -rate, jnp.where(trials > 0, rate, 0))
         fields = change.fields(sums, jnp.where(present, -m, m))
         flips += (Flips(fields, {"extra_below": rate}),)
@@ -269,7 +269,7 @@ def _flip_regular(
     model: NanocrystalPacking,
     packing: Packing,
     shells: _Shells,
-    change: _Change,
+    change: DipoleChange,
     key: Key[Array, ""],
 ) -> Flips:
     """On each crystal, one regular dipole that comes to the smallest distance from another."""
@@ -289,7 +289,7 @@ def _flip_regular(
     ignored = is_mover | (place == neighbour[:, None])
     ring_free = shells.free(ring[:, None], on, shells.most, ignored)[:, 0]
     candidates = unit_vector(uniform_numbers(draw_key, (crystals, CANDIDATES, 2), radius.dtype))
-    _, trials = _first(candidates, shells.free(candidates, on, shells.most, is_mover))
+    _, trials = first_free(candidates, shells.free(candidates, on, shells.most, is_mover))
 
     here = packing.centers + radius * shells.directions[on, mover]
     near = packing.centers + radius * ring
@@ -299,7 +299,7 @@ def _flip_regular(
     return Flips(change.moved(here, seen_here, near, seen_near), {"bond_length": rate})
 
 
-def _first(
+def first_free(
     candidates: Float[Array, "k c 3"], free: Bool[Array, "k c"]
 ) -> tuple[Float[Array, "k 3"], Float[Array, " k"]]:
     """The first free candidate, and the number of trials; 0 trials if none is free.
@@ -312,7 +312,7 @@ def _first(
     return chosen, trials.astype(candidates.dtype)
 
 
-def _at_threshold(thickness: Array, threshold: Array, rules: PackingRules) -> Array:
+def threshold_weights(thickness: Array, threshold: Array, rules: PackingRules) -> Array:
     """Weights whose sum over points estimates the density of thicknesses at the threshold.
 
     They are a window around the threshold, corrected for the slope of the normal law.

@@ -199,7 +199,7 @@ def pair_density(
             given = " and ".join(f"{m:g} µB in {v:g} nm³" for m, v in sorted(same))
             expected = f"equal moments and one volume, not {given}"
             raise InputError("model", given=type(model).__name__, expected=expected)
-        found = _count(positions)
+        found = count_pairs(positions)
         counts.append(found[0])
         sums.append(found[1])
         dipoles.append(len(moments))
@@ -242,7 +242,7 @@ def _samples(
             yield positions, draw.system.moments[i][mask], float(draw.system.volume[i])
 
 
-def _count(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def count_pairs(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number of pairs of one sample in each bin of distance, and their Σ s/r³ for A, B, C."""
     first, second = _places(len(positions))
     x, y, z = (column[first] - column[second] for column in positions.T)

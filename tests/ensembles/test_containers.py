@@ -142,7 +142,7 @@ def test_a_wall_counts_as_inside(shape):
             assert not contains(shape, wall * (1 + 1e-12), MARGIN)
 
 
-def test_volume_is_as_told(shape):
+def test_volume_is_the_given_one(shape):
     """The share of a box around it, within four binomial standard deviations."""
     half = 1.2 * half_sizes(shape, VOLUME)
     count = 200_000
@@ -239,8 +239,8 @@ def test_proportions_that_no_shape_has(make, what, given):
     assert error.value.given == pytest.approx(given, nan_ok=True)
 
 
-def test_traced_proportions_are_not_judged():
-    """There is nothing to raise for one of many: what is no shape has no room."""
+def test_traced_proportions_are_not_checked():
+    """Inside `vmap` no error is possible: impossible proportions have no room."""
     place = lambda make: lambda p: make(p).point(jnp.full(3, 0.3), VOLUME, MARGIN)
     aspects = jnp.array([0.7, -0.7])
     edges = jnp.array([[1.0, 3.0, 0.5], [1.0, -3.0, 0.5]])

@@ -1,4 +1,4 @@
-"""Cubic lattices against the demagnetization tensor of their outline; random films as well."""
+"""Cubic lattices and random films, against the demagnetization tensor of their outline."""
 
 from itertools import product
 
@@ -72,7 +72,7 @@ def test_aharoni():
     assert aharoni(1, 1, 100) < 0.01
 
 
-# what is chosen
+# sites
 
 
 @pytest.mark.parametrize("kind", ["sc", "fcc"])
@@ -97,7 +97,7 @@ def test_sites_are_those_of_brute_force(kind):
 
 
 def test_sites_on_the_wall_are_inside():
-    """Although 0.1 is not a number of base two, and for all equivalent sites alike."""
+    """All equivalent sites alike, although 0.1 has no exact binary form."""
     for spacing in (0.1, 0.7, 1 / 3):
         system = dd.lattice("sc", spacing, dd.Box(), (6 * spacing) ** 3)
         assert len(system.positions) == 7**3

@@ -1,4 +1,4 @@
-"""Sampled packings against the rules and laws that they promise, in plain numpy."""
+"""Sampled packings against their rules and laws, in plain numpy."""
 
 import dataclasses
 import subprocess
@@ -104,7 +104,7 @@ def tight():
 
 @pytest.fixture(scope="module")
 def eight():
-    """Clusters of eight, more of them than are grown side by side."""
+    """Clusters of eight, more of them than grow side by side."""
     with jax.enable_x64(True):
         batch = Batch(dd.NanocrystalPacking(n_crystals=8), 200)
     assert len(batch.centers) > WORKERS
@@ -212,12 +212,12 @@ def closest(batch, keep):
 
 
 def both_count(batch):
-    """Which pairs are of two dipoles that are there."""
+    """Pairs of two dipoles that are not masked."""
     return batch.system.mask[:, :, None] & batch.system.mask[:, None]
 
 
 def closest_on_a_crystal(batch):
-    """Extra ones included."""
+    """With the extra dipoles."""
     crystal = batch.system.crystal
     return closest(batch, both_count(batch) & (crystal[:, :, None] == crystal[:, None]))
 
@@ -230,7 +230,7 @@ def test_no_two_dipoles_of_a_crystal_are_close(packed):
 
 
 def test_closest_pair_of_the_summary(packed):
-    """Of those that are there: in some samples a masked site is closer."""
+    """Masked sites do not count, although some are closer."""
     with jax.enable_x64(packed.rounding < 1e-9):
         found = jax.jit(jax.vmap(lambda system: system.summary().closest))(packed.raw[2])
     expected = closest(packed, both_count(packed))
@@ -239,7 +239,7 @@ def test_closest_pair_of_the_summary(packed):
 
 
 def test_other_rules_have_other_distances(dilute):
-    """Without `extra_spacing` only regular ones keep apart; a longer bond keeps them farther."""
+    """Without `extra_spacing` only regular dipoles keep a distance; a longer bond increases it."""
     assert np.min(closest_on_a_crystal(dilute[0])) < 0.5 * BOND
     batch = pairs(bond_length=0.6, extra_spacing=0.5, volume_fraction=DILUTE)
     batch.system.mask[:, batch.regular :] = False  # first the regular ones alone
@@ -253,7 +253,7 @@ def test_other_rules_have_other_distances(dilute):
 
 
 def test_dilute_pairs_are_placed_at_once(dilute):
-    """So that acceptance cannot have changed the laws below."""
+    """So no refusal has changed the laws below."""
     assert all(batch.complete.all() and (batch.starts == 1).all() for batch in dilute)
 
 
@@ -377,7 +377,7 @@ def rejection_sampler(rng, n_starts):
 
 
 def test_pairs_with_little_room_are_those_of_a_plain_sampler(tight):
-    """Few first places leave room for another, which bends all laws: by how much is compared."""
+    """Few first places leave room for a second crystal, which changes all laws."""
     first, second, placed = rejection_sampler(np.random.default_rng(11), 3000)
     assert all(batch.complete.all() for batch in tight)
     mine = [joined(tight, lambda b, i=i: b.centers[:, i]) for i in (0, 1)]
@@ -500,8 +500,8 @@ def test_the_table_needs_no_jax():
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-def test_traced_parameters_are_not_judged():
-    """There is nothing to raise for one of many: no density below 0 has room for a dipole."""
+def test_traced_parameters_are_not_checked():
+    """Inside `vmap` no error is possible: impossible numbers give NaN."""
 
     def positions(density, aspect):
         return dd.UniformCylinder(3, density, aspect).sample(jax.random.key(0)).positions
@@ -514,7 +514,7 @@ def test_traced_parameters_are_not_judged():
     np.testing.assert_allclose(volumes, np.array([1, -1]) * np.pi / 6 * 3 / 0.2, rtol=1e-12)
 
 
-def test_what_finds_no_place_is_nan_throughout():
+def test_a_sample_without_room_is_nan():
     """Spheres in contact one after the other do not fill 0.6 of a small cylinder."""
     model = dd.NanocrystalPacking(n_crystals=8, volume_fraction=0.6)
     draw = compiled_draw(model, jax.random.key(0))
@@ -523,7 +523,7 @@ def test_what_finds_no_place_is_nan_throughout():
     assert np.isnan(draw.system.positions).all()
 
 
-def test_pairs_that_find_no_place_are_given_up():
+def test_pairs_without_room_are_incomplete():
     """At 0.6 a pair cannot fit: its centres would be at most 1.2 nm apart."""
     batch = pairs(volume_fraction=0.6)
     assert not batch.complete.any()
@@ -629,7 +629,7 @@ def test_choices_do_not_depend_on_the_unit_of_length(eight):
 
 @pytest.mark.parametrize(("mean", "sd"), [(0.6, 0.1), (4.0, 0.3)])
 def test_shells_too_thick_for_two_crystals_are_reported(mean, sd):
-    """The share of thin enough ones is lost in rounding: no sample, and no shell of 0 nm."""
+    """The share of thin enough shells is below the precision: no sample, and no shell of 0 nm."""
     with jax.enable_x64(False):
         model = dd.NanocrystalPacking(n_crystals=2, ligand_mean=mean, ligand_sd=sd, max_starts=2)
 

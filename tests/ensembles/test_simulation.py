@@ -1,4 +1,4 @@
-"""`simulate`: samples by index, whatever the batches and devices, and the law that they follow."""
+"""`simulate`: samples do not depend on batches or devices, and follow the known law."""
 
 import os
 import subprocess
@@ -73,6 +73,7 @@ def test_batches_do_not_matter(ensembles):
         np.testing.assert_array_equal(getattr(shorter, name), getattr(ensembles[0], name)[:5])
 
 
+@pytest.mark.slow
 def test_devices_do_not_matter(ensembles, tmp_path):
     """Two and four virtual devices of a process of its own."""
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
@@ -144,7 +145,7 @@ def test_numbers_belong_together(ensembles):
         )
 
 
-def test_settings_say_how_it_was_made(ensembles):
+def test_settings_record_the_model_and_the_versions(ensembles):
     ensemble = ensembles[1]
     settings = ensemble.settings
     assert settings["diffdip"] == dd.__version__
@@ -199,7 +200,7 @@ def test_nothing_could_be_placed():
 
 
 def test_some_could_not_be_placed():
-    """In so narrow a container only some find a place in the starts that they have."""
+    """In a narrow container only some samples can be placed with few starts."""
     ensemble = simulate(packed(volume_fraction=0.24), 40)
     lost = np.isnan(ensemble.M)
     assert 0 < ensemble.unplaced == lost.sum() < 40
@@ -210,6 +211,7 @@ def test_some_could_not_be_placed():
     np.testing.assert_array_equal(ensemble.starts[lost], 20)  # 4 starts, 5 times
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_law_of_many_dipoles():
     """B and 2C are Cauchy of half width ⅔ µ0M, A of 0.4031 µ0M, for W = 1; W = 2 doubles them.

@@ -1,4 +1,4 @@
-"""Influence of single dipoles, against systems put together anew."""
+"""Influence of single dipoles, against systems computed from scratch."""
 
 import equinox as eqx
 import jax
@@ -38,7 +38,7 @@ def test_influence_of_each_dipole(observable):
     np.testing.assert_array_equal(found.gradient[4], 0)
 
 
-def test_nothing_moves_as_all_move_together():
+def test_nothing_changes_when_all_dipoles_move_together():
     found = dd.influence(sample(), dd.Magnitude("B"))
     np.testing.assert_allclose(jnp.sum(found.gradient, axis=0), 0, atol=1e-10)
     # B is homogeneous of degree −3 in the positions

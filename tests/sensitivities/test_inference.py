@@ -1,4 +1,4 @@
-"""Ensemble parameters from measured A and B: planted ones are found, confounded ones are named."""
+"""Inference: known parameters are found, and those that compensate each other are flagged."""
 
 import dataclasses
 
@@ -24,6 +24,7 @@ def find(samples, model, names, seed=0, **options):
     return dd.infer(*samples, model, names, seed=seed, progress=False, **options)
 
 
+@pytest.mark.slow
 def test_planted_density_within_its_error():
     deviations = []
     for seed in range(5):
@@ -42,8 +43,9 @@ def test_planted_density_within_its_error():
     assert np.sqrt(np.mean(np.square(deviations))) < 1.7
 
 
+@pytest.mark.slow
 def test_p_values_of_a_true_model_are_uniform():
-    """What is compared overlaps: as many degrees of freedom as numbers would give p near 1."""
+    """The shares overlap: with one degree of freedom for each, p would be near 1."""
     found = [
         find(measured(uniform(), 300, 1000 + s), uniform(), ["density"], s, n_samples=400, steps=12)
         for s in range(30)
@@ -52,7 +54,7 @@ def test_p_values_of_a_true_model_are_uniform():
     assert np.mean([one.chi2 / one.dof for one in found]) == pytest.approx(1, abs=0.25)
 
 
-def test_moment_and_density_make_up_for_each_other():
+def test_moment_and_density_compensate_each_other():
     samples = measured(uniform(), 300, 1)
     found = find(samples, uniform(), ["density", "moment"], n_samples=300, steps=12)
     assert [row.identifiable for row in found.parameters] == [False, False]
@@ -66,8 +68,9 @@ def test_moment_and_density_make_up_for_each_other():
     assert product == pytest.approx(2 * 1.73, rel=0.25)
 
 
-def test_bond_length_and_moment_nearly_make_up_for_each_other():
-    """Along the valley between them the linear errors are too small to be stated."""
+@pytest.mark.slow
+def test_bond_length_and_moment_nearly_compensate_each_other():
+    """Along the valley between them the errors of first order are too small."""
     model = dd.NanocrystalPacking(n_crystals=2)
     samples = measured(model, 300, 6)
     found = find(samples, model, ["bond_length", "moment"], 1, n_samples=200, steps=3)
@@ -76,6 +79,7 @@ def test_bond_length_and_moment_nearly_make_up_for_each_other():
     assert "degenerate" in {note.code for note in found.notes}
 
 
+@pytest.mark.slow
 def test_bond_length_of_a_packing():
     truth = dd.NanocrystalPacking(n_crystals=2, bond_length=0.34)
     samples = measured(truth, 1000, 3)

@@ -34,13 +34,13 @@ MEDIAN_B = Quantile(Magnitude("B"))
 
 @cache
 def uniform() -> dd.AbstractModel:
-    """Made under the precision of the tests."""
+    """Made when a test asks for it, in the precision of the tests."""
     return dd.UniformCylinder(n=60, density=2.0)
 
 
 @cache
 def packing() -> dd.AbstractModel:
-    """Made under the precision of the tests."""
+    """Made when a test asks for it, in the precision of the tests."""
     return dd.NanocrystalPacking(n_crystals=3)
 
 
@@ -57,8 +57,9 @@ def test_exact_cases_of_uniform_dipoles():
     assert table.rows[0].value == pytest.approx(np.median(np.abs(ensemble.B)), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_derivative_by_the_shape_agrees_with_differences():
-    """The aspect ratio moves dipoles at fixed numbers: no choice changes."""
+    """The aspect ratio moves dipoles, and no random choice changes."""
     statistics = [MEDIAN_B, GeometricMean(Magnitude("A")), TailFraction(Magnitude("B"), 0.05)]
     exact, differences = (
         dd.sensitivity(
@@ -79,8 +80,9 @@ def test_derivative_by_the_shape_agrees_with_differences():
         assert other.logarithmic_error < 0.25
 
 
+@pytest.mark.slow
 def test_flips_agree_with_differences():
-    """What the paper's claim hangs on: bond length, spacing, threshold, κ."""
+    """For the parameters that the claim of the paper depends on."""
     names = ["bond_length", "extra_spacing", "extra_below", "kappa"]
     statistics = [
         MEDIAN_B,
@@ -97,12 +99,13 @@ def test_flips_agree_with_differences():
         for one, other in zip(flips, differences, strict=True)
     ]
     assert np.max(np.abs(compared)) < 3.7
-    # strong where distances are cut, and told from zero
+    # the bond length has a strong effect
     for statistic in statistics:
         row = flips.row(statistic.label, "bond_length")
         assert row.logarithmic < -5 * row.logarithmic_error < 0
 
 
+@pytest.mark.slow
 def test_lengths_together_scale_as_the_inverse_cube():
     table = dd.sensitivity(packing(), [MEDIAN_B], n_samples=1500, progress=False)
     methods = {row.parameter: row.method for row in table}
@@ -127,6 +130,7 @@ def test_lengths_together_scale_as_the_inverse_cube():
     assert abs(one.logarithmic - other.logarithmic) < 3.5 * combined < 1.5
 
 
+@pytest.mark.slow
 def test_amplitude_follows_from_the_fields():
     """For weak anisotropy the amplitude is proportional to B and C, so to the moment."""
     statistics = [Quantile(Amplitude()), MEDIAN_B]
@@ -147,7 +151,7 @@ def test_integers_by_differences():
     assert row.logarithmic == pytest.approx(60 * row.derivative / row.value, rel=1e-9)
 
 
-def test_model_of_ones_own_by_differences():
+def test_own_model_by_differences():
     class Pair(dd.AbstractModel):
         distance: jax.Array
         convention: dd.Convention = eqx.field(static=True, default=dd.PAPER)
@@ -165,7 +169,7 @@ def test_model_of_ones_own_by_differences():
 
 
 @pytest.mark.parametrize("count", range(1, 8))
-def test_runs_tell_parameters_apart(count):
+def test_runs_separate_parameters(count):
     names = [
         "volume_fraction",
         "ligand_mean",
@@ -188,6 +192,7 @@ def test_runs_tell_parameters_apart(count):
     assert len(Runs.of(packing(), names, 0.05).models) == {1: 2, 2: 4, 3: 4}.get(count, 8)
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_repeated_runs():
     rows = [
         next(iter(dd.sensitivity(packing(), MEDIAN_B, ["bond_length"], 400, seed, progress=False)))
@@ -245,7 +250,7 @@ def test_options_that_cannot_be_used(what, given):
     assert (error.value.what, error.value.given) == (what, given)
 
 
-def test_quantiles_of_what_is_more_than_any_number():
+def test_quantiles_of_infinite_values():
     rng = np.random.default_rng(0)
     x = rng.uniform(size=1000)
     slope = 2 * x

@@ -128,7 +128,7 @@ def levy_sums(count, terms):
 
 
 def test_exact_half_widths_are_those_of_levy_sums():
-    """16 000 sums: half the interquartile range is known to 1.2 %, 5 % are four deviations."""
+    """16 000 sums: half the interquartile range has an error of 1.2 %; 5 % are four of these."""
     for name, sums in levy_sums(16_000, 200).items():
         low, median, high = np.quantile(sums, [0.25, 0.5, 0.75])
         law = cauchy_law(name, 1.0, "physical")
@@ -212,7 +212,7 @@ def test_fit_is_that_of_scipy():
     np.testing.assert_allclose(errors, curvature**-0.5, rtol=0.2)
 
 
-def test_fit_errors_hold_the_truth_as_often_as_they_say():
+def test_fit_errors_contain_the_truth_at_their_confidence():
     count = 600
     fits = [fit_cauchy(1.0 + 0.1 * sample) for sample in cauchy(5, count, 150)]
     for value, error, truth in (("center",) * 2 + (1.0,), ("half_width",) * 2 + (0.1,)):
@@ -222,7 +222,7 @@ def test_fit_errors_hold_the_truth_as_often_as_they_say():
         assert np.std(pulls) == pytest.approx(1, abs=0.12)
 
 
-def test_fit_drops_what_is_not_finite_and_bears_outliers():
+def test_fit_drops_values_that_are_not_finite_and_resists_outliers():
     values = cauchy(12, 40)
     fit = fit_cauchy(values)
     dirty = fit_cauchy(np.concatenate([values, [np.nan, np.inf, -np.inf]]))
@@ -254,5 +254,5 @@ def test_fit_scales_and_ignores_order(seed, scale):
     assert mixed.center == pytest.approx(fit.center, abs=1e-9 * fit.half_width)
 
 
-def test_fit_takes_integers_of_any_shape():
+def test_fit_accepts_integers_of_any_shape():
     assert fit_cauchy(np.arange(-20, 44).reshape(4, 4, 4)).center == pytest.approx(11.5)
