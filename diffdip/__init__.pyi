@@ -10,11 +10,11 @@ from .ensembles.containers import Box as Box, Cylinder as Cylinder, Sphere as Sp
 from .ensembles.lattices import lattice as lattice
 from .ensembles.models import (
     AbstractModel as AbstractModel,
-    NanocrystalPacking as NanocrystalPacking,
     UniformBox as UniformBox,
     UniformCylinder as UniformCylinder,
     UniformSphere as UniformSphere,
 )
+from .ensembles.nanocrystal_packing import NanocrystalPacking as NanocrystalPacking
 from .ensembles.simulation import Ensemble as Ensemble, simulate as simulate
 from .fitting.loss_fit import LossFit as LossFit, fit_loss as fit_loss
 from .fitting.parameters import Free as Free
@@ -60,7 +60,8 @@ from .resonance.smit_suhl import (
     resonance_condition as resonance_condition,
 )
 from .sensitivities.dipole_influence import Influence as Influence, influence as influence
-from .sensitivities.inference import Inference as Inference, Inferred as Inferred, infer as infer
+from .sensitivities.inference import infer as infer
+from .sensitivities.inference_result import Inference as Inference, Inferred as Inferred
 from .sensitivities.observables import (
     AbstractObservable as AbstractObservable,
     AbstractStatistic as AbstractStatistic,
@@ -100,11 +101,13 @@ from .statistics.cauchy import (
     fit_cauchy as fit_cauchy,
 )
 from .statistics.close_pairs import PairDensity as PairDensity, pair_density as pair_density
-from .statistics.heavy_tails import (
+from .statistics.comparisons import (
     compare_measured as compare_measured,
+    same_distribution as same_distribution,
+)
+from .statistics.heavy_tails import (
     log_histogram as log_histogram,
     quantiles as quantiles,
-    same_distribution as same_distribution,
     tail_index as tail_index,
 )
 from .statistics.levy import LevyLaw as LevyLaw, levy_law as levy_law

@@ -11,13 +11,8 @@ import jax
 import numpy as np
 import streamlit as st
 
-from ..ensembles.models import (
-    AbstractModel,
-    NanocrystalPacking,
-    UniformBox,
-    UniformCylinder,
-    UniformSphere,
-)
+from ..ensembles.models import AbstractModel, UniformBox, UniformCylinder, UniformSphere
+from ..ensembles.nanocrystal_packing import NanocrystalPacking
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.flags import Flag
 from ..io.run import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run

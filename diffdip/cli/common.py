@@ -134,7 +134,7 @@ class ModelOptions:
             fail(f"--dipoles {self.dipoles}: expected 2 or more")
 
     def _packing(self) -> "AbstractModel":
-        from ..ensembles.models import NanocrystalPacking
+        from ..ensembles.nanocrystal_packing import NanocrystalPacking
 
         return NanocrystalPacking(
             n_crystals=self.crystals,

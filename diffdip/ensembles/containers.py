@@ -1,31 +1,37 @@
-"""Containers: the shapes that samples fill, centred on the origin, with z as their axis."""
+"""Containers: shapes that samples fill. The centre is the origin, and the axis is z."""
 
 import abc
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.core
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from ..foundation.arrays import as_float
+from ..foundation.errors import InputError
+from ..foundation.units import as_float
+from .model_parameters import ASPECT
+from .parameter_checks import plain_numbers, require_positive
 
 
 class AbstractContainer(eqx.Module):
-    """A shape without a size: every method is told the volume (nm³).
+    """A shape without a size: every method takes the volume.
 
-    `margin` (nm) keeps off the walls on all sides, for the centre of a sphere of that radius.
+    Every method also takes a margin: a distance to the walls, for instance the radius of a sphere
+    whose centre is placed.
     """
 
     def point(
         self, uniform: Float[Array, "3"], volume: Float[ArrayLike, ""], margin: Float[ArrayLike, ""]
     ) -> Float[Array, "3"]:
-        """Three numbers uniform in [0, 1) as a point uniform in the container, in nm.
+        """A random point, uniform in the container.
 
-        NaN where the margin leaves no room.
+        Args:
+            uniform: Three random numbers, uniform in [0, 1).
+            volume: Volume of the container in nm³.
+            margin: Smallest distance from the walls in nm.
+
+        Returns:
+            The point (3) in nm; NaN if the margin leaves no room.
         """
         return self._point(uniform, self._room(volume, margin))
 
@@ -35,7 +41,17 @@ class AbstractContainer(eqx.Module):
         volume: Float[ArrayLike, ""],
         margin: Float[ArrayLike, ""],
     ) -> Bool[Array, "*batch"]:
-        """Whether points (nm) lie inside, at least `margin` from the walls."""
+        """Whether points lie inside.
+
+        Args:
+            points: Points (..., 3) in nm.
+            volume: Volume of the container in nm³.
+            margin: Smallest distance from the walls in nm. If it is negative, points outside are
+                accepted up to that distance.
+
+        Returns:
+            One truth value for each point; a point at exactly the margin is inside.
+        """
         return self._contains(points, self._room(volume, margin))
 
     def reach(
@@ -44,42 +60,57 @@ class AbstractContainer(eqx.Module):
         volume: Float[ArrayLike, ""],
         margin: Float[ArrayLike, ""],
     ) -> Float[Array, "*batch"]:
-        """Distance (nm) from each point inside to the farthest one at `margin` from the walls."""
+        """The largest distance from each point to another point of the container.
+
+        Args:
+            points: Points inside (..., 3) in nm.
+            volume: Volume of the container in nm³.
+            margin: Smallest distance of the other point from the walls in nm.
+
+        Returns:
+            The distances in nm; NaN if the margin leaves no room.
+        """
         return self._reach(points, self._room(volume, margin))
 
     def _room(self, volume: Float[ArrayLike, ""], margin: Float[ArrayLike, ""]) -> Array:
-        """What the margin leaves of the half-sizes, NaN where nothing."""
+        """The half-sizes minus the margin; NaN where nothing is left."""
         size = self._half_sizes(volume)
         return jnp.where(size > margin, size - margin, jnp.nan)
 
     @abc.abstractmethod
     def _half_sizes(self, volume: Float[ArrayLike, ""]) -> Array:
-        """Distances of the walls from the origin, in nm, in an order that the shape chooses."""
+        """Distances of the walls from the origin in nm; each shape has its own order."""
 
     @abc.abstractmethod
     def _point(self, uniform: Array, room: Array) -> Array:
-        """`point` for what the margin leaves of `_half_sizes`."""
+        """`point`, with the half-sizes that the margin leaves."""
 
     @abc.abstractmethod
     def _contains(self, points: Array, room: Array) -> Array:
-        """`contains`, likewise."""
+        """`contains`, with the half-sizes that the margin leaves."""
 
     @abc.abstractmethod
     def _reach(self, points: Array, room: Array) -> Array:
-        """`reach`, likewise."""
+        """`reach`, with the half-sizes that the margin leaves."""
 
 
 class Cylinder(AbstractContainer):
-    """A cylinder along z whose height is `aspect` times its diameter.
+    """A cylinder along z.
 
-    Raises `ValueError` where `aspect` is not positive and finite.
+    Args:
+        aspect: Height over diameter (1 by default).
+
+    Raises:
+        InputError: If `aspect` is not finite and above 0.
 
     >>> import jax.numpy as jnp
     >>> bool(Cylinder().contains(jnp.array([0.0, 0.0, 0.49]), jnp.pi / 4, 0.0))
     True
     """
 
-    aspect: Float[Array, ""] = eqx.field(converter=as_float, default=1.0)
+    aspect: Float[Array, ""] = eqx.field(
+        converter=as_float, default=ASPECT.default, metadata=ASPECT.metadata
+    )
 
     def __check_init__(self) -> None:
         require_positive("aspect", self.aspect)
@@ -124,18 +155,23 @@ class Sphere(AbstractContainer):
 
 
 def as_edges(value: Any) -> Float[Array, "3"]:
-    """Return three proportions as an array; `ValueError` for any other number of them."""
+    """Three proportions as an array; `InputError` for another number of them."""
     edges = as_float(value)
     if edges.shape != (3,):
-        raise ValueError(f"edges must be three numbers, not {edges.size} of them")
+        raise InputError("edges", given=plain_numbers(edges), expected="three numbers")
     return edges
 
 
 class Box(AbstractContainer):
-    """A box with edges in the proportions `edges` along x, y, z.
+    """A box with edges along x, y and z.
 
-    A film with its normal along z is a box whose third edge is small. Raises `ValueError` where
-    an edge is not positive and finite.
+    A film with its normal along z is a box whose third edge is small.
+
+    Args:
+        edges: Proportions of the three edges (a cube by default).
+
+    Raises:
+        InputError: If there are not three edges, or if one is not finite and above 0.
 
     >>> import jax.numpy as jnp
     >>> film = Box((1.0, 1.0, 0.01))
@@ -162,7 +198,7 @@ class Box(AbstractContainer):
 
 
 def unit_vector(uniform: Float[Array, "*batch 2"]) -> Float[Array, "*batch 3"]:
-    """Two numbers uniform in [0, 1) as a direction uniform on the unit sphere.
+    """A direction uniform on the unit sphere, from two numbers uniform in [0, 1).
 
     >>> import jax.numpy as jnp
     >>> unit_vector(jnp.array([1.0, 0.3])).tolist()
@@ -171,21 +207,3 @@ def unit_vector(uniform: Float[Array, "*batch 2"]) -> Float[Array, "*batch 3"]:
     z, angle = 2 * uniform[..., 0] - 1, 2 * jnp.pi * uniform[..., 1]
     across = jnp.sqrt(jnp.maximum(1 - z * z, 0))
     return jnp.stack([across * jnp.cos(angle), across * jnp.sin(angle), z], axis=-1)
-
-
-def require(value: Array, allowed: Callable[[np.ndarray], Any], message: str) -> None:
-    """Raise `ValueError` for a parameter with a number that is not allowed, or not finite.
-
-    Only of numbers that are known now: what `jit`, `vmap` and derivatives trace passes.
-    """
-    if isinstance(value, jax.core.Tracer):
-        return
-    numbers = np.asarray(value)
-    if not np.all(np.isfinite(numbers) & allowed(numbers)):
-        shown = ", ".join(f"{number:g}" for number in numbers.ravel())
-        raise ValueError(f"{message}, not {shown}")
-
-
-def require_positive(name: str, value: Array) -> None:
-    """`require` numbers above 0."""
-    require(value, lambda v: v > 0, f"{name} must be above 0 and finite")

@@ -1,4 +1,4 @@
-"""Dipoles on a cubic lattice: what random arrangements are compared with."""
+"""Dipoles on a cubic lattice, to compare random arrangements with."""
 
 import math
 from typing import Final
@@ -10,6 +10,7 @@ from jaxtyping import ArrayLike, Shaped
 
 from ..dipoles.dipole_system import DipoleSystem
 from ..foundation.convention import PAPER, Convention
+from ..foundation.errors import InputError
 from ..foundation.units import MOMENT_SPIN_HALF
 from .containers import AbstractContainer
 
@@ -17,8 +18,8 @@ from .containers import AbstractContainer
 _SITES_PER_CELL: Final = {"sc": 1, "fcc": 4}
 
 _ON_THE_WALL: Final = 1e-5
-"""A site that close to the wall, in units of `spacing`, is inside: rounding must not tell
-equivalent sites apart."""
+"""A site this close to the wall, in units of `spacing`, is inside. Without this, rounding would
+keep some of several equivalent sites and drop the others."""
 
 
 def lattice(
@@ -29,20 +30,29 @@ def lattice(
     moment: Shaped[ArrayLike, ""] = MOMENT_SPIN_HALF,
     convention: Convention | str = PAPER,
 ) -> DipoleSystem:
-    """Dipoles on the cubic lattice sites inside a container, one of them at its centre.
+    """Dipoles on the sites of a cubic lattice inside a container; one site is its centre.
 
-    `kind` is `"sc"` (simple cubic) or `"fcc"` (face-centred cubic) with axes along x, y, z;
-    `spacing` is the edge of the cubic cell in nm, `moment` in µB. The container has `volume` (nm³);
-    sites on its wall are inside. The volume of the result is not that one but the number of sites
-    times the cell volume per site (a³, or a³/4 for fcc), so that M is that of the lattice.
+    Around each site of an infinite cubic lattice the dipolar fields within a sphere cancel. So in
+    the `physical` convention D → N − 1/3 for many sites, where N is the (magnetometric)
+    demagnetization tensor of the container; D → 0 in a sphere and in a cube.
 
-    Around each site of an infinite cubic lattice the dipolar fields within a sphere cancel, so that
-    in the `physical` convention D → N − 1/3 for many sites, with the (magnetometric)
-    demagnetization tensor N of the container: 0 in a sphere and in a cube.
+    Sites on the wall are inside. They are selected in float64, so this does not work under `jit`
+    and has no derivatives with respect to `spacing` or `volume`.
 
-    Sites are chosen with numbers, in float64: this does not work under `jit` and has no derivative
-    in `spacing` or `volume`. Raises `ValueError` for another kind, and for a spacing or volume
-    that is not positive and finite.
+    Args:
+        kind: `"sc"` (simple cubic) or `"fcc"` (face-centred cubic), with axes along x, y, z.
+        spacing: Edge of the cubic cell in nm.
+        container: The shape that is filled.
+        volume: Volume of the container in nm³.
+        moment: Moment of each dipole in µB (1.73 by default).
+        convention: How pairs are counted, `paper` by default.
+
+    Returns:
+        The dipoles. Their volume is the number of sites times the cell volume per site (a³ for
+        sc, a³/4 for fcc), not the volume of the container, so that M is that of the lattice.
+
+    Raises:
+        InputError: If `kind` is unknown, or if `spacing` or `volume` is not finite and above 0.
 
     >>> from diffdip import Sphere
     >>> system = lattice("sc", 0.5, Sphere(), volume=4.0)
@@ -52,13 +62,12 @@ def lattice(
     0.00000
     """
     if kind not in _SITES_PER_CELL:
-        known = ", ".join(_SITES_PER_CELL)
-        raise ValueError(f"unknown lattice {kind!r}: expected one of {known}")
+        raise InputError("kind", given=kind, expected=" or ".join(map(repr, _SITES_PER_CELL)))
     edge, size = float(np.asarray(spacing, float)), float(np.asarray(volume, float))
     for name, value in (("spacing", edge), ("volume", size)):
         if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{name} must be above 0 and finite, not {value:g}")
-    # as multiples of half the cell's edge, of which those with an even sum are fcc
+            raise InputError(name, given=value, expected="a finite number above 0")
+    # sites are multiples of half the cell's edge; those of fcc have an even sum
     stride = 2 if kind == "sc" else 1
     with jax.enable_x64(True):
         inside = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), float), container)

@@ -1,9 +1,12 @@
-"""Thousands of samples of a model: batched to memory, sharded over devices, one key a sample."""
+"""Many samples of a model, in batches that fit the memory and on several devices.
+
+Each sample has its own random key, so batches and devices do not change the samples.
+"""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import equinox as eqx
 import jax
@@ -14,38 +17,56 @@ from jax.sharding import Mesh, PartitionSpec
 from ..dipoles.dipole_system import DipoleSummary
 from ..foundation.errors import InputError
 from ..foundation.progress import progress_bar
+from ..foundation.version import __version__
 from .models import AbstractModel
+from .nanocrystal_packing import NanocrystalPacking
+from .parameter_checks import plain_numbers
 
 
-LANE_BYTES, SITE_BYTES = 64 * 2**20, 400
-"""Memory for the samples computed at once on a CPU, and what a site of one needs, about."""
+LANE_BYTES: Final = 64 * 2**20
+"""Memory for the samples that a CPU computes at once."""
 
-MOST_LANES = 512
-"""The most samples at once on one device."""
+SITE_BYTES: Final = 400
+"""Memory for one site of one sample, about."""
 
-ACCELERATOR_SHARE = 0.1
-"""Share of an accelerator's memory for the samples computed at once."""
+MOST_LANES: Final = 512
+"""The most samples that one device computes at once."""
+
+ACCELERATOR_SHARE: Final = 0.1
+"""Share of an accelerator's memory for the samples that it computes at once."""
+
+MOST_SEED: Final = 2**32 - 1
+"""Larger seeds would repeat the samples of smaller ones."""
 
 
 class Sampled(eqx.Module):
-    """What is kept of each sample; arrays have a leading axis of samples.
+    """The results of samples; all arrays have a leading axis of samples.
 
-    `starts` counts the attempts to place it; where they all failed `complete` is False and
-    every number NaN.
+    Args:
+        summary: Tensor, fields and so on; NaN for a sample that could not be placed.
+        starts: How many attempts the sample took.
     """
 
     summary: DipoleSummary
     starts: Any
-    complete: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
-    """Samples of a model and how they were made.
+    """Samples of a model, and how they were made.
 
-    `D` (n, 3, 3), `A`, `B`, `C` (n,) in tesla, `M` in A/m, `n_dipoles`, `closest` (nm) of each
-    sample; `starts` the attempts to place it. Samples that could not be placed are NaN and counted
-    by `unplaced`.
+    All numbers of a sample that could not be placed are NaN; `unplaced` counts these samples.
+
+    Args:
+        D: Tensors (n, 3, 3), dimensionless.
+        A: Anisotropy fields A (n) in tesla.
+        B: Anisotropy fields B (n) in tesla.
+        C: Anisotropy fields C (n) in tesla.
+        M: Magnetizations (n) in A/m.
+        n_dipoles: Number of dipoles of each sample (n).
+        closest: Distance of the closest two dipoles (n) in nm.
+        starts: How many attempts each sample took (n).
+        settings: The model with all its parameters, the seed, and the versions of the program.
     """
 
     D: np.ndarray
@@ -60,7 +81,7 @@ class Ensemble:
 
     @property
     def convention(self) -> str:
-        """The convention that A, B, C are in."""
+        """The name of the convention of D, A, B and C."""
         return self.settings["model"]["convention"]
 
     @property
@@ -85,23 +106,34 @@ def simulate(
     devices: Sequence[Any] | None = None,
     progress: bool = True,
 ) -> Ensemble:
-    """Draw samples 0 … n − 1 of a model and compute D, A, B, C of each.
+    """Draw samples of a model and compute D, A, B, C of each.
 
-    Sample i has the key `fold_in(key(seed), i)`, so that it is the same, bit for bit on the same
-    kind of device, in every batch and on any number of devices. `batch_size` samples are
-    computed at a time (by default as many as fit in memory; smaller batches cost as much each),
-    shared among `devices` (by default all of this process). A progress bar appears on a terminal.
+    Sample i has the key `fold_in(key(seed), i)`. So it does not depend on the batch size or on the
+    number of devices: on one kind of device it is the same bit for bit.
 
-    A sample that could not be placed is NaN throughout; see `Ensemble.unplaced`. Raises
-    `ValueError` for no samples, and where none could be placed.
+    Args:
+        model: The arrangement of dipoles.
+        n_samples: Number of samples, 1 or above.
+        seed: Seed of the random numbers, from 0 to 2³² − 1.
+        batch_size: Samples computed at a time, by default as many as fit in memory. A smaller
+            batch takes as long as a full one.
+        devices: JAX devices that share the work, by default all of this process.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The samples. All numbers of a sample that could not be placed are NaN; see
+        `Ensemble.unplaced`.
+
+    Raises:
+        InputError: If `n_samples` or `batch_size` is below 1, or if `seed` is out of its range.
+        NothingPlacedError: If no sample could be placed.
 
     >>> from diffdip import UniformCylinder
     >>> ensemble = simulate(UniformCylinder(n=20, density=2.0), 5, seed=1)
     >>> ensemble.B.shape, ensemble.convention
     ((5,), 'paper')
     """
-    if n_samples < 1:
-        raise ValueError(f"{n_samples} samples: expected 1 or more")
+    check_count("n_samples", n_samples)
     plan = BatchPlan.make(model, n_samples, seed, batch_size, devices)
     parts = []
     with progress_bar("sampling", n_samples, shown=progress) as advance:
@@ -111,30 +143,41 @@ def simulate(
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in ARRAYS}
     ensemble = Ensemble(**arrays, settings=plan.settings())
     if ensemble.unplaced == n_samples:
-        raise NothingPlacedError(nothing_placed(model))
+        raise nothing_placed(model)
     return ensemble
 
 
+def check_count(name: str, count: int, least: int = 1) -> None:
+    """Raise `InputError` for an argument that is below its least number."""
+    if count < least:
+        raise InputError(name, given=count, expected=f"{least} or more")
+
+
 def check_seed(seed: int) -> None:
-    """Raise `ValueError` for a seed that would repeat another."""
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed {seed}: expected 0 to {2**32 - 1}")
+    """Raise `InputError` for a seed that would give the samples of another seed."""
+    if not 0 <= seed <= MOST_SEED:
+        raise InputError("seed", given=seed, expected=f"a whole number from 0 to {MOST_SEED}")
 
 
 class NothingPlacedError(InputError):
     """No sample of a model could be placed."""
 
 
-def nothing_placed(model: AbstractModel) -> str:
-    """What to say where no sample of a model could be placed."""
-    return f"no sample of {type(model).__name__} could be placed: is it packed too densely?"
+def nothing_placed(model: AbstractModel) -> NothingPlacedError:
+    """The error for a model of which no sample could be placed."""
+    hint = "Pack less densely: lower {volume_fraction} or {ligand_mean}"
+    return NothingPlacedError(
+        f"no sample of {type(model).__name__} could be placed",
+        hint=hint if isinstance(model, NanocrystalPacking) else "Check how the model draws samples",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchPlan:
-    """How samples are divided into batches, and batches over devices.
+    """How samples are divided into batches, and each batch over devices.
 
-    Batch b holds samples b · size … (b + 1) · size − 1, the last one fewer.
+    Batch b holds the samples from b · size to (b + 1) · size − 1; the last batch holds the rest.
+    A batch is computed in steps, of `lanes` samples on each device.
     """
 
     model: AbstractModel
@@ -152,16 +195,16 @@ class BatchPlan:
         batch_size: int | None,
         devices: Sequence[Any] | None,
     ) -> "BatchPlan":
-        """The plan with what is left open filled in.
+        """A plan; None stands for as many samples as fit in memory, and for all devices.
 
-        Raises `ValueError` for a batch of none, and for seeds that would repeat others.
+        Raises:
+            InputError: If the batch size is below 1, or if the seed is out of its range.
         """
         check_seed(seed)
         devices = tuple(jax.local_devices() if devices is None else devices)
         lanes = lanes_on(model, devices[0])
         size = lanes * len(devices) if batch_size is None else batch_size
-        if size < 1:
-            raise ValueError(f"batches of {size} samples: expected 1 or more")
+        check_count("batch_size", size)
         return BatchPlan(model, n_samples, seed, size, lanes, devices)
 
     @property
@@ -174,9 +217,7 @@ class BatchPlan:
         return range(batch * self.size, min((batch + 1) * self.size, self.n_samples))
 
     def settings(self) -> dict[str, Any]:
-        """Everything that the numbers depend on, and the versions that made them."""
-        from ..foundation.version import __version__
-
+        """Everything that the numbers depend on, with the versions of the programs."""
         return {
             "diffdip": __version__,
             "jax": jax.__version__,
@@ -188,7 +229,7 @@ class BatchPlan:
         }
 
     def run(self, batches: Sequence[int]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """Compute batches one after the other: (batch, arrays by name of `ARRAYS`)."""
+        """Compute batches one after the other: the number of each, and its arrays by name."""
         mesh = Mesh(np.array(self.devices), ("samples",))
         key = jax.random.key(self.seed)
         for batch in batches:
@@ -223,7 +264,7 @@ def _run(model: AbstractModel, key: jax.Array, samples: Any, mesh: Mesh) -> Samp
                 ),
                 summary,
             )
-            return Sampled(summary, draw.starts, draw.complete)
+            return Sampled(summary, draw.starts)
 
         return jax.vmap(one)(samples)
 
@@ -238,7 +279,7 @@ def _run(model: AbstractModel, key: jax.Array, samples: Any, mesh: Mesh) -> Samp
 
 
 def describe(model: Any) -> dict[str, Any]:
-    """A model's class and parameters as plain data, containers included.
+    """A model's class and parameters as plain data, for result files.
 
     >>> from diffdip import UniformCylinder
     >>> describe(UniformCylinder(n=20, density=2.0))["density"]
@@ -250,9 +291,7 @@ def describe(model: Any) -> dict[str, Any]:
         if isinstance(value, eqx.Module):
             value = describe(value)
         elif isinstance(value, jax.Array | np.ndarray):
-            # the shortest decimals that round to a float32, 1.73 for one
-            array = np.asarray(value)
-            value = np.array([float(str(v)) for v in array.ravel()]).reshape(array.shape).tolist()
+            value = plain_numbers(value)
         elif not isinstance(value, int | float | str | None):
             value = str(value)
         plain[field.name] = value
@@ -262,10 +301,11 @@ def describe(model: Any) -> dict[str, Any]:
 def lane_groups(
     model: AbstractModel, n_samples: int, compute: Callable[[jax.Array], Any]
 ) -> Iterator[tuple[int, Any]]:
-    """What `compute` makes of the samples 0 … n − 1, as many at a time as one device takes.
+    """Compute something for samples 0 … n − 1, in groups that one device computes at once.
 
-    It is given always as many numbers of samples, so that it is compiled once. Yields the number of
-    the first of a group, and the results as numpy arrays, cut to the samples asked for.
+    All groups have the same size, so that `compute` is compiled once. It gets the numbers of the
+    samples. Yields the number of the first sample of a group, and the results as numpy arrays
+    without the superfluous samples of the last group.
     """
     lanes = lanes_on(model)
     for start in range(0, n_samples, lanes):
@@ -276,7 +316,7 @@ def lane_groups(
 
 
 def lanes_on(model: AbstractModel, device: Any = None) -> int:
-    """How many samples a device (by default the first) computes at once: a power of two."""
+    """How many samples a device computes at once, a power of two; the first device by default."""
     device = jax.local_devices()[0] if device is None else device
     leaves, structure = jax.tree.flatten(jax.tree.map(_shape, model))
     sites = _sites(structure, tuple(leaves))
@@ -293,6 +333,9 @@ def _shape(leaf: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def _sites(structure: Any, leaves: tuple[Any, ...]) -> int:
-    """Places for dipoles in a sample of a model with such arrays: tracing it takes 0.2 s."""
+    """Places for dipoles in a sample of a model with such arrays.
+
+    Cached, because tracing the model takes 0.2 s.
+    """
     model = jax.tree.unflatten(structure, leaves)
     return eqx.filter_eval_shape(model.sample, jax.random.key(0)).positions.shape[0]

@@ -1,1 +1,1 @@
-"""How a distribution depends on the parameters of a model, and inference of these."""
+"""Sensitivity of distributions to the parameters of a model, and inference of these parameters."""

@@ -1,4 +1,4 @@
-"""Which few dipoles make the anisotropy of one sample."""
+"""Influence of single dipoles on the anisotropy of one sample."""
 
 import equinox as eqx
 import jax
@@ -12,10 +12,12 @@ from .parameter_variation import fields_of
 
 
 class Influence(eqx.Module):
-    """Result of `influence`, for n dipoles.
+    """Result of `influence` for n dipoles.
 
-    `value` of the observable; `gradient` (n, 3) its derivative by each position, per nm; `without`
-    (n,) its value without each dipole. At masked sites: zero, and the value.
+    Args:
+        value: The observable.
+        gradient: Derivatives with respect to each position (n, 3), per nm; 0 at masked sites.
+        without: The observable without each dipole (n); `value` at masked sites.
     """
 
     value: Float[Array, ""]
@@ -24,16 +26,23 @@ class Influence(eqx.Module):
 
 
 def influence(system: DipoleSystem, observable: AbstractObservable) -> Influence:
-    """What each dipole does to an observable: as it moves a little, and as it goes.
+    """Change of an observable when one dipole moves a little, or is removed.
 
-    The gradient leads through D and, for a resonance field, through the implicit solution. All
-    dipoles taken away one after the other cost one pass over the pairs. The volume stays.
+    The gradient passes through D and, for a resonance field, through its implicit solution. The
+    values without each dipole take one pass over the pairs. The volume stays the same.
+
+    Args:
+        system: The dipoles.
+        observable: A number computed from A, B, C.
+
+    Returns:
+        The observable, its gradient, and its value without each dipole.
 
     >>> import jax.numpy as jnp
     >>> from diffdip import Magnitude
     >>> line = DipoleSystem(jnp.array([[0.0, 0, 0], [0.3, 0, 0], [3.0, 0, 0]]), volume=27.0)
     >>> found = influence(line, Magnitude("B"))
-    >>> [f"{1e3 * float(x):.1f}" for x in found.without]  # mT; the close pair makes nearly all
+    >>> [f"{1e3 * float(x):.1f}" for x in found.without]  # mT; nearly all is due to the close pair
     ['0.5', '0.4', '356.5']
     """
 

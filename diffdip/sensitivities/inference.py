@@ -1,102 +1,39 @@
-"""From measured A and B back to the crystals: ensemble parameters that explain a set of samples."""
+"""Inference of the parameters of a model from measured A and B: the search."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-import jax.numpy as jnp
 import numpy as np
-import optax
-from scipy.stats import chi2
 
 from ..ensembles.models import AbstractModel
-from ..ensembles.simulation import NothingPlacedError, describe
-from ..foundation.arrays import Numbers, as_float
-from ..foundation.flags import Flag
+from ..ensembles.simulation import NothingPlacedError, check_count, describe
+from ..foundation.errors import InputError
 from ..foundation.progress import progress_bar
-from .observables import Magnitude
+from ..foundation.units import Numbers, as_float
+from .inference_result import FARTHEST, Inference, judged
 from .parameter_variation import with_number
-from .sample_derivatives import DERIVATIVE, Runs, Samples, check_drawing, methods_of, observed
+from .sample_derivatives import check_drawing, methods_of
+from .smoothed_shares import ModelShares, Sampler, measured_shares
 
 
-OBSERVABLES: Final = (Magnitude("A"), Magnitude("B"))
+STEPS: Final = 30
+"""Default number of steps."""
 
-LEVELS: Final = np.arange(0.1, 0.95, 0.1)
-"""Levels of the measured quantiles where the distribution functions are compared."""
+WARM: Final = 10
+"""Number of steps of full length. Later ones shrink, which averages over the noise of samples."""
 
-SOFTNESS: Final = 0.3
-"""Width in ln x of the smooth steps that count a value as below a level."""
-
-FLOOR: Final = 1e-4
-"""Field (T) below which no spectrum tells a value from zero."""
-
-WARM, STEPS = 10, 30
-"""Steps of full length, and of all; later ones shrink, so that the noise of samples averages."""
-
-LONGEST, FARTHEST = 0.7, 5.0
-"""Longest step, and greatest way from the start, in the logarithms of the parameters."""
+LONGEST: Final = 0.7
+"""Longest step in ln θ: a factor of 2."""
 
 REPEATS: Final = 8
-"""Independent sets of samples at the end, which tell the derivatives from their noise."""
-
-DIFFERENCE: Final = 0.2
-"""Step in ln θ for what only differences can tell."""
-
-BOOTSTRAPS: Final = 400
+"""Independent sets of samples at the end, to separate the derivatives from their noise."""
 
 MOST_HALVINGS: Final = 6
+"""How often a step is halved if no sample can be placed where it ends."""
 
 UNKNOWN: Final = 0.1
-"""Information on a combination of ln θ (1/variance) below which the search leaves it alone."""
-
-ALIKE: Final = 0.9
-"""Correlation beyond which two parameters are said to make up for each other."""
-
-TRUSTED: Final = 0.1
-"""Error of ln θ up to which first order holds even for such parameters."""
-
-KNOWN: Final = 1.0
-"""Error of ln θ beyond which a parameter is called not identifiable: a factor of e."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Inferred:
-    """One parameter as inferred: value, error of its logarithm, intervals from the bootstrap.
-
-    `identifiable` is False where the samples leave it open by more than a factor of e, and where
-    another parameter nearly makes up for it (correlation above 0.9) and the error of one of the
-    two is above 10 %: to first order it is then too small. Value and intervals say nothing.
-    """
-
-    name: str
-    value: float
-    log_error: float
-    interval_68: tuple[float, float]
-    interval_95: tuple[float, float]
-    identifiable: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Inference:
-    """Result of `infer`.
-
-    `parameters` in the order asked for; `information` (Fisher's, on the logarithms of the
-    parameters) in the measured samples: an eigenvector with an eigenvalue below 1 is a combination
-    that cannot be told to a factor of e. `covariance` is its inverse, after the information
-    that each parameter is within a factor of e⁵ or so. `chi2` with `dof` (no whole number: what is
-    compared overlaps) and `p_value` judge whether the model can explain the samples at all;
-    `model` is the model with the values found; `notes` are the doubts about it.
-    """
-
-    parameters: tuple[Inferred, ...]
-    covariance: np.ndarray
-    information: np.ndarray
-    chi2: float
-    dof: float
-    p_value: float
-    model: AbstractModel
-    notes: tuple[Flag, ...]
-    settings: Mapping[str, Any]
+"""The search does not move along a combination of ln θ with less information (1/variance)."""
 
 
 def infer(
@@ -110,28 +47,44 @@ def infer(
     steps: int = STEPS,
     progress: bool = True,
 ) -> Inference:
-    """The parameters of a model whose distribution of A and B best explains measured ones.
+    """Find the parameters of a model whose distribution of A and B best explains measured values.
 
-    `A`, `B` (n,) in tesla, one of each sample, in the model's convention; `model` gives the
-    start and all that is kept fixed. Minimized is
+    The distribution functions f of ln|A| and ln|B| are compared at the nine deciles of the measured
+    values. Their steps are smoothed over 0.3 in ln x. The best parameters θ minimize
 
         (f(θ) − f̂)ᵀ W (f(θ) − f̂),
 
-    where f are the distribution functions of ln|A| and ln|B| at the nine deciles of the measured
-    values, their steps rounded over 0.3 in ln x, f̂ the measured ones and W the inverse covariance
-    of f with 10⁻³ of its mean variance added, as neighbouring levels tell nearly the same. Steps
-    are bounded, so that no moment of the heavy-tailed A and B is needed; with this W the estimate
-    is nearly as precise as f allows. n times the minimum has the mean and the variance of a
-    multiple of χ², which is taken off (Satterthwaite, Biometrics Bulletin 2, 110, 1946). The
-    derivatives of f are those of `sensitivity`. Each Gauss–Newton step, by Optax in ln θ, draws
-    `n_samples` new samples of the model; the last two thirds of `steps` shrink as 1/k, which
-    averages over their noise.
+    where f̂ are the measured ones. W is the inverse covariance of f; 10⁻³ of the mean variance is
+    added to it, because neighbouring levels are nearly equivalent. All steps are bounded, so no
+    moment of the heavy-tailed A and B is needed. With this W the estimate is nearly as precise as f
+    allows. n times the minimum follows the law of a sum of squares. It is replaced by a multiple of
+    χ² with the same mean and variance (Satterthwaite, Biometrics Bulletin 2, 110, 1946).
 
-    Errors are those of the measured samples and of the model's together; intervals are from
+    The search makes Gauss–Newton steps in ln θ. Each step draws new samples of the model, with the
+    derivatives of `sensitivity`. The first ten steps have full length. Later ones shrink as 1/k,
+    which averages over the noise of the samples.
+
+    Errors include those of the measured samples and of the model's samples. Intervals come from
     resampling the measured pairs (A, B), to first order in their change.
 
-    Raises `ValueError` for fewer than 10 finite pairs, unknown, repeated or zero parameters, as
-    many parameters as there are numbers to compare, fewer than 20 samples, and no steps.
+    Args:
+        A: Measured A (n) in tesla, one for each sample, in the convention of the model.
+        B: Measured B (n) in tesla.
+        model: The start of the search, with all parameters that stay fixed.
+        parameters: Names of the parameters to find.
+        n_samples: Samples of the model in each step (2000 by default).
+        seed: Seed of the random numbers.
+        steps: Number of steps (30 by default).
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The parameters with errors and intervals, and flags for those that are not determined.
+
+    Raises:
+        InputError: If there are fewer than 10 finite pairs or fewer than 20 samples, if a name is
+            unknown, repeated, or that of a whole number or of a parameter that is 0, or if there
+            are as many parameters as compared numbers.
+        NothingPlacedError: If no sample of the model could be placed.
 
     >>> import numpy as np
     >>> from diffdip import UniformCylinder, simulate
@@ -142,52 +95,18 @@ def infer(
     True
     """
     check_drawing(n_samples, seed)
-    if steps < 1:
-        raise ValueError(f"{steps} steps: expected 1 or more")
-    measured, levels = _measured(A, B)
-    names = list(parameters)
-    if len(set(names)) < len(names):
-        raise ValueError(f"parameters {', '.join(names)}: expected each once")
-    methods = methods_of(model, names)
-    integers = [name for name in names if isinstance(getattr(model, name), int)]
-    if integers:
-        raise ValueError(f"{integers[0]} is an integer: only continuous parameters are inferred")
-    features = _Features(levels)
-    if not 0 < len(names) < features.count:
-        raise ValueError(f"{len(names)} parameters: expected 1 to {features.count - 1}")
-    target = features.of(measured)
-
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(LONGEST),
-        optax.sgd(lambda count: WARM / jnp.maximum(jnp.asarray(count, float) + 1, WARM)),
-    )
-    begin = np.log([float(getattr(model, name)) for name in names])
-    theta = before = begin
-    state = optimizer.init(as_float(begin.tolist()))
-    # not small numbers, of which one may be the seed that the measured samples come from
+    check_count("steps", steps)
+    shares, target = measured_shares(A, B)
+    methods = _checked_methods(model, list(parameters), shares.count)
+    search = _Search(Sampler(shares, methods, n_samples), target, model, list(parameters))
+    # large numbers, so that none of them is the seed of the measured samples
     seeds = np.random.SeedSequence(seed).generate_state(steps + 1 + REPEATS)
-    compare = _Comparison(features, methods, n_samples)
-    smooth = np.zeros((features.count, len(names)))
     with progress_bar("inference", steps + REPEATS, shown=progress) as tick:
-        for step in range(steps):
-            theta, found = _placed(compare, model, names, theta, before, int(seeds[step]))
-            # derivatives hardly change from step to step, and their noise averages
-            smooth = smooth + (found.slope - smooth) / min(step + 1, WARM)
-            found = dataclasses.replace(
-                found, slope=smooth, information=smooth.T @ found.weight @ smooth
-            )
-            residual = found.mean - np.mean(target, axis=0)
-            gradient = found.slope.T @ found.weight @ residual
-            direction = _solve(found.information, gradient, len(target))
-            update, state = optimizer.update(as_float(direction.tolist()), state)
-            before, theta = theta, theta + np.asarray(update, float)
-            theta = np.clip(theta, begin - FARTHEST, begin + FARTHEST)
-            tick()
-        theta, _ = _placed(compare, model, names, theta, before, int(seeds[steps]))
-        best = _moved(model, names, theta)
+        theta = search.run(seeds[: steps + 1], tick)
+        best = search.moved(theta)
         last = []
         for other in seeds[steps + 1 :]:
-            last.append(compare.at(best, int(other)))
+            last.append(search.sampler.at(best, int(other)))
             tick()
     settings = {
         "model": describe(best),
@@ -197,256 +116,86 @@ def infer(
         "seed": seed,
         "methods": methods,
     }
-    # the model's own samples add their share of noise: those of the steps that are averaged over
+    # the noise of the model's samples: that of the steps over which the search averages
     drawn = n_samples * max(1, steps - WARM)
-    return _judged(best, names, _Found.together(last), target, theta - begin, drawn, settings)
+    found = ModelShares.together(last)
+    return judged(best, search.names, found, target, theta - search.begin, drawn, settings)
 
 
-class _Features:
-    """Rounded steps at levels of ln|A| and ln|B|."""
-
-    def __init__(self, levels: np.ndarray):
-        self.levels = levels
-
-    @property
-    def count(self) -> int:
-        return self.levels.size
-
-    def of(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """(n, features) of |A| and |B| in tesla."""
-        parts = []
-        for x, levels in zip(values, self.levels, strict=True):
-            z = (levels - np.log(np.maximum(x, FLOOR))[:, None]) / SOFTNESS
-            parts.append(1 / (1 + np.exp(-np.clip(z, -40, 40))))
-        return np.concatenate(parts, axis=1)
-
-    def slope(self, values: Sequence[np.ndarray], slopes: Sequence[np.ndarray]) -> np.ndarray:
-        """Mean derivative of the features where values move by `slopes`."""
-        f = self.of(values)
-        ratio = [
-            np.where(x > FLOOR, slope / np.maximum(x, FLOOR), 0)
-            for x, slope in zip(values, slopes, strict=True)
-        ]
-        by_log = np.repeat(np.stack(ratio, axis=1), self.levels.shape[1], axis=1)
-        return np.mean(-f * (1 - f) / SOFTNESS * by_log, axis=0)
+def _checked_methods(model: AbstractModel, names: list[str], compared: int) -> dict[str, str]:
+    """How the derivative with respect to each parameter is found; `InputError` for wrong names."""
+    if len(set(names)) < len(names):
+        raise InputError("parameters", given=", ".join(names), expected="each name once")
+    methods = methods_of(model, names)
+    integers = [name for name in names if isinstance(getattr(model, name), int)]
+    if integers:
+        expected = "a continuous parameter, not a whole number"
+        raise InputError("parameters", given=integers[0], expected=expected)
+    if not 0 < len(names) < compared:
+        raise InputError("parameters", given=names, expected=f"1 to {compared - 1} names")
+    return methods
 
 
-@dataclasses.dataclass(frozen=True)
-class _Found:
-    """A model's features: mean of `count` samples, derivative by ln θ, covariance, its inverse.
+class _Search:
+    """Gauss–Newton steps in the logarithms of the parameters, with new samples in each step."""
 
-    `information` is that of one measured sample on ln θ.
-    """
+    def __init__(
+        self, sampler: Sampler, target: np.ndarray, model: AbstractModel, names: list[str]
+    ):
+        self.sampler, self.target = sampler, target
+        self.model, self.names = model, names
+        self.begin = np.log([float(getattr(model, name)) for name in names])
 
-    count: int
-    mean: np.ndarray
-    slope: np.ndarray
-    covariance: np.ndarray
-    weight: np.ndarray
-    information: np.ndarray
+    def run(self, seeds: np.ndarray, tick: Any) -> np.ndarray:
+        """ln θ at the end; each step uses one seed, and the last seed checks the end."""
+        import jax.numpy as jnp
+        import optax
 
-    @staticmethod
-    def of(values: np.ndarray, slope: np.ndarray) -> "_Found":
-        covariance = np.cov(values, rowvar=False)
-        ridge = 1e-3 * np.trace(covariance) / len(covariance)
-        weight = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
-        information = slope.T @ weight @ slope
-        return _Found(len(values), np.mean(values, axis=0), slope, covariance, weight, information)
-
-    @staticmethod
-    def together(parts: Sequence["_Found"]) -> "_Found":
-        """Of independent sets of samples.
-
-        The square of a noisy derivative would pass for information; products of those of
-        different sets do not.
-        """
-        mean, slope, covariance, weight = (
-            np.mean([getattr(part, name) for part in parts], axis=0)
-            for name in ("mean", "slope", "covariance", "weight")
+        optimizer = optax.chain(
+            optax.clip_by_global_norm(LONGEST),
+            optax.sgd(lambda count: WARM / jnp.maximum(jnp.asarray(count, float) + 1, WARM)),
         )
-        own = np.mean([p.slope.T @ weight @ p.slope for p in parts], axis=0)
-        information = (len(parts) * slope.T @ weight @ slope - own) / (len(parts) - 1)
-        count = sum(part.count for part in parts)
-        return _Found(count, mean, slope, covariance, weight, information)
+        theta = before = self.begin
+        state = optimizer.init(as_float(self.begin.tolist()))
+        smooth = np.zeros((self.sampler.shares.count, len(self.names)))
+        for step, seed in enumerate(seeds[:-1]):
+            theta, found = self._placed(theta, before, int(seed))
+            # derivatives change little from step to step: their mean has less noise
+            smooth = smooth + (found.slope - smooth) / min(step + 1, WARM)
+            found = dataclasses.replace(
+                found, slope=smooth, information=smooth.T @ found.weight @ smooth
+            )
+            residual = found.mean - np.mean(self.target, axis=0)
+            gradient = found.slope.T @ found.weight @ residual
+            direction = _newton_step(found.information, gradient, len(self.target))
+            update, state = optimizer.update(as_float(direction.tolist()), state)
+            before, theta = theta, theta + np.asarray(update, float)
+            theta = np.clip(theta, self.begin - FARTHEST, self.begin + FARTHEST)
+            tick()
+        return self._placed(theta, before, int(seeds[-1]))[0]
+
+    def moved(self, theta: np.ndarray) -> AbstractModel:
+        """The model with other values of the parameters."""
+        model = self.model
+        for name, value in zip(self.names, theta, strict=True):
+            model = with_number(model, name, float(np.exp(value)))
+        return model
+
+    def _placed(
+        self, theta: np.ndarray, before: np.ndarray, seed: int
+    ) -> tuple[np.ndarray, ModelShares]:
+        """The shares at theta. If nothing can be placed there, at a point closer to `before`."""
+        for _ in range(MOST_HALVINGS):
+            try:
+                return theta, self.sampler.at(self.moved(theta), seed)
+            except NothingPlacedError:
+                theta = (theta + before) / 2
+        return before, self.sampler.at(self.moved(before), seed)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Comparison:
-    """Features of a model and their derivatives, from new samples at each call."""
-
-    features: _Features
-    methods: Mapping[str, str]
-    n_samples: int
-
-    def at(self, model: AbstractModel, seed: int) -> _Found:
-        """`seed` is that of the run's samples, not of the user."""
-        inside = [name for name, method in self.methods.items() if method == DERIVATIVE]
-        samples = Samples.draw(model, OBSERVABLES, inside, self.n_samples, seed)
-        placed = ~np.isnan(samples.x[0])
-        values = [x[placed] for x in samples.x]
-        slope = {}
-        for name in inside:
-            both = [samples.response(which, name, placed) for which in range(len(OBSERVABLES))]
-            moved = self.features.slope(values, [r.slope for r in both])
-            change = self.features.of([r.after for r in both])
-            change = change - self.features.of([r.before for r in both])
-            flipped = both[0].rate @ change / len(values[0])
-            slope[name] = float(getattr(model, name)) * (moved + flipped)
-        outside = [name for name in self.methods if name not in inside]
-        runs = Runs.of(model, outside, DIFFERENCE)
-        means = [
-            np.nanmean(self.features.of(observed(run, OBSERVABLES, self.n_samples, seed)), axis=0)
-            for run in runs.models
-        ]
-        slope |= {name: runs.effect(means, column) for column, name in enumerate(outside)}
-        columns = np.stack([slope[name] for name in self.methods], axis=1)
-        return _Found.of(self.features.of(values), columns)
-
-
-def _measured(A: Numbers, B: Numbers) -> tuple[list[np.ndarray], np.ndarray]:
-    """|A| and |B| of the complete pairs, and the levels at which to compare them."""
-    a, b = (np.abs(np.asarray(x, float)) for x in (A, B))
-    if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(f"A and B of shapes {a.shape} and {b.shape}: expected one value a sample")
-    good = np.isfinite(a) & np.isfinite(b)
-    if np.sum(good) < 10:
-        raise ValueError(f"{np.sum(good)} finite pairs of A and B: expected 10 or more")
-    values = [a[good], b[good]]
-    levels = np.stack([np.log(np.maximum(np.quantile(x, LEVELS), FLOOR)) for x in values])
-    return values, levels
-
-
-def _moved(model: AbstractModel, names: Sequence[str], theta: np.ndarray) -> AbstractModel:
-    for name, value in zip(names, theta, strict=True):
-        model = with_number(model, name, float(np.exp(value)))
-    return model
-
-
-def _placed(
-    compare: _Comparison,
-    model: AbstractModel,
-    names: Sequence[str],
-    theta: np.ndarray,
-    before: np.ndarray,
-    seed: int,
-) -> tuple[np.ndarray, _Found]:
-    """Features at theta, or nearer to where the search came from if nothing can be placed there."""
-    for _ in range(MOST_HALVINGS):
-        try:
-            return theta, compare.at(_moved(model, names, theta), seed)
-        except NothingPlacedError:
-            theta = (theta + before) / 2
-    return before, compare.at(_moved(model, names, before), seed)
-
-
-def _solve(information: np.ndarray, gradient: np.ndarray, count: int) -> np.ndarray:
-    """The Gauss–Newton step, none along what so many measured samples cannot tell."""
+def _newton_step(information: np.ndarray, gradient: np.ndarray, count: int) -> np.ndarray:
+    """The Gauss–Newton step; 0 along combinations that the measured samples do not determine."""
     value, vector = np.linalg.eigh(information)
     known = (value > 1e-6 * np.max(value)) & (value * count > UNKNOWN)
     inverse = np.where(known, 1 / np.where(known, value, 1), 0)
     return vector @ (inverse * (vector.T @ gradient))
-
-
-def _judged(
-    model: AbstractModel,
-    names: Sequence[str],
-    found: _Found,
-    target: np.ndarray,
-    moved: np.ndarray,
-    drawn: int,
-    settings: Mapping[str, Any],
-) -> Inference:
-    """Errors, intervals and a verdict at the values found."""
-    count, theta = len(target), np.log([float(getattr(model, name)) for name in names])
-    mean = np.mean(target, axis=0)
-    information = found.information / (1 / count + 1 / drawn)
-    value, vector = np.linalg.eigh(information)
-    weak = value < 1 / KNOWN**2
-    # what nothing is known of lies somewhere within the range of the search
-    covariance = vector @ np.diag(1 / (np.maximum(value, 0) + FARTHEST**-2)) @ vector.T
-    errors = np.sqrt(np.diag(covariance))
-    alike = np.triu(np.abs(covariance / np.outer(errors, errors)) > ALIKE, 1)
-    rough = np.maximum.outer(errors, errors) > TRUSTED
-    known = (errors < KNOWN) & ~np.any((alike | alike.T) & rough, axis=1)
-
-    rng = np.random.default_rng(settings["seed"])
-    inverse = vector[:, ~weak] @ np.diag(1 / value[~weak]) @ vector[:, ~weak].T
-    inverse = inverse / (1 / count + 1 / drawn)
-    resampled = rng.integers(0, count, (BOOTSTRAPS, count))
-    shift = np.mean(target[resampled], axis=1) - mean
-    noise = rng.multivariate_normal(np.zeros(len(theta)), inverse / drawn, BOOTSTRAPS)
-    spread = theta + shift @ (inverse @ found.slope.T @ found.weight).T + noise
-    interval = lambda share: np.exp(np.quantile(spread, [(1 - share) / 2, (1 + share) / 2], axis=0))
-    inner, outer = interval(0.6827), interval(0.9545)
-    rows = tuple(
-        Inferred(
-            name=name,
-            value=float(np.exp(theta[i])),
-            log_error=float(errors[i]),
-            interval_68=_interval(inner[:, i], bool(known[i])),
-            interval_95=_interval(outer[:, i], bool(known[i])),
-            identifiable=bool(known[i]),
-        )
-        for i, name in enumerate(names)
-    )
-    scale, dof = _law_of_minimum(found, vector[:, ~weak])
-    residual = found.mean - mean
-    least = float(residual @ found.weight @ residual) / (1 / count + 1 / found.count) / scale
-    p_value = float(chi2.sf(least, dof))
-    notes = _notes(rows, vector[:, weak], alike, p_value, moved)
-    return Inference(rows, covariance, information, least, dof, p_value, model, notes, settings)
-
-
-def _law_of_minimum(found: _Found, fitted: np.ndarray) -> tuple[float, float]:
-    """Scale and degrees of freedom of the χ² with mean and variance of the minimum's law.
-
-    `fitted` (p, k) are the combinations of ln θ that were fitted. The minimum is Σ µ z² of normal
-    z, with µ the eigenvalues of the covariance of what the fit leaves.
-    """
-    value, vector = np.linalg.eigh(found.weight)
-    root = vector * np.sqrt(value) @ vector.T
-    taken, _ = np.linalg.qr(root @ found.slope @ fitted)
-    kept = np.eye(len(root)) - taken @ taken.T
-    share = np.linalg.eigvalsh(kept @ root @ found.covariance @ root @ kept)
-    total, squares = np.sum(share), np.sum(share**2)
-    return float(squares / total), float(total**2 / squares)
-
-
-def _interval(ends: np.ndarray, known: bool) -> tuple[float, float]:
-    return (float(ends[0]), float(ends[1])) if known else (0.0, np.inf)
-
-
-def _notes(
-    rows: Sequence[Inferred],
-    weak: np.ndarray,
-    alike: np.ndarray,
-    p_value: float,
-    moved: np.ndarray,
-) -> tuple[Flag, ...]:
-    notes: list[Flag] = []
-    for row in rows:
-        if not row.identifiable:
-            message = f"{row.name} cannot be determined from these samples."
-            notes.append(Flag("undetermined", message))
-    for direction in weak.T:
-        parts = [
-            f"{row.name}^{power:.2g}"
-            for row, power in zip(rows, direction, strict=True)
-            if abs(power) > 0.1
-        ]
-        if len(parts) > 1:
-            message = f"The product {' · '.join(parts)} is not determined: its factors compensate."
-            notes.append(Flag("degenerate", message))
-    for i, j in zip(*np.nonzero(alike), strict=True):
-        message = (
-            f"{rows[i].name} and {rows[j].name} nearly compensate each other. Fix one of them to "
-            "determine the other."
-        )
-        notes.append(Flag("degenerate", message))
-    if p_value < 0.01:
-        message = f"No values of these parameters explain the samples (p = {p_value:.1g})."
-        notes.append(Flag("explains-nothing", message))
-    if np.any(np.abs(moved) >= FARTHEST):
-        message = "The search ended more than a factor of 150 from its start."
-        notes.append(Flag("not-converged", message))
-    return tuple(notes)

@@ -1,9 +1,10 @@
-"""Numbers that describe the law of an anisotropy field, and how each answers to a small change.
+"""Statistics that describe the distribution of an anisotropy field, and their derivatives.
 
-An *observable* makes one number x of a sample's A, B, C; a *statistic* makes one number T of the
-law of x. No mean of a heavy-tailed x exists, so a statistic is a quantile, a mean of logarithms,
-a tail fraction or a width. Its derivative follows from those of expectations of functions of x
-(see `diffdip.sensitivities.parameter_variation`), which come as a `Response`.
+An *observable* is one number x of a sample, computed from its A, B, C. A *statistic* is one number
+T of the distribution of x. The mean of a heavy-tailed x does not exist, so a statistic is a
+quantile, a mean of logarithms, a tail fraction or a width. Its derivative follows from derivatives
+of expectations of functions of x (see `diffdip.sensitivities.parameter_variation`). They are
+computed from a `Response`.
 """
 
 import abc
@@ -19,9 +20,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..foundation.convention import Convention
+from ..foundation.errors import InputError
 from ..resonance.energy_terms import AnisotropyFields
 from ..resonance.fields import resonance_field
-from ..statistics.cauchy import fit_cauchy
+from ..statistics.cauchy import check_field_name, fit_cauchy
 
 
 class AbstractObservable(eqx.Module):
@@ -29,24 +31,36 @@ class AbstractObservable(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, fields: Float[Array, "3"], convention: Convention) -> Float[Array, ""]:
-        """The number for A, B, C of that convention."""
+        """Compute the number.
+
+        Args:
+            fields: A, B, C in tesla.
+            convention: The convention of A, B, C.
+
+        Returns:
+            The number, in tesla for all observables of this package.
+        """
 
     @property
     @abc.abstractmethod
     def label(self) -> str:
-        """Its name in tables."""
+        """The name in tables."""
 
 
 class Component(AbstractObservable):
-    """One anisotropy field, signed: `name` is A, B or C. In tesla.
+    """One anisotropy field with its sign, in tesla.
 
-    Raises `ValueError` for another name.
+    Args:
+        name: A, B or C.
+
+    Raises:
+        InputError: If the name is another one.
     """
 
     name: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        _check_name(self.name)
+        check_field_name(self.name)
 
     def __call__(self, fields: Float[Array, "3"], convention: Convention) -> Float[Array, ""]:
         return fields["ABC".index(self.name)]
@@ -57,12 +71,19 @@ class Component(AbstractObservable):
 
 
 class Magnitude(AbstractObservable):
-    """|A|, |B| or |C| in tesla. Raises `ValueError` for another name."""
+    """The absolute value of one anisotropy field, in tesla.
+
+    Args:
+        name: A, B or C.
+
+    Raises:
+        InputError: If the name is another one.
+    """
 
     name: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        _check_name(self.name)
+        check_field_name(self.name)
 
     def __call__(self, fields: Float[Array, "3"], convention: Convention) -> Float[Array, ""]:
         return jnp.abs(fields["ABC".index(self.name)])
@@ -72,17 +93,15 @@ class Magnitude(AbstractObservable):
         return f"|{self.name}|"
 
 
-def _check_name(name: str) -> None:
-    if name not in ("A", "B", "C"):
-        raise ValueError(f"unknown anisotropy field {name!r}: expected A, B or C")
-
-
 class Amplitude(AbstractObservable):
     """Largest minus smallest resonance field over the directions in the plane, in tesla.
 
-    `frequency` in Hz, `angles` that many of them, equally spaced over half a turn. Where the
-    anisotropy is so strong that at some angle no saturated resonance exists, it is inf: more than
-    any number.
+    If the anisotropy is so strong that there is no saturated resonance at some angle, the amplitude
+    is inf.
+
+    Args:
+        frequency: Microwave frequency in Hz (9.45 GHz by default).
+        angles: Number of angles, equally spaced over half a turn (18 by default).
     """
 
     frequency: float = 9.45e9
@@ -103,10 +122,14 @@ class Amplitude(AbstractObservable):
 
 @dataclass(frozen=True)
 class Response:
-    """Samples of an observable, and how they answer to one parameter.
+    """Samples of an observable, and how they change with one parameter.
 
-    `x` (n) values, `slope` (n) their derivative at fixed choices of chance; `before`, `after`,
-    `rate` (k) the flips of all samples together: at that signed rate `before` becomes `after`.
+    Args:
+        x: Values (n).
+        slope: Their derivatives (n) with fixed random choices.
+        before: Values (k) before the flips of all samples: changes of single dipoles.
+        after: Values (k) after the flips.
+        rate: Signed rates (k) at which the parameter causes the flips.
     """
 
     x: np.ndarray
@@ -116,28 +139,42 @@ class Response:
     rate: np.ndarray
 
     def flipped(self, function: Callable[[np.ndarray], np.ndarray]) -> float:
-        """What the flips add to the derivative of the mean of a function of x."""
+        """The part of the derivative of the mean of a function of x that is due to the flips."""
         change = function(self.after) - function(self.before)
         return float(np.sum(self.rate * change) / len(self.x))
 
 
 class AbstractStatistic(eqx.Module):
-    """One number of the law of an observable, and its derivative."""
+    """One number that describes the distribution of an observable, and its derivative."""
 
     observable: eqx.AbstractVar[AbstractObservable]
 
     @abc.abstractmethod
     def value(self, x: np.ndarray) -> float:
-        """The number for samples x."""
+        """Compute the number.
+
+        Args:
+            x: Samples of the observable (n).
+
+        Returns:
+            The number, in the unit of x unless it is a share.
+        """
 
     @abc.abstractmethod
     def slope(self, response: Response) -> float:
-        """Its derivative by the parameter of the response."""
+        """Compute the derivative of the number.
+
+        Args:
+            response: Samples, and how they change with a parameter.
+
+        Returns:
+            The derivative with respect to this parameter.
+        """
 
     @property
     @abc.abstractmethod
     def label(self) -> str:
-        """Its name in tables."""
+        """The name in tables."""
 
 
 QUANTILE_WINDOW: Final = 0.08
@@ -145,10 +182,18 @@ QUANTILE_WINDOW: Final = 0.08
 
 
 class Quantile(AbstractStatistic):
-    """The value below which a share `level` of the samples lies; the median by default.
+    """The value below which a share of the samples lies.
 
-    Its derivative is ⟨ẋ⟩ at the quantile, minus the rate at which flips bring samples below it
-    over the density there; both from the samples nearest in rank. NaN where the quantile is inf.
+    The derivative is the mean slope ⟨ẋ⟩ at the quantile, minus the rate at which flips bring
+    samples below it divided by the density there. Both are estimated from the samples nearest in
+    rank. The derivative is NaN if the quantile is inf.
+
+    Args:
+        observable: The observable.
+        level: The share, between 0 and 1 (the median by default).
+
+    Raises:
+        InputError: If the level is not between 0 and 1.
 
     >>> Quantile(Magnitude("B")).label
     'median |B|'
@@ -159,14 +204,14 @@ class Quantile(AbstractStatistic):
 
     def __check_init__(self) -> None:
         if not 0 < self.level < 1:
-            raise ValueError(f"the level of a quantile lies between 0 and 1, not {self.level:g}")
+            raise InputError("level", given=self.level, expected="a number between 0 and 1")
 
     def value(self, x: np.ndarray) -> float:
         return _quantile(x, self.level)
 
     def slope(self, response: Response) -> float:
         x, at = response.x, self.value(response.x)
-        # narrower in the tails, where the density changes fast
+        # narrower in the tails, because the density changes fast there
         room = min(QUANTILE_WINDOW, self.level / 4, (1 - self.level) / 4)
         low = _quantile(x, self.level - room)
         high = min(_quantile(x, self.level + room), float(np.max(x[np.isfinite(x)], initial=low)))
@@ -184,14 +229,14 @@ class Quantile(AbstractStatistic):
 
 
 def _quantile(x: np.ndarray, level: float) -> float:
-    """A quantile, between infinite values inf."""
+    """A quantile; inf if it lies between infinite values."""
     with np.errstate(invalid="ignore"):
         found = float(np.quantile(x, level))
     return math.inf if math.isnan(found) else found
 
 
 def _at(distance: np.ndarray, values: np.ndarray) -> float:
-    """Values at distance 0 by a straight line through their neighbourhood."""
+    """The value at distance 0 of a straight line fitted to the values."""
     centre = np.mean(distance)
     spread = np.sum((distance - centre) ** 2)
     trend = np.sum((distance - centre) * values) / spread if spread > 0 else 0.0
@@ -199,15 +244,26 @@ def _at(distance: np.ndarray, values: np.ndarray) -> float:
 
 
 def _check_positive(observable: AbstractObservable) -> None:
+    """Raise `InputError` for an observable with a sign."""
     if isinstance(observable, Component):
-        raise ValueError(f"{observable.label} has a sign: expected a positive observable")
+        raise InputError(
+            "observable",
+            given=observable.label,
+            expected="an observable that is not negative",
+            hint=f"Take Magnitude('{observable.name}')",
+        )
 
 
 class GeometricMean(AbstractStatistic):
-    """exp⟨ln max(x, `floor`)⟩ of a positive observable.
+    """exp⟨ln max(x, `floor`)⟩ of an observable that is not negative.
 
-    The floor (T) makes it finite in practice: values below count as the floor, which should be
-    what no spectrum tells from zero.
+    Args:
+        observable: The observable.
+        floor: Smallest field in tesla. Smaller values count as this one. It should be a field that
+            no spectrum distinguishes from zero (0.1 mT by default).
+
+    Raises:
+        InputError: If the observable has a sign.
 
     >>> print(f"{GeometricMean(Magnitude('A')).value(np.array([0.01, 0.04])):.2f}")
     0.02
@@ -236,11 +292,19 @@ class GeometricMean(AbstractStatistic):
 
 
 TAIL_WINDOW: Final = 0.3
-"""Half-width in ln x of the window from which the density at a tail's beginning is estimated."""
+"""Half width in ln x of the window in which the density at the start of a tail is estimated."""
 
 
 class TailFraction(AbstractStatistic):
-    """Share of the samples whose positive observable is larger than `above`."""
+    """Share of the samples whose observable is larger than a threshold.
+
+    Args:
+        observable: An observable that is not negative.
+        above: The threshold in tesla.
+
+    Raises:
+        InputError: If the observable has a sign, or if the threshold is not above 0.
+    """
 
     observable: AbstractObservable
     above: float
@@ -248,7 +312,7 @@ class TailFraction(AbstractStatistic):
     def __check_init__(self) -> None:
         _check_positive(self.observable)
         if not self.above > 0:
-            raise ValueError(f"a tail begins above 0, not at {self.above:g}")
+            raise InputError("above", given=self.above, expected="a field above 0 T")
 
     def value(self, x: np.ndarray) -> float:
         return float(np.mean(x > self.above))
@@ -267,7 +331,11 @@ class TailFraction(AbstractStatistic):
 
 
 class CauchyWidth(AbstractStatistic):
-    """Half width of the Cauchy law fitted to a signed observable by maximum likelihood."""
+    """Half width of the Cauchy law that is fitted to an observable by maximum likelihood.
+
+    Args:
+        observable: An observable with a sign.
+    """
 
     observable: AbstractObservable
 
@@ -275,7 +343,7 @@ class CauchyWidth(AbstractStatistic):
         return fit_cauchy(x).half_width
 
     def slope(self, response: Response) -> float:
-        # the fit solves ⟨ψ⟩ = 0 for centre c and width w: implicit derivative
+        # the fit solves ⟨score⟩ = 0 for centre c and width w: derivative of the implicit function
         fit = fit_cauchy(response.x)
         c, w = fit.center, fit.half_width
 
@@ -300,6 +368,6 @@ class CauchyWidth(AbstractStatistic):
 def observe(
     observable: AbstractObservable, fields: Float[Array, "*b 3"], convention: Convention
 ) -> Float[Array, "*b"]:
-    """The observable of many A, B, C."""
+    """The observable for many A, B, C."""
     flat = jax.vmap(lambda f: observable(f, convention))(fields.reshape(-1, 3))
     return flat.reshape(fields.shape[:-1])

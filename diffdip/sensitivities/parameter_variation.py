@@ -1,31 +1,31 @@
-"""How one sample answers to its model's parameters: smoothly, and by dipoles that come and go.
+"""Derivatives of one sample with respect to the parameters of its model.
 
-The law of a sample moves with the parameters in two ways. Positions move at fixed choices of
-chance: a *slope* of A, B, C. And choices change: a dipole appears, vanishes or goes elsewhere: a
-*flip*. Over samples, for any function g of the anisotropy fields x,
+The distribution of samples changes with a parameter in two ways. With fixed random choices the
+positions move: A, B, C have a *slope*. And the choices change: a dipole appears, vanishes or jumps.
+This is a *flip*. For any function g of the anisotropy fields x, averaged over samples,
 
     d⟨g(x)⟩/dθ = ⟨∇g(x)·ẋ + Σ_k w_k [g(y_k) − g(x)]⟩
 
-with the slope ẋ, and for each flip k the fields y_k after it and the signed rate w_k at which
-θ brings it about. A flip costs one row of the pair sum.
+with the slope ẋ, the fields y_k after flip k, and the signed rate w_k at which θ causes it. A flip
+costs one row of the pair sum.
 
 Flips of a `NanocrystalPacking`:
 
-- *presence*. The threshold `extra_below` crosses the thickness l at a facing point, which makes
-  or removes an extra dipole. The rate is the density of l there, from all points with l near it,
-  whether the dipole is there or not.
-- *another place for an extra dipole*, drawn from the same conditional law. For κ the rate is the
-  difference of the two scores ∂ log f/∂κ, halved: a covariance written with an independent copy.
-- *a place at the smallest distance* from another dipole of the crystal. As `bond_length` or
-  `extra_spacing` grows such places are refused, in favour of what the sample shows.
+- *Presence.* When the threshold `extra_below` crosses the thickness l at a facing point, an extra
+  dipole appears or vanishes. The rate is the density of l at the threshold. It is estimated from
+  all points with l near it, with or without the dipole.
+- *Another place for an extra dipole*, drawn from the same conditional law. For κ the rate is half
+  the difference of the two scores ∂ log f/∂κ: a covariance written with an independent copy.
+- *A place at the smallest distance* from another dipole of the crystal. When `bond_length` or
+  `extra_spacing` grows, such places are refused, and the dipole goes where the sample has it.
 
-Whole crystals are accepted or refused too, which couples all that comes after. These jumps have
-no rule here, so neither have `ligand_mean`, `ligand_sd`, `volume_fraction` and `diameter`
-(`diffdip.sensitivity` finds them otherwise).
+Whole crystals are accepted or refused too, and all later ones depend on that. There is no rule for
+these jumps, so none for `ligand_mean`, `ligand_sd`, `volume_fraction` and `diameter`
+(`diffdip.sensitivity` uses differences for them).
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import equinox as eqx
 import jax
@@ -36,28 +36,34 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ..dipoles.dipole_system import DipoleSystem
 from ..dipoles.pair_sums import pair_octupole, pair_sum, pair_tensor, quadrupole_at
 from ..ensembles.containers import unit_vector
-from ..ensembles.models import AbstractModel, AbstractUniform, Choices, NanocrystalPacking, Packing
-from ..ensembles.packing import MOST_EXTRA, Rules, fisher, turned
+from ..ensembles.crystal_growth import PackingRules
+from ..ensembles.models import AbstractModel, AbstractUniform
+from ..ensembles.nanocrystal_packing import NanocrystalPacking, Packing, RandomChoices
+from ..ensembles.surface_dipoles import MOST_EXTRA, fisher, turned
+from ..foundation.errors import InputError
 from ..foundation.units import FIELD_UNIT
 from ..numerics.random_numbers import uniform_numbers
 
 
-WINDOW = 0.5
-"""Half-width of the window about the threshold, in standard deviations of the thickness."""
+DERIVABLE: Final = ("moment", "kappa", "extra_below", "bond_length", "extra_spacing")
+"""Parameters of a `NanocrystalPacking` that `vary` has rules for."""
 
-CANDIDATES = 6
-"""Places drawn for a dipole that might be, of which the first acceptable one is taken."""
+WINDOW: Final = 0.5
+"""Half width of the window around the threshold, in standard deviations of the thickness."""
+
+CANDIDATES: Final = 6
+"""Places drawn for another dipole; the first one with enough room is taken."""
 
 
 class Flips(eqx.Module):
-    """Changes of single dipoles: A, B, C (T) after each, and each parameter's rates of them."""
+    """Changes of single dipoles: A, B, C (T) after each, and its rate for each parameter."""
 
     fields: Float[Array, "k 3"]
     rates: dict[str, Float[Array, " k"]]
 
 
 class Variation(eqx.Module):
-    """One sample: A, B, C (T), their slopes by each parameter, and its flips."""
+    """One sample: A, B, C (T), their slopes for each parameter, and the flips."""
 
     fields: Float[Array, "3"]
     slopes: dict[str, Float[Array, "3"]]
@@ -66,16 +72,21 @@ class Variation(eqx.Module):
 
 
 def vary(model: AbstractModel, key: Key[Array, ""], parameters: Sequence[str]) -> Variation:
-    """Sample a model, with what `parameters` change about it.
+    """Draw a sample, with its slopes and flips for each parameter.
 
-    Raises `ValueError` for parameters of a model that it has no rules for.
+    `InputError` if there are parameters and no rules for the model.
     """
     if isinstance(model, NanocrystalPacking):
         return _vary_packing(model, key, tuple(parameters))
     if isinstance(model, AbstractUniform):
         return _vary_uniform(model, key, tuple(parameters))
     if parameters:
-        raise ValueError(f"no derivatives for a {type(model).__name__}")
+        raise InputError(
+            "model",
+            given=type(model).__name__,
+            expected="a NanocrystalPacking or a uniform model",
+            hint="Take {method} 'differences' for other models",
+        )
     draw = model.draw(key)
     fields = draw.system.anisotropy_fields()
     return Variation(jnp.stack([fields.A, fields.B, fields.C]), {}, (), draw.complete)
@@ -84,6 +95,7 @@ def vary(model: AbstractModel, key: Key[Array, ""], parameters: Sequence[str]) -
 def _vary_uniform(
     model: AbstractUniform, key: Key[Array, ""], parameters: tuple[str, ...]
 ) -> Variation:
+    """`vary` a uniform model: all parameters act through the positions only."""
     system = model.sample(key)
     sums = pair_sum(system.positions, system.moments, system.mask)
     fields = fields_of(system, sums, system.total_moment)
@@ -102,13 +114,13 @@ def _vary_uniform(
 
 
 def with_number(model: Any, name: str, value: Any) -> Any:
-    """The model with another value, of the same dtype, of one of its continuous parameters."""
+    """The model with one continuous parameter changed; the dtype stays."""
     old = getattr(model, name)
     return eqx.tree_at(lambda m: getattr(m, name), model, jnp.asarray(value, old.dtype))
 
 
 def fields_of(system: DipoleSystem, sums: Array, total_moment: Array) -> Array:
-    """A, B, C (…, 3) of pair sums (…, 6): the volume cancels."""
+    """A, B, C (..., 3) from pair sums (..., 6). The volume cancels."""
     unit = system.convention.pair_weight * FIELD_UNIT / (2 * jnp.pi)
     xx, yy, xy = sums[..., 0], sums[..., 1], sums[..., 3]
     return unit * jnp.stack([xx + yy, xx - yy, xy], axis=-1) / total_moment[..., None]
@@ -117,10 +129,11 @@ def fields_of(system: DipoleSystem, sums: Array, total_moment: Array) -> Array:
 def _vary_packing(
     model: NanocrystalPacking, key: Key[Array, ""], parameters: tuple[str, ...]
 ) -> Variation:
+    """`vary` a packing, for the parameters in `DERIVABLE`."""
     choices = model.choose(key)
     system, packing = model.place(choices), model.pack(choices.growth)
     sums = pair_sum(system.positions, system.moments, system.mask)
-    change = _Change(system, sums, model.moment)
+    change = DipoleChange(system, sums, model.moment)
     slopes = {"moment": change.fields() / model.moment} if "moment" in parameters else {}
     shells = _Shells.of(model, choices, packing)
     extra_key, regular_key = jax.random.split(jax.random.fold_in(key, 1))
@@ -133,10 +146,11 @@ def _vary_packing(
 
 
 class _Shells(NamedTuple):
-    """Directions to all dipoles by crystal, regular ones first; NaN where a place is empty.
+    """The dipoles on each crystal.
 
-    `extra` holds the directions at the facing points, `slot` their place on their crystal,
-    −1 for the absent ones; `most` the cosine beyond which a place on a shell is taken.
+    `directions` to the dipoles, regular ones first; NaN in an empty place. `extra` holds the
+    directions of the extra dipoles at the facing points, and `slot` their places on their crystals,
+    −1 for absent ones. A direction whose cosine to a dipole is above `most` is too close to it.
     """
 
     directions: Float[Array, "crystals places 3"]
@@ -145,7 +159,7 @@ class _Shells(NamedTuple):
     most: Float[Array, " places"]
 
     @staticmethod
-    def of(model: NanocrystalPacking, choices: Choices, packing: Packing) -> "_Shells":
+    def of(model: NanocrystalPacking, choices: RandomChoices, packing: Packing) -> "_Shells":
         on, present, regular = packing.contact_crystal, packing.extra, model.dipoles_per_crystal
         extra = fisher(choices.extra, packing.contact_axis, model.kappa)
         earlier = present & (on == on[:, None]) & jnp.tri(len(on), k=-1, dtype=bool)
@@ -166,30 +180,30 @@ class _Shells(NamedTuple):
         most: Float[Array, " places"] | Float[Array, ""],
         ignored: Bool[Array, "k places"],
     ) -> Bool[Array, "k c"]:
-        """Whether places on shells keep their distance to all dipoles there but the ignored."""
+        """Whether candidates keep their distance to all dipoles but the ignored ones."""
         cosine = jnp.einsum("kcx,ksx->kcs", candidates, self.directions[on])
         return ~jnp.any((cosine > most) & ~ignored[:, None], axis=-1)
 
 
-class _Change(NamedTuple):
-    """What single dipoles change about a system of equal moments."""
+class DipoleChange(NamedTuple):
+    """The effect of single dipoles on a system of equal moments."""
 
     system: DipoleSystem
     sums: Float[Array, "6"]
     moment: Float[Array, ""]
 
     def fields(self, sums: Any = 0.0, moment: Any = 0.0) -> Array:
-        """A, B, C with pair sums and total moment changed by so much."""
+        """A, B, C after a change of the pair sums and of the total moment."""
         return fields_of(self.system, self.sums + sums, self.system.total_moment + moment)
 
     def seen(self, points: Float[Array, "k 3"]) -> Float[Array, "k 6"]:
-        """The pair sums that one more dipole at each point would add."""
+        """The pair sums that a further dipole at each point would add."""
         system = self.system
         return self.moment * quadrupole_at(points, system.positions, system.moments, system.mask)
 
     def moved(self, here: Array, seen_here: Array, there: Array, seen_there: Array) -> Array:
-        """A, B, C after one dipole went from here to there."""
-        # from where it goes to it is itself still seen
+        """A, B, C after one dipole moved from here to there."""
+        # `seen_there` still contains the dipole at its old place
         own = self.moment**2 * pair_tensor(there - here)
         return self.fields(seen_there - seen_here - own, jnp.zeros_like(here[:, 0]))
 
@@ -198,11 +212,11 @@ def _flip_extra(
     model: NanocrystalPacking,
     packing: Packing,
     shells: _Shells,
-    change: _Change,
+    change: DipoleChange,
     key: Key[Array, ""],
     parameters: tuple[str, ...],
 ) -> tuple[Flips, ...]:
-    """Extra dipoles that appear or vanish, go elsewhere, or come as near as is allowed."""
+    """Extra dipoles that appear or vanish, jump, or come to the smallest allowed distance."""
     on, present, axis = packing.contact_crystal, packing.extra, packing.contact_axis
     count, most = len(on), model.cosine(model.extra_spacing)
     draw_key, pick_key, ring_key = jax.random.split(key, 3)
@@ -210,11 +224,11 @@ def _flip_extra(
     is_own = place == shells.slot[:, None]
 
     uniform = uniform_numbers(draw_key, (count, CANDIDATES, 2), axis.dtype)
-    other, trials = _first(
+    other, trials = first_free(
         candidates := fisher(uniform, axis[:, None], model.kappa),
         shells.free(candidates, on, most, is_own),
     )
-    # of a pair that is too close the later dipole is refused
+    # of two dipoles that are too close the later one is refused
     before = jnp.where(present, shells.slot, model.dipoles_per_crystal)
     share = uniform_numbers(pick_key, (count,), axis.dtype)
     number = before.astype(axis.dtype)
@@ -231,7 +245,7 @@ def _flip_extra(
     m, flips = model.moment, ()
     if "extra_below" in parameters:
         sums = jnp.where(present[:, None], -seen_here, seen_there)
-        rate = _at_threshold(packing.thickness, model.extra_below, model.rules())
+        rate = threshold_weights(packing.thickness, model.extra_below, model.rules())
         rate = jnp.where(present, -rate, jnp.where(trials > 0, rate, 0))
         fields = change.fields(sums, jnp.where(present, -m, m))
         flips += (Flips(fields, {"extra_below": rate}),)
@@ -255,10 +269,10 @@ def _flip_regular(
     model: NanocrystalPacking,
     packing: Packing,
     shells: _Shells,
-    change: _Change,
+    change: DipoleChange,
     key: Key[Array, ""],
 ) -> Flips:
-    """On each crystal, one regular dipole that comes as near to another as is allowed."""
+    """On each crystal, one regular dipole that comes to the smallest distance from another."""
     crystals, each = model.n_crystals, model.dipoles_per_crystal
     radius = model.diameter / 2
     on = jnp.arange(crystals, dtype=jnp.int32)
@@ -275,7 +289,7 @@ def _flip_regular(
     ignored = is_mover | (place == neighbour[:, None])
     ring_free = shells.free(ring[:, None], on, shells.most, ignored)[:, 0]
     candidates = unit_vector(uniform_numbers(draw_key, (crystals, CANDIDATES, 2), radius.dtype))
-    _, trials = _first(candidates, shells.free(candidates, on, shells.most, is_mover))
+    _, trials = first_free(candidates, shells.free(candidates, on, shells.most, is_mover))
 
     here = packing.centers + radius * shells.directions[on, mover]
     near = packing.centers + radius * ring
@@ -285,12 +299,12 @@ def _flip_regular(
     return Flips(change.moved(here, seen_here, near, seen_near), {"bond_length": rate})
 
 
-def _first(
+def first_free(
     candidates: Float[Array, "k c 3"], free: Bool[Array, "k c"]
 ) -> tuple[Float[Array, "k 3"], Float[Array, " k"]]:
-    """The first free candidate, and how many were drawn up to it: on average 1/share of the free.
+    """The first free candidate, and the number of trials; 0 trials if none is free.
 
-    That number is 0 where none is free.
+    The mean number of trials is 1/(share of free candidates).
     """
     pick = jnp.argmax(free, axis=1)
     chosen = jnp.take_along_axis(candidates, pick[:, None, None], axis=1)[:, 0]
@@ -298,10 +312,10 @@ def _first(
     return chosen, trials.astype(candidates.dtype)
 
 
-def _at_threshold(thickness: Array, threshold: Array, rules: Rules) -> Array:
+def threshold_weights(thickness: Array, threshold: Array, rules: PackingRules) -> Array:
     """Weights whose sum over points estimates the density of thicknesses at the threshold.
 
-    A window about it, corrected for the slope that the normal law has there.
+    They are a window around the threshold, corrected for the slope of the normal law.
     """
     width = jnp.minimum(WINDOW * rules.ligand_sd, threshold)
     t = (thickness - threshold) / width

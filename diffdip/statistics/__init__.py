@@ -1,1 +1,1 @@
-"""Heavy-tailed distributions: quantiles, tails, and the laws that A and B follow."""
+"""Statistics without moments: quantiles, tails, and the laws of A, B and C."""

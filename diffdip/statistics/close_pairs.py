@@ -1,4 +1,4 @@
-"""How many pairs of dipoles a sample has at which distance, counted or of uncorrelated dipoles."""
+"""The mean number of pairs of dipoles as a function of their distance: counted, or uncorrelated."""
 
 import functools
 import math
@@ -11,35 +11,46 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Shaped
 
-from ..ensembles.containers import require, require_positive
 from ..ensembles.models import AbstractModel
-from ..ensembles.simulation import lane_groups, nothing_placed
-from ..foundation.arrays import as_float
+from ..ensembles.parameter_checks import require_not_negative, require_positive
+from ..ensembles.simulation import check_count, lane_groups, nothing_placed
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF
+from ..foundation.errors import InputError
+from ..foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF, as_float
 
 
 PER_DECADE: Final = 40
 """Bins of distance per decade."""
 
 SMALLEST: Final = 1e-4
-"""Distance (nm) at which bins begin; closer pairs count there."""
+"""Distance (nm) at which the bins begin. Closer pairs are counted in the first bin."""
 
 CLOSE: Final = 3.0
-"""Mean number of pairs of a sample that enter one by one."""
+"""Default mean number of close pairs of a sample. More of them would share dipoles, which the law
+neglects; with fewer, the sum over all other pairs is less normal."""
 
 
 class PairDensity(eqx.Module):
-    """How many pairs of dipoles a sample has at which distance, and what else its fields depend on.
+    """The mean number of pairs of a sample as a function of distance, and what else its law needs.
 
-    `pairs` is the mean number in bins of distance, `per_decade` each, that begin at `smallest`
-    (nm); within a bin they are uniform in volume. The first `split` bins are the close pairs. The
-    sum Σ s/r³ over all others (nm⁻³, for A, B, C) has `mean` and `variance`. `moment` (µB) of a
-    dipole, mean number `dipoles` of them, `volume` in nm³.
+    The laws of `levy_law` are differentiable in all arguments but `per_decade`, `split` and
+    `convention`.
 
-    Laws are differentiable in all but `per_decade`, `split` (None for all bins) and the convention.
-    Raises `ValueError` for moments, distances, volumes that are not positive, and for negative
-    numbers of pairs or variances.
+    Args:
+        smallest: Distance in nm at which the bins begin.
+        pairs: Mean number of pairs in each bin. Within a bin they are uniform in volume.
+        mean: Mean of the sum Σ s/r³ over the pairs that are not close, for A, B, C in nm⁻³.
+        variance: Variances of these sums in nm⁻⁶.
+        moment: Moment of a dipole in µB.
+        dipoles: Mean number of dipoles.
+        volume: Volume of the sample in nm³.
+        per_decade: Bins per decade of distance.
+        split: Number of bins, from the first one on, that hold the close pairs; None for all.
+        convention: How pairs are counted, `paper` by default.
+
+    Raises:
+        InputError: If a distance, moment, number of dipoles or volume is not above 0, or if a
+            number of pairs or a variance is negative.
     """
 
     smallest: Float[Array, ""] = eqx.field(converter=as_float)
@@ -57,8 +68,7 @@ class PairDensity(eqx.Module):
         for name in ("smallest", "moment", "dipoles", "volume"):
             require_positive(name, getattr(self, name))
         for name in ("pairs", "variance"):
-            message = f"{name} must be finite and not negative"
-            require(jnp.min(getattr(self, name)), lambda v: v >= 0, message)
+            require_not_negative(name, getattr(self, name))
 
     @classmethod
     def uniform(
@@ -70,10 +80,23 @@ class PairDensity(eqx.Module):
         closest: float = 0.0,
         convention: Convention | str = PAPER,
     ) -> "PairDensity":
-        """Uncorrelated dipoles without walls, n(r) = 2πNρ r² beyond `closest` (nm).
+        """Uncorrelated dipoles without walls: n(r) = 2πNρ r².
 
-        `density` ρ in nm⁻³, `moment` in µB. Distances go three decades to both sides of the mean
-        closest one, or from `closest` on: the laws of A, B, C without walls to 1e-8.
+        The bins cover three decades on both sides of the typical smallest distance, or six decades
+        from `closest` on. With them, the laws of A, B, C are exact to 1e-8.
+
+        Args:
+            n: Number of dipoles N.
+            density: Dipoles per nm³, ρ.
+            moment: Moment of a dipole in µB (1.73 by default).
+            closest: Distance in nm below which there are no pairs.
+            convention: How pairs are counted, `paper` by default.
+
+        Returns:
+            The density of pairs; all of them are close pairs.
+
+        Raises:
+            InputError: If a number is not finite and above 0.
 
         >>> print(f"{PairDensity.uniform(100, 2.0).mu0_M:.4f} T")
         0.0403 T
@@ -98,13 +121,13 @@ class PairDensity(eqx.Module):
 
     @property
     def edges(self) -> Float[Array, " edges"]:
-        """Edges of the bins in nm."""
+        """Edges of the bins in nm (one more than bins)."""
         steps = jnp.arange(len(self.pairs) + 1, dtype=self.pairs.dtype) / self.per_decade
         return self.smallest * 10**steps
 
     @property
     def constant(self) -> Float[Array, ""]:
-        """c = µ0 W m/(2πN) in T nm³: what Σ s/r³ is multiplied by."""
+        """c = µ0 W m/(2πN) in T nm³: a field is c Σ s/r³."""
         weight = FIELD_UNIT * self.convention.pair_weight / (2 * math.pi)
         return weight * self.moment / self.dipoles
 
@@ -114,12 +137,18 @@ class PairDensity(eqx.Module):
         return FIELD_UNIT * self.moment * self.dipoles / self.volume
 
     def resized(self, factor: Shaped[ArrayLike, ""]) -> "PairDensity":
-        """The same matter, `factor` times as much of it: pairs and dipoles in proportion.
+        """A larger or smaller sample of the same material.
 
-        What is beyond the close pairs keeps its mean field and has its variance in proportion.
-        Neither knows of walls, of which small samples have more. As the close pairs stay the same
-        ones, much smaller samples have too few of them: take the law of `independent` pairs then.
-        Differentiable in the factor.
+        The numbers of dipoles and pairs, the volume, and the mean and the variance of the sum over
+        the other pairs grow in proportion. This neglects walls, which matter more in small samples.
+        The bins of the close pairs stay the same, so a much smaller sample has too few close pairs.
+        Use `levy_law(..., independent=True)` for it.
+
+        Args:
+            factor: Size of the new sample in units of this one; derivatives pass through it.
+
+        Returns:
+            The density of pairs of the new sample.
         """
         factor = jnp.asarray(factor, self.pairs.dtype)
         grown = lambda d: (d.pairs, d.mean, d.variance, d.dipoles, d.volume)
@@ -129,40 +158,54 @@ class PairDensity(eqx.Module):
 def pair_density(
     model: AbstractModel, n_samples: int, seed: int = 0, *, close: float = CLOSE
 ) -> PairDensity:
-    """Count the pairs of samples 0 … n − 1 of a model (those of `simulate` with that seed).
+    """Count the pairs of dipoles of a model's samples, by distance.
 
-    All pairs are counted by their distance. From the smallest number of bins that hold `close`
-    pairs per sample the rest is described by mean and variance only (see `diffdip.levy_law`). A
-    sample costs O(n²) time and memory, about 30 ms for a thousand dipoles. Of pairs closer than
-    those sampled the law knows nothing: tails rarer than 1/n_samples are missing. Where few pairs
-    count (`extra_spacing=0`), their number is noisy and the law with it: 10 % in the width of
-    100 crystals from 300 samples.
+    The samples are those of `simulate` with the same seed; those that could not be placed are left
+    out. Time and memory grow as the square of the number of dipoles, about 30 ms per sample of a
+    thousand dipoles. The number of dipoles may differ a little between samples: the result has the
+    mean.
 
-    The number of dipoles may differ among samples by little: its mean is taken. Samples that could
-    not be placed are left out. Raises `ValueError` without any other, for no samples, for
-    `close` not positive, and for moments or volumes that are not all equal.
+    The law made from the result has no pairs closer than the closest counted one: tails rarer than
+    1/n_samples are missing. If few pairs dominate (`extra_spacing=0`), their number is noisy, and
+    so is the law: 10 % in its width for 100 crystals and 300 samples.
+
+    Args:
+        model: The arrangement of dipoles. All its samples have the same volume and equal moments.
+        n_samples: Number of samples.
+        seed: Seed of the random numbers.
+        close: Mean number of close pairs per sample, in the first bins (3 by default). All other
+            pairs enter by their mean and variance only; see `diffdip.levy_law`.
+
+    Returns:
+        The density of pairs.
+
+    Raises:
+        InputError: If `n_samples` is below 1, if `close` is not above 0, or if moments or volumes
+            differ.
+        NothingPlacedError: If no sample could be placed.
 
     >>> from diffdip import UniformCylinder
     >>> density = pair_density(UniformCylinder(n=20, density=2.0), 3)
     >>> print(f"{density.pairs.sum():.0f} pairs, {density.dipoles:.0f} dipoles")
     190 pairs, 20 dipoles
     """
-    if n_samples < 1:
-        raise ValueError(f"{n_samples} samples: expected 1 or more")
+    check_count("n_samples", n_samples)
     if not close > 0:
-        raise ValueError(f"close must be above 0, not {close:g}")
+        raise InputError("close", given=close, expected="a number above 0")
     counts, sums, dipoles, same = [], [], [], set()
     for positions, moments, volume in _samples(model, n_samples, seed):
         same |= {(float(moment), volume) for moment in np.unique(moments)}
         if len(same) > 1:
-            raise ValueError("a density of pairs needs equal moments, and samples of one volume")
-        found = _count(positions)
+            given = " and ".join(f"{m:g} µB in {v:g} nm³" for m, v in sorted(same))
+            expected = f"equal moments and one volume, not {given}"
+            raise InputError("model", given=type(model).__name__, expected=expected)
+        found = count_pairs(positions)
         counts.append(found[0])
         sums.append(found[1])
         dipoles.append(len(moments))
     if not counts:
-        raise ValueError(nothing_placed(model))
-    # whole decades, so that densities have few shapes, each of which is compiled
+        raise nothing_placed(model)
+    # whole decades, so that there are few shapes: a law is compiled for each
     bins = -(-max(len(one) for one in counts) // PER_DECADE) * PER_DECADE
     pairs = np.mean([np.pad(one, (0, bins - len(one))) for one in counts], axis=0)
     split = min(bins, int(np.searchsorted(np.cumsum(pairs), close)) + 1)
@@ -199,8 +242,8 @@ def _samples(
             yield positions, draw.system.moments[i][mask], float(draw.system.volume[i])
 
 
-def _count(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of one sample, for each bin of distance: pairs, and Σ s/r³ for A, B, C."""
+def count_pairs(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of pairs of one sample in each bin of distance, and their Σ s/r³ for A, B, C."""
     first, second = _places(len(positions))
     x, y, z = (column[first] - column[second] for column in positions.T)
     x2, y2, z2 = x * x, y * y, z * z
@@ -215,4 +258,5 @@ def _count(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=8)
 def _places(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the second dipole of each pair."""
     return np.triu_indices(count, 1)

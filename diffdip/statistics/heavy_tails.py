@@ -1,9 +1,9 @@
-"""Statistics of heavy-tailed anisotropy fields: histograms, quantiles, comparisons, tails.
+"""Statistics of heavy-tailed anisotropy fields: histograms, quantiles, tails.
 
-A few close pairs of dipoles make A, B and C: their tails fall as 1/x², no moment exists, and
-means and standard deviations say nothing. What is here needs no moment. Values may have any
-shape and unit (tesla inside diffdip); results come in the same unit. Values that are not
-finite are dropped and counted.
+A few close pairs of dipoles dominate A, B and C. The tails of their laws fall as 1/x², so means and
+standard deviations do not exist. The statistics here need no moments. Values may have any shape
+and unit (tesla inside diffdip); results have the same unit. Values that are not finite are dropped
+and counted.
 """
 
 import math
@@ -13,21 +13,28 @@ from typing import Final
 
 import numpy as np
 
-from ..foundation.arrays import Numbers
+from ..foundation.errors import InputError
+from ..foundation.units import Numbers
 
 
 CONFIDENCE: Final = 0.68
-"""Confidence of the intervals, unless another is asked for."""
+"""Default confidence of the intervals."""
 
 
 @dataclass(frozen=True)
 class LogHistogram:
     """Result of `log_histogram`: k bins of log10|x|.
 
-    `edges` (k + 1) in the unit of the values; `counts` (k); `density` (k), the share of all
-    finite values per decade; `low` and `high` its 68 % interval. `count` finite values, of
-    which `zeros` are exactly zero and `outside` lie, not zero, beyond the edges; `nonfinite`
-    ones were dropped.
+    Args:
+        edges: Edges of the bins (k + 1) in the unit of the values.
+        counts: Number of values in each bin (k).
+        density: Share of all finite values per decade (k).
+        low: Lower ends of the 68 % intervals of the density (k).
+        high: Upper ends of these intervals (k).
+        count: Number of finite values.
+        zeros: How many of them are exactly 0.
+        outside: How many of them are not 0 and lie beyond the edges.
+        nonfinite: Number of other values, which were dropped.
     """
 
     edges: np.ndarray
@@ -44,19 +51,27 @@ class LogHistogram:
 def log_histogram(
     values: Numbers, per_decade: int = 8, limits: Sequence[float] | None = None
 ) -> LogHistogram:
-    """Histogram of log10|x| with errors, its density being the share of values per decade.
+    """Histogram of log10|x| with errors.
 
-    `limits` are the smallest and largest edge, positive, in the unit of the values; by default
-    the whole decades that hold every value but the zeros. Bins are equal in log10, as near to
-    `per_decade` a decade as whole bins allow, closed below and open above (the last one closed).
-    The density is divided by the number of all finite values, zeros and those beyond the edges
-    included, so that sets compare; it integrates over log10|x| to the share inside.
-    `low` and `high` are Clopper–Pearson intervals, which hold the true density in at least 68 %
-    of cases, bin by bin: a bin without counts has low = 0 and high = 1.83/(count × bin width).
-    Beyond 1e±307 values count as outside.
+    The density is the share of values per decade. It refers to all finite values, including zeros
+    and those beyond the edges, so that different sets can be compared. Its integral over log10|x|
+    is the share of values inside the edges. A bin includes its lower edge; the last bin includes
+    both. The intervals are those of Clopper and Pearson: in each bin they contain the true density
+    in at least 68 % of cases. An empty bin has low = 0 and high = 1.83/(count × bin width). Values
+    beyond 1e±307 count as outside.
 
-    Raises `ValueError` without finite values, without any that is not zero if `limits` are to
-    be found, for limits that do not ascend from above 0 and for `per_decade` below 1.
+    Args:
+        values: Values of any shape and unit.
+        per_decade: Bins per decade, rounded so that a whole number of equal bins fits the limits.
+        limits: Smallest and largest edge in the unit of the values, above 0. By default the whole
+            decades that contain all values other than 0.
+
+    Returns:
+        The histogram.
+
+    Raises:
+        InputError: If there is no finite value, or none other than 0 and no limits, if the limits
+            are not two ascending numbers above 0, or if `per_decade` is below 1.
 
     >>> histogram = log_histogram([0.002, -0.003, 0.05, 0.0], per_decade=1)
     >>> histogram.edges.round(6).tolist(), histogram.counts.tolist(), histogram.zeros
@@ -64,9 +79,9 @@ def log_histogram(
     >>> histogram.density.tolist()
     [0.5, 0.25]
     """
-    x, nonfinite = finite_values(values, 1, "a histogram")
+    x, nonfinite = finite_values("values", values, 1)
     if per_decade < 1:
-        raise ValueError(f"per_decade must be at least 1, not {per_decade}")
+        raise InputError("per_decade", given=per_decade, expected="1 or more")
     size = np.abs(x)
     bottom, top = _whole_decades(size[size > 0]) if limits is None else _checked(limits)
     decades = math.log10(top) - math.log10(bottom)
@@ -92,9 +107,10 @@ def log_histogram(
 def _whole_decades(size: np.ndarray) -> tuple[float, float]:
     """The powers of ten around positive numbers."""
     if len(size) == 0:
-        raise ValueError("a histogram needs a value that is not zero, or limits")
+        hint = "Give {limits} to make a histogram of zeros"
+        raise InputError("values", expected="a value other than 0", hint=hint)
     smallest, largest = float(np.min(size)), float(np.max(size))
-    # the logarithm of a number next to a power of ten may round to either side
+    # the logarithm of a number next to a power of ten can be rounded to either side
     first = math.floor(math.log10(smallest))
     first = first - 1 if 10.0**first > smallest else first
     last = math.floor(math.log10(largest))
@@ -105,7 +121,7 @@ def _whole_decades(size: np.ndarray) -> tuple[float, float]:
 
 def _checked(limits: Sequence[float]) -> tuple[float, float]:
     if len(limits) != 2 or not 0 < limits[0] < limits[1] < math.inf:
-        raise ValueError(f"limits must be two ascending positive numbers, not {limits}")
+        raise InputError("limits", given=limits, expected="two ascending numbers above 0")
     return float(limits[0]), float(limits[1])
 
 
@@ -121,9 +137,15 @@ def _binomial_interval(counts: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Result of `quantiles`: `value`, `low` and `high`, arrays of the shape of `q`.
+    """Result of `quantiles`; all arrays have the shape of `q`.
 
-    Of `count` finite values; `nonfinite` ones were dropped.
+    Args:
+        q: The levels of the quantiles.
+        value: The sample quantiles.
+        low: Lower ends of the confidence intervals; −inf if no value is low enough.
+        high: Upper ends of the confidence intervals; inf if no value is high enough.
+        count: Number of finite values.
+        nonfinite: Number of other values, which were dropped.
     """
 
     q: np.ndarray
@@ -135,16 +157,26 @@ class Quantiles:
 
 
 def quantiles(values: Numbers, q: Numbers, confidence: float = CONFIDENCE) -> Quantiles:
-    """Sample quantiles with confidence intervals that assume nothing about the law.
+    """Sample quantiles with confidence intervals that hold for any law.
 
-    `value` is the usual sample quantile (interpolated linearly between order statistics). `low`
-    and `high` are order statistics: the number of values below the true quantile is binomial, so
-    each of the two misses it in at most (1 − confidence)/2 of cases, together they hold it in
-    at least `confidence`. Where no order statistic is far enough out, `low` is −inf or `high`
-    inf (with confidence 0.68, the quantile 0.01 of fewer than 183 values has low = −inf).
+    A quantile is interpolated linearly between the ordered values. The ends of its interval are
+    two of these values: the number of values below the true quantile follows a binomial law. Each
+    end is on the wrong side in at most (1 − confidence)/2 of cases. If no value is far enough
+    out, the end is −inf or inf. For example, with confidence 0.68 the quantile 0.01 of fewer than
+    183 values has low = −inf.
 
-    Raises `ValueError` without finite values, for q outside [0, 1] or empty, and for a
-    confidence not between 0 and 1.
+    Args:
+        values: Values of any shape and unit.
+        q: Levels of the quantiles, from 0 to 1, of any shape.
+        confidence: Smallest probability that an interval contains the true quantile (0.68 by
+            default).
+
+    Returns:
+        The quantiles with their intervals.
+
+    Raises:
+        InputError: If there is no finite value, if `q` is empty or outside [0, 1], or if
+            `confidence` is not between 0 and 1.
 
     >>> result = quantiles(range(1, 101), [0.5, 0.001])
     >>> result.value.round(3).tolist(), result.low.tolist(), result.high.tolist()
@@ -152,14 +184,14 @@ def quantiles(values: Numbers, q: Numbers, confidence: float = CONFIDENCE) -> Qu
     """
     from scipy.stats import binom
 
-    x, nonfinite = finite_values(values, 1, "a quantile")
+    x, nonfinite = finite_values("values", values, 1)
     wanted = np.asarray(q, float)
     if wanted.size == 0 or not np.all((wanted >= 0) & (wanted <= 1)):
-        raise ValueError("q must be between 0 and 1")
+        raise InputError("q", given=q, expected="one or more levels from 0 to 1")
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
+        raise InputError("confidence", given=confidence, expected="a number between 0 and 1")
     miss = (1 - confidence) / 2
-    # the values in order, x_1 at 1, with what bounds the quantile if none of them does
+    # the k-th smallest value is at index k; beyond the values, a bound is infinite
     ordered = np.concatenate([[-np.inf], np.sort(x), [np.inf]])
     below = binom.ppf([[miss], [1 - miss]], len(x), wanted.ravel()).astype(int)
     return Quantiles(
@@ -173,101 +205,15 @@ def quantiles(values: Numbers, q: Numbers, confidence: float = CONFIDENCE) -> Qu
 
 
 @dataclass(frozen=True)
-class TwoSample:
-    """Result of `same_distribution`: Kolmogorov–Smirnov `statistic` and `p_value`.
-
-    `sizes` are the finite values of the first and second set, `nonfinite` those dropped.
-    """
-
-    statistic: float
-    p_value: float
-    sizes: tuple[int, int]
-    nonfinite: tuple[int, int]
-
-
-def same_distribution(first: Numbers, second: Numbers) -> TwoSample:
-    """Two-sample Kolmogorov–Smirnov test that two sets have one distribution.
-
-    `statistic` is the largest difference of the two cumulative shares; `p_value` (two-sided) the
-    probability of one at least as large from sets of one continuous distribution: exact up to
-    10 000 values, asymptotic beyond. With ties it is too large.
-
-    Raises `ValueError` where a set has no finite value.
-
-    >>> test = same_distribution([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
-    >>> print(f"{test.statistic:.2f}, p = {test.p_value:.2f}")
-    1.00, p = 0.10
-    """
-    x, dropped_x = finite_values(first, 1, "the first set")
-    y, dropped_y = finite_values(second, 1, "the second set")
-    statistic, p_value = _kolmogorov_smirnov(x, y)
-    return TwoSample(statistic, p_value, (len(x), len(y)), (dropped_x, dropped_y))
-
-
-def _kolmogorov_smirnov(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    from scipy.stats import ks_2samp
-
-    statistic, p_value = np.asarray(ks_2samp(x, y), float)
-    return float(statistic), float(p_value)
-
-
-@dataclass(frozen=True)
-class MeasuredComparison:
-    """Result of `compare_measured`.
-
-    `percentiles` has the shape of the measured values (0 to 100, NaN for those not finite).
-    `below` and `above` measured values are smaller or larger than every simulated one.
-    `statistic`, `p_value`, `sizes` and `nonfinite` are as in `TwoSample`, the measured set first.
-    """
-
-    percentiles: np.ndarray
-    below: int
-    above: int
-    statistic: float
-    p_value: float
-    sizes: tuple[int, int]
-    nonfinite: tuple[int, int]
-
-
-def compare_measured(measured: Numbers, simulated: Numbers) -> MeasuredComparison:
-    """Where measured |A| or |B| lie in a simulated distribution: absolute values are compared.
-
-    The sign of a measured A, B depends on the convention and on the axes chosen, so |x| of both
-    sets is taken. The percentile of a measured value is the share of simulated ones below it,
-    in %, those equal to it counted half. The test is Kolmogorov–Smirnov (`same_distribution`);
-    with a handful of measured values it can only tell gross differences.
-
-    Raises `ValueError` where a set has no finite value.
-
-    >>> found = compare_measured([0.025, -9.0], [-0.01, 0.02, 0.03, -0.04])
-    >>> found.percentiles.tolist(), found.below, found.above
-    ([50.0, 100.0], 0, 1)
-    """
-    x, dropped_x = finite_values(measured, 1, "the measured set")
-    y, dropped_y = finite_values(simulated, 1, "the simulated set")
-    x, y = np.abs(x), np.sort(np.abs(y))
-    places = np.asarray(measured, float)
-    inside = np.isfinite(places)
-    percentiles = np.full(places.shape, np.nan)
-    ranks = np.searchsorted(y, x, side="left") + np.searchsorted(y, x, side="right")
-    percentiles[inside] = 50 * ranks / len(y)
-    statistic, p_value = _kolmogorov_smirnov(x, y)
-    return MeasuredComparison(
-        percentiles=percentiles,
-        below=int(np.sum(x < y[0])),
-        above=int(np.sum(x > y[-1])),
-        statistic=statistic,
-        p_value=p_value,
-        sizes=(len(x), len(y)),
-        nonfinite=(dropped_x, dropped_y),
-    )
-
-
-@dataclass(frozen=True)
 class TailIndex:
-    """Result of `tail_index`: `index` ± `standard_error` from `count` values above `threshold`.
+    """Result of `tail_index`.
 
-    `nonfinite` values were dropped.
+    Args:
+        index: The exponent α.
+        standard_error: Its standard error.
+        count: Number of values in the tail.
+        threshold: Value of |x| at which the tail begins.
+        nonfinite: Number of values that are not finite, which were dropped.
     """
 
     index: float
@@ -278,14 +224,22 @@ class TailIndex:
 
 
 def tail_index(values: Numbers, fraction: float = 0.05) -> TailIndex:
-    """Hill's estimate of α where the share of |x| above t falls as t^−α: 1 for a Cauchy law.
+    """Exponent of a power-law tail: the share of |x| above t falls as t^−α. 1 for a Cauchy law.
 
-    From the k = `fraction` × n largest |x| (rounded): 1/α is the mean of ln(|x|/threshold) over
-    them, the threshold being the next |x| down. The standard error is α/√k; the estimate is
-    biased by α/k, and by as much as the law is no power law yet at the threshold.
+    Hill's estimate: 1/α is the mean of ln(|x|/threshold) over the k = `fraction` × n largest |x|
+    (rounded). The threshold is the next smaller |x|. The standard error is α/√k, and the bias is
+    α/k. There is a further bias if the law is not yet a power law at the threshold.
 
-    Raises `ValueError` for a fraction not between 0 and 1, for so few finite values that k < 2,
-    for a threshold of zero, and for a tail of equal values.
+    Args:
+        values: Values of any shape and unit.
+        fraction: Share of the values that belong to the tail (0.05 by default).
+
+    Returns:
+        The exponent with its error.
+
+    Raises:
+        InputError: If `fraction` is not between 0 and 1, if the tail has fewer than 2 values or
+            only equal ones, or if it begins at 0.
 
     >>> import numpy as np
     >>> shares = (np.arange(1000) + 0.5) / 1000
@@ -294,26 +248,45 @@ def tail_index(values: Numbers, fraction: float = 0.05) -> TailIndex:
     2.00 ± 0.20 above 3.2
     """
     if not 0 < fraction < 1:
-        raise ValueError(f"fraction must be between 0 and 1, not {fraction}")
-    x, nonfinite = finite_values(values, 1, "a tail index")
+        raise InputError("fraction", given=fraction, expected="a number between 0 and 1")
+    x, nonfinite = finite_values("values", values, 1)
     size = np.sort(np.abs(x))
     k = min(round(fraction * len(x)), len(x) - 1)
     if k < 2:
-        raise ValueError(f"a tail index needs 2 values in the tail: {fraction} of {len(x)} is less")
+        raise InputError(
+            "fraction",
+            given=fraction,
+            expected=f"at least 2 of {len(x)} values in the tail",
+            hint="Take a larger {fraction} or more values",
+        )
     threshold, tail = size[-k - 1], size[-k:]
     if threshold == 0:
-        raise ValueError("a tail index needs a tail above zero: take a smaller fraction")
+        raise InputError(
+            "fraction",
+            given=fraction,
+            expected="a tail without zeros",
+            hint="Take a smaller {fraction}",
+        )
     if tail[-1] == threshold:
-        raise ValueError("a tail index needs a tail of different values")
+        raise InputError(
+            "values",
+            given=values,
+            expected=f"different values in the tail; all {k} are equal",
+            hint="Take a larger {fraction}, or give the values to more digits",
+        )
     index = float(1 / np.mean(np.log(tail) - np.log(threshold)))
     return TailIndex(index, index / k**0.5, k, float(threshold), nonfinite)
 
 
-def finite_values(values: Numbers, least: int, purpose: str) -> tuple[np.ndarray, int]:
-    """The finite values in one row, float64, and how many were not finite."""
+def finite_values(name: str, values: Numbers, least: int) -> tuple[np.ndarray, int]:
+    """The finite values in one row, float64, and how many others there were.
+
+    `InputError` about the argument `name` if there are fewer finite ones than `least`.
+    """
     row = np.asarray(values, float).ravel()
     kept = row[np.isfinite(row)]
     if len(kept) < least:
-        needed = "a finite value" if least == 1 else f"{least} finite values"
-        raise ValueError(f"{purpose} needs {needed}, not {len(kept)} of {len(row)}")
+        needed = "a finite value" if least == 1 else f"{least} or more finite values"
+        found = f"{len(kept)} of {len(row)} are finite"
+        raise InputError(name, given=values, expected=f"{needed}; {found}")
     return kept, len(row) - len(kept)

@@ -1,36 +1,37 @@
-"""From the density of close pairs to the laws of A, B and C, without sampling these.
+"""The laws of A, B and C, computed from the density of close pairs without sampling them.
 
-With N equal moments m a field is a sum over pairs (eq. 3, with W of the convention):
+With N equal moments m, an anisotropy field is a sum over pairs (eq. 3, with W of the convention):
 
     x = c Σ s(r̂)/r³     c = µ0 W m/(2πN)     s: 3z² − 1 (A), −3(x² − y²) (B), −3xy (C)
 
-*Lévy–Khintchine.* Let n(r) dr be the mean number of pairs at distance r. If pairs come
-independently of each other (as a Poisson process) and in all directions alike, then
+**Lévy–Khintchine.** Let n(r) dr be the mean number of pairs at distance r. If the pairs are
+independent of each other (a Poisson process) and have uniform directions, then
 
     ln ⟨e^{itx}⟩ = ∫ n(r) K(tc/r³) dr     K(z) = ⟨e^{izs}⟩ − 1 over all directions
 
     K_A(z) = e^{−iz} (C + iS)(√(6z/π))/√(6z/π) − 1                      Fresnel's integrals
-    K_B(z) = (π/√8) J_¼(3z/2) J_−¼(3z/2) − 1,    K_C(z) = K_B(z/2)      Bessel's functions
+    K_B(z) = (π/√8) J_¼(3z/2) J_−¼(3z/2) − 1,    K_C(z) = K_B(z/2)      Bessel functions
 
-For uncorrelated dipoles of density ρ, n(r) = 2πNρ r² and the Lévy measure is ∝ dx/x²: the
-integral is −|t| (π/6) ⟨|s|⟩ Wµ0M, and for A there is an imaginary part −t ⟨s ln|s|⟩ Wµ0M/3. These
-are Cauchy laws of the half widths of `cauchy_law`, that of A around `A_CENTER`. Where n(r) = 0
-below some distance, all cumulants exist: the variance is c²⟨s²⟩ ∫ n r⁻⁶ dr, and as n ∝ N and
-c ∝ 1/N widths fall as N^(−1/2).
+For uncorrelated dipoles of density ρ, n(r) = 2πNρ r² and the Lévy measure is ∝ dx/x². The integral
+is −|t| (π/6) ⟨|s|⟩ Wµ0M; for A there is an imaginary part −t ⟨s ln|s|⟩ Wµ0M/3. These are Cauchy
+laws with the half widths of `cauchy_law`; that of A has its centre at `A_CENTER`. If n(r) = 0 below
+some distance, all cumulants exist. The variance is c²⟨s²⟩ ∫ n r⁻⁶ dr; as n ∝ N and c ∝ 1/N, widths
+fall as N^(−1/2).
 
-*What pairs share.* Two pairs of one dipole are uncorrelated only where a pair's mean over the
-place of its second dipole vanishes. So it does in the bulk of a uniform sample, but not on a
-crystal, whose dipoles lie nearly in a plane: all the pairs of one average to that plane's shape.
-And far pairs feel the walls, by which A gets a mean. Both matter for the many weak pairs only. So
-the few closest (`close` of them per sample) enter by their n(r), and the sum of all others as a
-normal variable of the mean and variance measured (for independent ones Asmussen & Rosiński, J.
-Appl. Probab. 38, 482 (2001), say when that is allowed). `levy_law(..., independent=True)` takes
-n(r) for all pairs, which shows what the pairs share.
+**Dependent pairs.** Two pairs that share a dipole are uncorrelated only if the mean over the place
+of the second dipole vanishes. This is so in the bulk of a uniform sample, but not on a crystal: its
+dipoles lie nearly in a plane, and the sum over all pairs of one dipole averages to the shape of
+this plane. Also, far pairs feel the walls, which gives A a mean. Both effects matter only for the
+many weak pairs. So the few closest pairs (`close` of them per sample) enter by their n(r), and the
+sum of all others as a normal variable with the measured mean and variance. (For independent pairs,
+Asmussen & Rosiński, J. Appl. Probab. 38, 482 (2001), say when this is allowed.)
+`levy_law(..., independent=True)` uses n(r) for all pairs. The difference shows the effect of the
+dependence.
 
-What stays wrong is small: for packings of 2 to 20 crystals cumulative shares differ from those of
-20 000 samples by 0.01 for B and 0.02 for A, medians by up to 5 %; with all pairs independent the
-law is too narrow, as dipoles of a crystal share their plane. More close pairs make it worse, as
-they share dipoles; fewer leave a rest that is not normal.
+**Accuracy.** For packings of 2 to 20 crystals, cumulative shares differ from those of 20 000
+samples by 0.01 for B and 0.02 for A, and medians by up to 5 %. With all pairs independent the law
+is too narrow, because the dipoles of a crystal share their plane. With more close pairs it gets
+worse, because close pairs share dipoles. With fewer, the rest is not normal.
 """
 
 import math
@@ -44,37 +45,55 @@ from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 from ..numerics.direction_averages import HIGH, LOW, kernel
 from ..numerics.fourier_inversion import STEPS, Nodes
 from ..numerics.implicit_roots import implicit_root
+from .cauchy import check_field_name
 from .close_pairs import PairDensity
 
 
 _DECADES: Final = 14
 """Decades of t that the nodes span."""
 
-_DECAYED, _NEEDED = 36.0, 14.0
-"""−ln|φ| where the nodes end, and what it must reach for a law without an atom, to 1e-6."""
+_DECAYED: Final = 36.0
+"""−ln|φ| at which the nodes end."""
+
+_NEEDED: Final = 14.0
+"""−ln|φ| that must be reached. Below it the law has an atom of weight 1e-6 or more: NaN."""
 
 _NAMES: Final = "ABC"
 
 
 class LevyLaw(eqx.Module):
-    """The law of A, B or C that a density of pairs makes; see `diffdip.levy_law` for the theory.
+    """The law of A, B or C for a density of pairs, made by `levy_law`.
 
-    Fields are in tesla. Methods take any shape, are jitted, and are differentiable in their
-    arguments and in all leaves of `pairs`. In float64 `cumulative` is right to 1e-8, `density` to
-    1e-8 of its maximum; in float32 to about 1e-4. So few pairs that a sample may
-    well have none, and no rest, make a law with an atom: then everything is NaN.
+    Fields are in tesla. The methods accept arrays of any shape. They are jitted, and differentiable
+    in their arguments and in all leaves of `pairs`. In float64 `cumulative` is exact to 1e-8, and
+    `density` to 1e-8 of its maximum; in float32 both to about 1e-4.
+
+    If there are so few pairs that a sample often has none, and no other pairs, the law has an atom
+    at 0. All results are NaN then.
+
+    Args:
+        pairs: The density of pairs.
+        name: The anisotropy field: A, B or C.
+
+    Raises:
+        InputError: If the name is another one.
     """
 
     pairs: PairDensity
     name: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        if self.name not in _NAMES or len(self.name) != 1:
-            raise ValueError(f"unknown anisotropy field {self.name!r}: expected A, B or C")
+        check_field_name(self.name)
 
     @eqx.filter_jit
     def characteristic(self, t: Shaped[ArrayLike, "*s"]) -> Complex[Array, "*s"]:
-        """⟨e^{itx}⟩ for t in 1/T, of either sign.
+        """The characteristic function ⟨e^{itx}⟩.
+
+        Args:
+            t: Arguments in 1/T, of either sign.
+
+        Returns:
+            Complex numbers in the shape of t.
 
         >>> law = levy_law("B", PairDensity.uniform(100, 2.0))  # half width 53.8 mT
         >>> print(f"{law.characteristic(10.0).real:.3f}")
@@ -88,7 +107,13 @@ class LevyLaw(eqx.Module):
 
     @eqx.filter_jit
     def density(self, x: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
-        """Probability per tesla.
+        """Probability density.
+
+        Args:
+            x: Fields in tesla.
+
+        Returns:
+            Probability per tesla, in the shape of x.
 
         >>> law = levy_law("B", PairDensity.uniform(100, 2.0))
         >>> print(f"{law.density(0.0):.2f} per T")  # 1/(π 53.8 mT)
@@ -101,6 +126,12 @@ class LevyLaw(eqx.Module):
     def cumulative(self, x: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
         """Probability of a value below x.
 
+        Args:
+            x: Fields in tesla.
+
+        Returns:
+            Probabilities in the shape of x.
+
         >>> law = levy_law("C", PairDensity.uniform(100, 2.0))
         >>> print(f"{law.cumulative(0.0):.3f}")
         0.500
@@ -110,9 +141,13 @@ class LevyLaw(eqx.Module):
 
     @eqx.filter_jit
     def quantile(self, p: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
-        """The x with `cumulative(x)` = p, by bisection; −inf at 0, inf at 1, NaN outside.
+        """The x with `cumulative(x)` = p, by bisection; derivatives by the implicit function.
 
-        Its derivatives are those of the implicit function.
+        Args:
+            p: Probabilities.
+
+        Returns:
+            Fields in tesla, in the shape of p: −inf at 0, inf at 1, NaN outside [0, 1].
 
         >>> law = levy_law("B", PairDensity.uniform(100, 2.0))
         >>> print(f"{1e3 * law.quantile(0.75):.1f} mT")
@@ -123,9 +158,13 @@ class LevyLaw(eqx.Module):
 
     @eqx.filter_jit
     def magnitude_quantile(self, p: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
-        """The x ≥ 0 that |A|, |B| or |C| is below with probability p: the median for 0.5.
+        """The quantile of |A|, |B| or |C|, for instance the median for p = 0.5.
 
-        0 at 0, inf at 1, NaN outside; otherwise as `quantile`.
+        Args:
+            p: Probabilities.
+
+        Returns:
+            Fields in tesla, in the shape of p: 0 at 0, inf at 1, NaN outside [0, 1].
         """
 
         def residual(nodes: Nodes, shift: Array, y: Array, p: Array) -> Array:
@@ -133,26 +172,28 @@ class LevyLaw(eqx.Module):
 
         return self._solved(residual, p, lowest=0.0) * self._unit
 
-    # Inside, y = (x − shift)/unit: no derivative by moment or number meets the inversion.
+    # The inversion works with y = (x − shift)/unit, so that derivatives with respect to the moment
+    # and the number of dipoles do not pass through it.
 
     @property
     def _unit(self) -> Array:
-        """Field of a pair at the first edge, in tesla."""
+        """Field of a pair at the distance of the first edge, in tesla."""
         return self.pairs.constant / self.pairs.smallest**3
 
     @property
     def _shift(self) -> Array:
+        """Mean field of the pairs that are not close, in tesla."""
         return self.pairs.constant * self.pairs.mean[_NAMES.index(self.name)]
 
     def _reduced(self, x: Any) -> Array:
         return (jnp.asarray(x, self.pairs.pairs.dtype) - self._shift) / self._unit
 
     def _exponent(self, t: Array) -> tuple[Array, Array]:
-        """ln φ(t) of y for one t > 0: real and imaginary part."""
+        """Real and imaginary part of ln φ(t) of y, for one t > 0."""
         pairs = self.pairs
         number = pairs.pairs
         if pairs.split is not None:
-            # an array, as laws of other densities then need no compiling
+            # `split` is an array, so that laws of other densities need no new compilation
             number = jnp.where(jnp.arange(len(number), dtype=jnp.int32) < pairs.split, number, 0)
         steps = jnp.arange(len(number), dtype=t.dtype) / pairs.per_decade
         real, imaginary = kernel(self.name, pairs.per_decade, t * 10 ** (-3 * steps))
@@ -160,6 +201,7 @@ class LevyLaw(eqx.Module):
         return number @ real - rest, number @ imaginary
 
     def _nodes(self) -> Nodes:
+        """φ at the nodes of the Fourier inversion."""
         fixed = jax.lax.stop_gradient(self)
         dtype = self.pairs.pairs.dtype
         low, high = jnp.asarray(LOW - 6, dtype), jnp.asarray(HIGH + 24, dtype)
@@ -172,9 +214,9 @@ class LevyLaw(eqx.Module):
         return Nodes(t, real, imaginary, 0.5 * 10**middle, decay(end) > _NEEDED)
 
     def _solved(self, residual: Any, p: Any, lowest: float = -math.inf) -> Array:
-        """y with residual(nodes, shift, y, p) = 0, which rises with y, and its derivatives."""
+        """The y with residual(nodes, shift, y, p) = 0, where the residual rises with y."""
         p = jnp.asarray(p, self.pairs.pairs.dtype)
-        # what derivatives go through must reach `implicit_root` as arguments
+        # `implicit_root` has derivatives only with respect to its arguments
         given = self._nodes(), self._shift / self._unit
         fixed = jax.lax.stop_gradient(given)
         width = 1 / fixed[0].rate
@@ -193,10 +235,22 @@ class LevyLaw(eqx.Module):
 
 
 def levy_law(name: str, pairs: PairDensity, *, independent: bool = False) -> LevyLaw:
-    """The law of the anisotropy field `name` (A, B or C) that a density of pairs makes.
+    """The law of an anisotropy field, from the density of pairs of dipoles.
 
-    With `independent` all pairs enter as if independent of each other, and of the rest its
-    mean only; without, the close ones do. Raises `ValueError` for another name.
+    The close pairs enter as a Poisson process, and the sum over all other pairs as a normal
+    variable; see `diffdip.statistics.levy` for the theory.
+
+    Args:
+        name: The anisotropy field: A, B or C.
+        pairs: The density of pairs.
+        independent: Whether all pairs enter as a Poisson process, as if they were independent of
+            each other. The sum over the other pairs then adds only its mean.
+
+    Returns:
+        The law, in tesla.
+
+    Raises:
+        InputError: If the name is another one.
 
     >>> law = levy_law("A", PairDensity.uniform(100, 2.0))
     >>> print(f"half of all |A| are below {1e3 * law.magnitude_quantile(0.5):.1f} mT")
@@ -211,7 +265,7 @@ def levy_law(name: str, pairs: PairDensity, *, independent: bool = False) -> Lev
 
 
 def _bisect(function: Any, low: Array, high: Array) -> Array:
-    """Where a rising function passes 0; an end where it does not."""
+    """Where a rising function passes 0, or an end if it does not pass 0 in between."""
 
     def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = (ends[0] + ends[1]) / 2
@@ -223,5 +277,5 @@ def _bisect(function: Any, low: Array, high: Array) -> Array:
 
 
 def _each(function: Any, x: Array) -> Array:
-    """A function of one number, of many in bounded memory."""
+    """Apply a function of one number to many, in bounded memory."""
     return jax.lax.map(function, x.ravel(), batch_size=min(64, max(1, x.size))).reshape(x.shape)

@@ -1,4 +1,8 @@
-"""Sampled packings against the rules and laws that they promise, in plain numpy."""
+"""Sampled packings against their rules and laws, in plain numpy."""
+
+import dataclasses
+import subprocess
+import sys
 
 import equinox as eqx
 import jax
@@ -8,7 +12,11 @@ import pytest
 import scipy.stats
 
 import diffdip as dd
-from diffdip.ensembles.packing import WORKERS, fisher
+from diffdip.ensembles.crystal_growth import WORKERS
+from diffdip.ensembles.model_parameters import ALL, PACKING, UNIFORM
+from diffdip.ensembles.surface_dipoles import fisher
+from diffdip.foundation.errors import InputError
+from diffdip.foundation.units import MOMENT_SPIN_HALF
 
 
 DIAMETER, BOND, EXTRA_BELOW, PER_CRYSTAL = 2.7, 0.26, 0.3, 10
@@ -96,7 +104,7 @@ def tight():
 
 @pytest.fixture(scope="module")
 def eight():
-    """Clusters of eight, more of them than are grown side by side."""
+    """Clusters of eight, more of them than grow side by side."""
     with jax.enable_x64(True):
         batch = Batch(dd.NanocrystalPacking(n_crystals=8), 200)
     assert len(batch.centers) > WORKERS
@@ -204,12 +212,12 @@ def closest(batch, keep):
 
 
 def both_count(batch):
-    """Which pairs are of two dipoles that are there."""
+    """Pairs of two dipoles that are not masked."""
     return batch.system.mask[:, :, None] & batch.system.mask[:, None]
 
 
 def closest_on_a_crystal(batch):
-    """Extra ones included."""
+    """With the extra dipoles."""
     crystal = batch.system.crystal
     return closest(batch, both_count(batch) & (crystal[:, :, None] == crystal[:, None]))
 
@@ -222,7 +230,7 @@ def test_no_two_dipoles_of_a_crystal_are_close(packed):
 
 
 def test_closest_pair_of_the_summary(packed):
-    """Of those that are there: in some samples a masked site is closer."""
+    """Masked sites do not count, although some are closer."""
     with jax.enable_x64(packed.rounding < 1e-9):
         found = jax.jit(jax.vmap(lambda system: system.summary().closest))(packed.raw[2])
     expected = closest(packed, both_count(packed))
@@ -231,7 +239,7 @@ def test_closest_pair_of_the_summary(packed):
 
 
 def test_other_rules_have_other_distances(dilute):
-    """Without `extra_spacing` only regular ones keep apart; a longer bond keeps them farther."""
+    """Without `extra_spacing` only regular dipoles keep a distance; a longer bond increases it."""
     assert np.min(closest_on_a_crystal(dilute[0])) < 0.5 * BOND
     batch = pairs(bond_length=0.6, extra_spacing=0.5, volume_fraction=DILUTE)
     batch.system.mask[:, batch.regular :] = False  # first the regular ones alone
@@ -245,7 +253,7 @@ def test_other_rules_have_other_distances(dilute):
 
 
 def test_dilute_pairs_are_placed_at_once(dilute):
-    """So that acceptance cannot have changed the laws below."""
+    """So no refusal has changed the laws below."""
     assert all(batch.complete.all() and (batch.starts == 1).all() for batch in dilute)
 
 
@@ -369,7 +377,7 @@ def rejection_sampler(rng, n_starts):
 
 
 def test_pairs_with_little_room_are_those_of_a_plain_sampler(tight):
-    """Few first places leave room for another, which bends all laws: by how much is compared."""
+    """Few first places leave room for a second crystal, which changes all laws."""
     first, second, placed = rejection_sampler(np.random.default_rng(11), 3000)
     assert all(batch.complete.all() for batch in tight)
     mine = [joined(tight, lambda b, i=i: b.centers[:, i]) for i in (0, 1)]
@@ -406,66 +414,94 @@ def test_one_crystal():
 
 
 @pytest.mark.parametrize(
-    ("parameters", "message"),
+    ("what", "given", "others"),
     [
-        ({"n_crystals": 0}, "at least one crystal"),
-        ({"dipoles_per_crystal": 0}, "at least one crystal with one dipole"),
-        ({"dipoles_per_crystal": 400}, "400 dipoles at bond_length"),
-        ({"bond_length": 2.0}, "10 dipoles at bond_length"),
-        ({"bond_length": 3.0}, "10 dipoles at bond_length"),
-        ({"volume_fraction": 0.9}, "volume_fraction .* not 0.9"),
-        ({"volume_fraction": 0.64}, "below 0.64"),
-        ({"volume_fraction": 0.0}, "volume_fraction must be above 0"),
-        ({"volume_fraction": float("nan")}, "volume_fraction .* not nan"),
-        ({"diameter": -2.7}, "diameter must be above 0 and finite, not -2.7"),
-        ({"diameter": np.inf}, "diameter must be above 0 and finite, not inf"),
-        ({"moment": np.nan}, "moment must be above 0 and finite, not nan"),
-        ({"ligand_sd": 0.0}, "ligand_sd must be above 0"),
-        ({"kappa": 0.0}, "kappa must be above 0"),
-        ({"ligand_mean": -0.1}, "ligand_mean must be finite and not negative, not -0.1"),
-        ({"bond_length": -0.1}, "bond_length must be finite and not negative"),
-        ({"extra_below": -0.1}, "extra_below must be finite and not negative"),
-        ({"extra_below": np.inf}, "extra_below must be finite and not negative, not inf"),
-        ({"extra_spacing": -0.1}, "extra_spacing must be finite and not negative"),
+        ("n_crystals", 0, {}),
+        ("n_crystals", 2.0, {}),
+        ("dipoles_per_crystal", 0, {}),
+        ("dipoles_per_crystal", 400, {}),
+        ("dipoles_per_crystal", 10, {"bond_length": 2.0}),
+        ("dipoles_per_crystal", 10, {"bond_length": 3.0}),
+        ("volume_fraction", 0.9, {}),
+        ("volume_fraction", 0.64, {}),
+        ("volume_fraction", 0.0, {}),
+        ("volume_fraction", np.nan, {}),
+        ("diameter", -2.7, {}),
+        ("diameter", np.inf, {}),
+        ("moment", np.nan, {}),
+        ("ligand_sd", 0.0, {}),
+        ("kappa", 0.0, {}),
+        ("ligand_mean", -0.1, {}),
+        ("bond_length", -0.1, {}),
+        ("extra_below", -0.1, {}),
+        ("extra_below", np.inf, {}),
+        ("extra_spacing", -0.1, {}),
     ],
 )
-def test_what_cannot_be_packed(parameters, message):
-    with pytest.raises(ValueError, match=message) as error:
-        dd.NanocrystalPacking(**({"n_crystals": 3} | parameters))
+def test_numbers_that_no_packing_has(what, given, others):
+    with pytest.raises(InputError) as error:
+        dd.NanocrystalPacking(**({"n_crystals": 3, what: given} | others))
+    assert error.value.what == what
+    assert error.value.given == pytest.approx(given, nan_ok=True)
     assert "\n" not in str(error.value)
 
 
-WHOLE = "a number of dipoles or crystals must be a whole number"
-
-
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "what", "given"),
     [
-        (lambda: dd.UniformCylinder(0, 2.0), "n must be 1 or more, not 0"),
-        (lambda: dd.UniformSphere(-3, 2.0), "n must be 1 or more, not -3"),
-        (lambda: dd.UniformCylinder(2.5, 2.0), f"{WHOLE}, not 2.5"),
-        (lambda: dd.NanocrystalPacking(2.0), f"{WHOLE}, not 2.0"),
-        (lambda: dd.UniformBox(5, 2.0, (1, 1)), "edges must be three numbers, not 2 of them"),
-        (lambda: dd.UniformCylinder(5, 0.0), "density must be above 0 and finite, not 0"),
-        (lambda: dd.UniformSphere(5, -2.0), "density must be above 0 and finite, not -2"),
-        (lambda: dd.UniformBox(5, np.inf), "density must be above 0 and finite, not inf"),
-        (lambda: dd.UniformBox(5, np.nan), "density must be above 0 and finite, not nan"),
-        (lambda: dd.UniformSphere(5, 2.0, np.nan), "moment must be above 0 and finite, not nan"),
-        (lambda: dd.UniformCylinder(5, 2.0, -1.0), "aspect must be above 0 and finite, not -1"),
-        (
-            lambda: dd.UniformBox(5, 2.0, (1.0, 1.0, 0.0)),
-            "edges must be above 0 and finite, not 1, 1, 0",
-        ),
+        (lambda: dd.UniformCylinder(0, 2.0), "n", 0),
+        (lambda: dd.UniformSphere(-3, 2.0), "n", -3),
+        (lambda: dd.UniformCylinder(2.5, 2.0), "n", 2.5),
+        (lambda: dd.UniformBox(5, 2.0, (1, 1)), "edges", [1, 1]),
+        (lambda: dd.UniformCylinder(5, 0.0), "density", 0),
+        (lambda: dd.UniformSphere(5, -2.0), "density", -2),
+        (lambda: dd.UniformBox(5, np.inf), "density", np.inf),
+        (lambda: dd.UniformBox(5, np.nan), "density", np.nan),
+        (lambda: dd.UniformSphere(5, 2.0, np.nan), "moment", np.nan),
+        (lambda: dd.UniformCylinder(5, 2.0, -1.0), "aspect", -1),
+        (lambda: dd.UniformBox(5, 2.0, (1.0, 1.0, 0.0)), "edges", [1, 1, 0]),
     ],
 )
-def test_what_is_no_uniform_sample(make, message):
-    with pytest.raises(ValueError) as error:
+def test_numbers_that_no_uniform_sample_has(make, what, given):
+    with pytest.raises(InputError) as error:
         make()
-    assert str(error.value) == message
+    assert error.value.what == what
+    assert error.value.given == pytest.approx(given, nan_ok=True)
 
 
-def test_traced_parameters_are_not_judged():
-    """There is nothing to raise for one of many: no density below 0 has room for a dipole."""
+def test_models_have_the_parameters_of_the_table():
+    """Defaults, labels and units of the fields; 0 is accepted exactly where the table says so."""
+    with jax.enable_x64(False):
+        models = {
+            dd.NanocrystalPacking: ({"n_crystals": 3}, PACKING),
+            dd.UniformCylinder: ({"n": 3, "density": 2.0}, UNIFORM | {"aspect": ALL["aspect"]}),
+            dd.UniformSphere: ({"n": 3, "density": 2.0}, UNIFORM),
+            dd.UniformBox: ({"n": 3, "density": 2.0}, UNIFORM),
+        }
+        for kind, (needed, table) in models.items():
+            made = kind(**needed)
+            fields = {field.name: field for field in dataclasses.fields(kind)}
+            for name, parameter in table.items():
+                about = {"label": parameter.label, "unit": parameter.unit}
+                assert about.items() <= fields[name].metadata.items()
+                if name not in needed:
+                    assert float(getattr(made, name)) == pytest.approx(parameter.default)
+                if parameter.zero:
+                    kind(**needed | {name: 0.0})
+                else:
+                    with pytest.raises(InputError):
+                        kind(**needed | {name: 0 if parameter.whole else 0.0})
+        assert ALL["moment"].default == MOMENT_SPIN_HALF
+
+
+def test_the_table_needs_no_jax():
+    """Command line and app read it before they decide on a precision."""
+    check = "import sys, diffdip.ensembles.model_parameters; assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_traced_parameters_are_not_checked():
+    """Inside `vmap` no error is possible: impossible numbers give NaN."""
 
     def positions(density, aspect):
         return dd.UniformCylinder(3, density, aspect).sample(jax.random.key(0)).positions
@@ -478,7 +514,7 @@ def test_traced_parameters_are_not_judged():
     np.testing.assert_allclose(volumes, np.array([1, -1]) * np.pi / 6 * 3 / 0.2, rtol=1e-12)
 
 
-def test_what_finds_no_place_is_nan_throughout():
+def test_a_sample_without_room_is_nan():
     """Spheres in contact one after the other do not fill 0.6 of a small cylinder."""
     model = dd.NanocrystalPacking(n_crystals=8, volume_fraction=0.6)
     draw = compiled_draw(model, jax.random.key(0))
@@ -487,7 +523,7 @@ def test_what_finds_no_place_is_nan_throughout():
     assert np.isnan(draw.system.positions).all()
 
 
-def test_pairs_that_find_no_place_are_given_up():
+def test_pairs_without_room_are_incomplete():
     """At 0.6 a pair cannot fit: its centres would be at most 1.2 nm apart."""
     batch = pairs(volume_fraction=0.6)
     assert not batch.complete.any()
@@ -593,7 +629,7 @@ def test_choices_do_not_depend_on_the_unit_of_length(eight):
 
 @pytest.mark.parametrize(("mean", "sd"), [(0.6, 0.1), (4.0, 0.3)])
 def test_shells_too_thick_for_two_crystals_are_reported(mean, sd):
-    """The share of thin enough ones is lost in rounding: no sample, and no shell of 0 nm."""
+    """The share of thin enough shells is below the precision: no sample, and no shell of 0 nm."""
     with jax.enable_x64(False):
         model = dd.NanocrystalPacking(n_crystals=2, ligand_mean=mean, ligand_sd=sd, max_starts=2)
 

@@ -1,4 +1,4 @@
-"""Influence of single dipoles, against systems put together anew."""
+"""Influence of single dipoles, against systems computed from scratch."""
 
 import equinox as eqx
 import jax
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import diffdip as dd
-from diffdip.sensitivities.dipole_influence import influence
 
 
 def sample() -> dd.DipoleSystem:
@@ -24,7 +23,7 @@ def test_influence_of_each_dipole(observable):
         fields = system.anisotropy_fields()
         return float(observable(jnp.stack([fields.A, fields.B, fields.C]), system.convention))
 
-    found = jax.jit(influence)(system, observable)
+    found = jax.jit(dd.influence)(system, observable)
     assert float(found.value) == pytest.approx(value(system), rel=1e-12)
     for i in range(12):
         without = eqx.tree_at(lambda s: s.mask, system, system.mask.at[i].set(False))
@@ -39,8 +38,8 @@ def test_influence_of_each_dipole(observable):
     np.testing.assert_array_equal(found.gradient[4], 0)
 
 
-def test_nothing_moves_as_all_move_together():
-    found = influence(sample(), dd.Magnitude("B"))
+def test_nothing_changes_when_all_dipoles_move_together():
+    found = dd.influence(sample(), dd.Magnitude("B"))
     np.testing.assert_allclose(jnp.sum(found.gradient, axis=0), 0, atol=1e-10)
     # B is homogeneous of degree −3 in the positions
     virial = jnp.sum(found.gradient * jnp.where(sample().mask[:, None], sample().positions, 0))

@@ -1,4 +1,4 @@
-"""Changes of single dipoles, against systems put together anew."""
+"""Changes of single dipoles, against systems computed from scratch."""
 
 import dataclasses
 from functools import cache
@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 
 import diffdip as dd
-from diffdip.dipoles.pair_sums import pair_quadrupole, pair_tensor, quadrupole_at
-from diffdip.ensembles.packing import turned
-from diffdip.sensitivities.parameter_variation import _at_threshold, _Change, _first, vary
+from diffdip.dipoles.pair_sums import pair_quadrupole, pair_sum, pair_tensor, quadrupole_at
+from diffdip.ensembles.surface_dipoles import turned
+from diffdip.foundation.errors import InputError
+from diffdip.sensitivities.parameter_variation import (
+    DipoleChange,
+    first_free,
+    threshold_weights,
+    vary,
+)
 
 
 @cache
 def model_of_four() -> dd.AbstractModel:
-    """Made under the precision of the tests."""
+    """Made when a test asks for it, in the precision of the tests."""
     return dd.NanocrystalPacking(n_crystals=4)
 
 
@@ -65,11 +71,11 @@ def test_seen_at_points_is_the_sum_over_dipoles():
     np.testing.assert_allclose(found, own, rtol=1e-2)
 
 
-def test_one_dipole_moved_is_the_system_put_together_anew():
+def test_one_dipole_moved_is_the_system_computed_from_scratch():
     system = model_of_four().sample(jax.random.key(3))
-    change = _Change(
+    change = DipoleChange(
         system,
-        dd.pairsum.pair_sum(system.positions, system.moments, system.mask),
+        pair_sum(system.positions, system.moments, system.mask),
         model_of_four().moment,
     )
     np.testing.assert_allclose(change.fields(), fields_of(system), rtol=1e-12)
@@ -118,7 +124,7 @@ def test_extra_dipoles_taken_away(many):
 
 
 def test_rates_of_presence_give_the_number_of_dipoles(many):
-    """As the threshold rises, extra dipoles come at the density of thicknesses there."""
+    """When the threshold rises, extra dipoles appear at the density of thicknesses there."""
     variation, _ = many
     rates = np.abs(kind(variation, "extra_below").rates["extra_below"]).sum(axis=1)
     count = lambda threshold: np.mean(
@@ -139,7 +145,7 @@ def test_rates_of_presence_give_the_number_of_dipoles(many):
 def test_density_at_the_threshold_of_the_normal_law():
     rules = model_of_four().rules()
     uniform = (jnp.arange(100_000.0) + 0.5) / 100_000
-    found = jnp.mean(_at_threshold(rules.thickness(uniform), jnp.array(0.25), rules))
+    found = jnp.mean(threshold_weights(rules.thickness(uniform), jnp.array(0.25), rules))
     density = jax.grad(rules.share_below)(0.25)
     assert float(found) == pytest.approx(float(density), rel=1e-3)
 
@@ -161,7 +167,7 @@ def test_smallest_distances_have_the_rate_of_an_open_sphere(many):
 def test_first_free_and_the_trials_it_took():
     candidates = jnp.arange(12.0).reshape(2, 2, 3)
     free = jnp.array([[False, True], [False, False]])
-    chosen, trials = _first(candidates, free)
+    chosen, trials = first_free(candidates, free)
     np.testing.assert_array_equal(chosen[0], candidates[0, 1])
     np.testing.assert_array_equal(trials, [2.0, 0.0])
 
@@ -192,5 +198,6 @@ def test_models_without_a_rule():
         def draw(self, key):
             raise AssertionError
 
-    with pytest.raises(ValueError, match="no derivatives for a Own"):
+    with pytest.raises(InputError) as error:
         vary(Own(), jax.random.key(0), ("kappa",))
+    assert (error.value.what, error.value.given) == ("model", "Own")

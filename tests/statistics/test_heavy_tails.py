@@ -1,6 +1,5 @@
-"""Histograms, quantiles, comparisons and tails of heavy-tailed values."""
+"""Histograms, quantiles and tails of heavy-tailed values."""
 
-import itertools
 import math
 
 import jax.numpy as jnp
@@ -9,6 +8,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, strategies as st
 
+from diffdip.foundation.errors import InputError
 from diffdip.statistics import heavy_tails as statistics
 
 
@@ -64,7 +64,7 @@ def test_histogram_intervals_are_those_of_clopper_and_pearson():
     assert (alone.low[0], alone.high[0]) == pytest.approx((0.16**0.2, 1))
 
 
-def test_histogram_errors_hold_the_density_as_often_as_they_say():
+def test_histogram_errors_contain_the_density_at_their_confidence():
     """Of |x| of a Cauchy law, known in each bin: (2/π) arctan. 600 sets of 300 values."""
     count = 600
     limits = (1e-3, 1e3)
@@ -105,21 +105,22 @@ def test_histogram_next_to_powers_of_ten_and_at_the_ends_of_the_floats():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "what"),
     [
-        (([],), "a histogram needs a finite value, not 0 of 0"),
-        (([np.nan, np.inf],), "a histogram needs a finite value, not 0 of 2"),
-        (([0.0],), "not zero, or limits"),
-        (([1.0], 0), "per_decade must be at least 1, not 0"),
-        (([1.0], 8, (1.0, 1.0)), "limits must be two ascending positive numbers"),
-        (([1.0], 8, (0.0, 1.0)), "limits must be two ascending positive numbers"),
-        (([1.0], 8, (np.nan, 1.0)), "limits must be two ascending positive numbers"),
-        (([1.0], 8, (1.0, np.inf)), "limits must be two ascending positive numbers"),
+        (([],), "values"),
+        (([np.nan, np.inf],), "values"),
+        (([0.0],), "values"),
+        (([1.0], 0), "per_decade"),
+        (([1.0], 8, (1.0, 1.0)), "limits"),
+        (([1.0], 8, (0.0, 1.0)), "limits"),
+        (([1.0], 8, (np.nan, 1.0)), "limits"),
+        (([1.0], 8, (1.0, np.inf)), "limits"),
     ],
 )
-def test_histogram_says_what_it_needs(arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_no_histogram_of_these(arguments, what):
+    with pytest.raises(InputError) as error:
         statistics.log_histogram(*arguments)
+    assert error.value.what == what
 
 
 def test_histogram_of_zeros_within_given_limits():
@@ -155,7 +156,7 @@ def test_quantile_intervals_cover_exactly(n, confidence):
         assert np.sum(below[upper - 1 :]) > allowed - 1e-12
 
 
-def test_quantile_intervals_hold_the_truth_in_simulation():
+def test_quantile_intervals_contain_the_truth_in_simulation():
     """Cauchy samples: at least nominal, less than 10 % above (four binomial deviations: 8 %)."""
     q = np.array([0.1, 0.5, 0.75])
     truth = scipy.stats.cauchy.ppf(q)
@@ -166,7 +167,7 @@ def test_quantile_intervals_hold_the_truth_in_simulation():
         assert np.all(inside < 0.78 + binomial_tolerance(0.78, count))
 
 
-def test_quantile_bounds_that_no_value_gives():
+def test_quantile_bounds_beyond_all_values():
     found = statistics.quantiles([5.0], [0.0, 0.5, 1.0])
     np.testing.assert_array_equal(found.value, [5, 5, 5])
     np.testing.assert_array_equal(found.low, [-np.inf, -np.inf, 5])
@@ -175,7 +176,7 @@ def test_quantile_bounds_that_no_value_gives():
     assert statistics.quantiles(np.arange(183.0), 0.01).low == 0
 
 
-def test_quantile_shapes_and_what_is_dropped():
+def test_quantile_shapes_and_dropped_values():
     values = jnp.array([[1.0, jnp.nan, 2.0], [4.0, 3.0, -jnp.inf]])
     found = statistics.quantiles(values, 0.5)
     assert found.value.shape == found.low.shape == found.high.shape == ()
@@ -199,87 +200,20 @@ def test_quantiles_scale_and_ignore_order(seed, scale):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "what"),
     [
-        (([], 0.5), "a quantile needs a finite value, not 0 of 0"),
-        (([np.nan], 0.5), "a quantile needs a finite value, not 0 of 1"),
-        (([1.0], 1.5), "q must be between 0 and 1"),
-        (([1.0], np.nan), "q must be between 0 and 1"),
-        (([1.0], []), "q must be between 0 and 1"),
-        (([1.0], 0.5, 1.0), "confidence must be between 0 and 1, not 1.0"),
+        (([], 0.5), "values"),
+        (([np.nan], 0.5), "values"),
+        (([1.0], 1.5), "q"),
+        (([1.0], np.nan), "q"),
+        (([1.0], []), "q"),
+        (([1.0], 0.5, 1.0), "confidence"),
     ],
 )
-def test_quantiles_say_what_they_need(arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_no_quantiles_of_these(arguments, what):
+    with pytest.raises(InputError) as error:
         statistics.quantiles(*arguments)
-
-
-# comparisons
-
-
-def largest_difference(x, y):
-    return max(abs(np.mean(x <= t) - np.mean(y <= t)) for t in np.concatenate([x, y]))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_kolmogorov_smirnov_by_all_permutations(seed):
-    """4 and 5 values: the p value is the share of the 126 splits that differ as much."""
-    x, y = cauchy(seed, 4), 1.0 + cauchy(seed + 50, 5)
-    found = statistics.same_distribution(x, y)
-    statistic = largest_difference(x, y)
-    assert found.statistic == pytest.approx(statistic, abs=1e-12)
-    together = np.concatenate([x, y])
-    splits = [np.isin(np.arange(9), chosen) for chosen in itertools.combinations(range(9), 4)]
-    differences = [largest_difference(together[s], together[~s]) for s in splits]
-    assert found.p_value == pytest.approx(np.mean(np.array(differences) > statistic - 1e-9))
-    dirty = statistics.same_distribution([*x, np.nan], [*y, np.inf, np.inf])
-    assert (dirty.statistic, dirty.p_value) == (found.statistic, found.p_value)
-    assert (dirty.sizes, dirty.nonfinite) == ((4, 5), (1, 2))
-
-
-def test_kolmogorov_smirnov_tells_and_does_not_tell():
-    x, y = cauchy(20, 400), cauchy(21, 400)
-    assert statistics.same_distribution(x, y).p_value > 0.01
-    assert statistics.same_distribution(x, 3 * y).p_value < 1e-3
-    assert statistics.same_distribution(x, x).statistic == 0
-    assert statistics.same_distribution([1.0], [2.0]).p_value == 1
-
-
-def test_measured_values_in_a_simulated_distribution():
-    simulated = [-1.0, 2.0, -3.0, 4.0, np.nan]
-    measured = np.array([[-2.0, 0.5, np.nan], [5.0, -1.5, np.inf]])
-    found = statistics.compare_measured(measured, simulated)
-    # of 1, 2, 3, 4: one below 2 and one equal to it, none below 0.5, all below 5, one below 1.5
-    np.testing.assert_array_equal(found.percentiles, [[37.5, 0, np.nan], [100, 25, np.nan]])
-    assert (found.below, found.above) == (1, 1)
-    assert (found.sizes, found.nonfinite) == ((4, 4), (2, 1))
-    x, y = np.array([2, 0.5, 5, 1.5]), np.array([1.0, 2, 3, 4])
-    assert found.statistic == pytest.approx(largest_difference(x, y))
-    assert found.p_value == pytest.approx(scipy.stats.ks_2samp(x, y).pvalue)
-    within = statistics.compare_measured([-1.0, 3.5, 4.0], simulated)
-    assert (within.below, within.above) == (0, 0)
-
-
-def test_signs_and_units_of_measured_values_do_not_matter():
-    simulated, measured = cauchy(22, 500), cauchy(23, 7)
-    found = statistics.compare_measured(measured, simulated)
-    other = statistics.compare_measured(-8 * np.abs(measured), -8 * simulated)
-    np.testing.assert_array_equal(other.percentiles, found.percentiles)
-    assert other.p_value == found.p_value
-    reference = [scipy.stats.percentileofscore(np.abs(simulated), abs(m), "mean") for m in measured]
-    np.testing.assert_allclose(found.percentiles, reference)
-
-
-@pytest.mark.parametrize("bad", [[], [np.nan]])
-def test_comparisons_say_what_they_need(bad):
-    for function, name in (
-        (statistics.same_distribution, ("first", "second")),
-        (statistics.compare_measured, ("measured", "simulated")),
-    ):
-        with pytest.raises(ValueError, match=f"the {name[0]} set needs a finite value"):
-            function(bad, [1.0])
-        with pytest.raises(ValueError, match=f"the {name[1]} set needs a finite value"):
-            function([1.0], bad)
+    assert error.value.what == what
 
 
 # tails
@@ -325,23 +259,23 @@ def test_tail_index_has_no_unit_and_ignores_order(seed, scale):
 
 
 @pytest.mark.parametrize(
-    ("values", "fraction", "message"),
+    ("values", "fraction", "what"),
     [
-        ([], 0.05, "a tail index needs a finite value, not 0 of 0"),
-        ([1.0], 0.5, "a tail index needs 2 values in the tail"),
-        (list(range(20)), 0.05, "needs 2 values in the tail: 0.05 of 20 is less"),
-        ([0.0, 0.0, 0.0, 1.0, 2.0], 0.5, "needs a tail above zero"),
-        ([1.0] * 6, 0.5, "needs a tail of different values"),
-        ([1.0, 2.0, 3.0], 1.0, "fraction must be between 0 and 1, not 1.0"),
+        ([], 0.05, "values"),
+        ([1.0], 0.5, "fraction"),
+        (list(range(20)), 0.05, "fraction"),
+        ([0.0, 0.0, 0.0, 1.0, 2.0], 0.5, "fraction"),
+        ([1.0] * 6, 0.5, "values"),
+        ([1.0, 2.0, 3.0], 1.0, "fraction"),
     ],
 )
-def test_tail_index_says_what_it_needs(values, fraction, message):
-    with pytest.raises(ValueError, match=message):
+def test_no_tail_index_of_these(values, fraction, what):
+    with pytest.raises(InputError) as error:
         statistics.tail_index(values, fraction)
+    assert error.value.what == what
 
 
-def test_integers_and_any_shape_are_taken():
+def test_integers_of_any_shape_are_accepted():
     values = np.arange(-20, 44).reshape(4, 4, 4)
     assert statistics.log_histogram(values).zeros == 1
-    assert statistics.same_distribution(values, values.tolist()).sizes == (64, 64)
     assert statistics.tail_index(jnp.asarray(values), 0.25).count == 16
