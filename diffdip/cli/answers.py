@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..ensembles.models import AbstractModel
-    from ..sensitivities.inference import Inference
+    from ..sensitivities.inference_result import Inference
     from ..sensitivities.observables import AbstractStatistic
     from ..sensitivities.sensitivity_table import Sensitivity, SensitivityTable
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from ..foundation.errors import InputError
-from ..foundation.units import as_float
+from ..foundation.arrays import as_float
 from .model_parameters import ASPECT
 from .parameter_checks import plain_numbers, require_positive
 

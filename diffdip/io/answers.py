@@ -8,7 +8,7 @@ from .results import csv_bytes, json_bytes, made_by
 
 
 if TYPE_CHECKING:
-    from ..sensitivities.inference import Inference
+    from ..sensitivities.inference_result import Inference
     from ..sensitivities.observables import AbstractStatistic
     from ..sensitivities.sensitivity_table import SensitivityTable
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..ensembles.models import AbstractModel
 from ..foundation.errors import InputError
-from ..foundation.units import Numbers
+from ..foundation.arrays import Numbers
 from .observables import Magnitude
 from .parameter_differences import Runs, observed
 from .sample_derivatives import DERIVATIVE, Samples

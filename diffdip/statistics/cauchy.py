@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
-from ..foundation.units import Numbers, as_float
+from ..foundation.arrays import Numbers, as_float
 from .heavy_tails import finite_values
 
 

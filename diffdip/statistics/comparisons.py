@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..foundation.units import Numbers
+from ..foundation.arrays import Numbers
 from .heavy_tails import finite_values
 
 

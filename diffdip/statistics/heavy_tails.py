@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from ..foundation.errors import InputError
-from ..foundation.units import Numbers
+from ..foundation.arrays import Numbers
 
 
 CONFIDENCE: Final = 0.68
