@@ -101,11 +101,10 @@ def sample_posterior(
             parameters (the posterior then has no finite integral); and for a parameter of a model
             of your own without bounds.
 
+    Example:
         posterior = diffdip.sample_posterior(angle, field, 1e-3, frequency=9.45e9)
         print(posterior.intervals["B"]["68"], posterior.flags)
     """
-    from ..foundation.version import __version__
-
     _require_numpyro()
     series = _series(angle, field, sigma, frequency, plane)
     counts = {"n_samples": n_samples, "n_chains": n_chains, "n_warmup": n_warmup}
@@ -155,22 +154,30 @@ def sample_posterior(
         names = (*names, "sigma")
         chi2 = np.random.default_rng([seed, 1]).chisquare(count, shape)
         samples = np.concatenate([samples, 1e-3 * np.sqrt(drawn.chi2 / chi2)[..., None]], axis=-1)
-    lower, upper = np.asarray(problem.parameters.lower), np.asarray(problem.parameters.upper)
-    settings = {
+    bounds = np.asarray(problem.parameters.lower), np.asarray(problem.parameters.upper)
+    settings = _settings(problem, counts, seed, known_sigma=series.sigma is not None)
+    return posterior_of(names, samples, drawn, minima, fit, bounds, settings)
+
+
+def _settings(
+    problem: FitProblem, counts: Mapping[str, int], seed: int, *, known_sigma: bool
+) -> dict[str, Any]:
+    """How the posterior was drawn, for the record."""
+    from ..foundation.version import __version__
+
+    parameters = problem.parameters
+    rows = zip(parameters.free, parameters.lower, parameters.upper, strict=True)
+    return {
         "version": __version__,
-        "convention": fit.convention,
+        "convention": problem.convention,
         "sampler": "NUTS (numpyro) with jumps between minima",
         **counts,
         "seed": seed,
         "priors": {
-            **{
-                name: f"flat from {low:.6g} to {high:.6g}"
-                for name, low, high in zip(free.parameters.free, lower, upper, strict=True)
-            },
-            "sigma": "1/sigma (Jeffreys)" if series.sigma is None else "known",
+            **{name: f"flat from {low:.6g} to {high:.6g}" for name, low, high in rows},
+            "sigma": "known" if known_sigma else "1/sigma (Jeffreys)",
         },
     }
-    return posterior_of(names, samples, drawn, minima, fit, (lower, upper), settings)
 
 
 def _require_numpyro() -> None:

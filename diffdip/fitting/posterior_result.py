@@ -27,6 +27,10 @@ OPEN = 0.9
 """Mean length of exp(2i phase) below which the phase is open: about two standard errors."""
 
 
+LEAST_SHARE = 0.01
+"""A part of the draws that is worth a flag."""
+
+
 @dataclass(frozen=True)
 class Posterior:
     """What `sample_posterior` found. Arrays are numpy, in float64.
@@ -216,13 +220,23 @@ def posterior_of(
 def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag]:
     """Flags of draws that cannot be trusted, or that say something unusual."""
     if not np.all(np.isfinite(found.samples)):
-        return [
-            Flag(
-                "no-resonance",
-                "There are no draws: from every start the model has no resonance at some measured "
-                "angle.",
-            )
-        ]
+        message = (
+            "There are no draws: from every start the model has no resonance at some measured "
+            "angle."
+        )
+        return [Flag("no-resonance", message)]
+    return [
+        *_doubts_about_sampling(found),
+        *_several_minima(found),
+        *_at_bounds(found, lower, upper),
+        *_unlike_the_fit(found),
+        *_open_phase(found),
+        *(flag for flag in found.fit.flags if flag.code == "misfit"),
+    ]
+
+
+def _doubts_about_sampling(found: Posterior) -> list[Flag]:
+    """Flags of chains that disagree, are too short, or diverged."""
     flags: list[Flag] = []
     apart = [f"{n} ({r:.3f})" for n, r in found.r_hat.items() if not r < CONVERGED]
     if apart:
@@ -233,28 +247,41 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag
         message = f"There are only {least:.0f} effective samples. Draw more."
         flags.append(Flag("few-effective-samples", message))
     if found.divergences:
-        flags.append(
-            Flag(
-                "divergences",
-                f"The sampler diverged {found.divergences} times: the posterior ends or bends "
-                "sharply where a measured angle loses its resonance.",
-            )
+        message = (
+            f"The sampler diverged {found.divergences} times: the posterior ends or bends sharply "
+            "where a measured angle loses its resonance."
         )
+        flags.append(Flag("divergences", message))
+    return flags
+
+
+def _several_minima(found: Posterior) -> list[Flag]:
+    """A flag if more than one minimum has a part of the draws."""
     shared = [
         f"{', '.join(shown(n, v) for n, v in zip(found.fit.names, x, strict=True))} ({share:.0%})"
         for x, share in zip(found.minima, found.shares, strict=True)
-        if share > 0.01
+        if share > LEAST_SHARE
     ]
-    if len(shared) > 1:
-        message = f"Several minima share the posterior: {'; '.join(shared)}."
-        flags.append(Flag("several-minima", message))
+    if len(shared) < 2:
+        return []
+    return [Flag("several-minima", f"Several minima share the posterior: {'; '.join(shared)}.")]
+
+
+def _at_bounds(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag]:
+    """Flags of parameters with draws in the outer hundredth of their prior."""
+    flags = []
     for i, name in enumerate(found.fit.names):
         margin = 0.01 * (upper[i] - lower[i])
         for bound in (lower[i], upper[i]):
-            if np.mean(np.abs(found.draws(name) - bound) < margin) > 0.01:
+            if np.mean(np.abs(found.draws(name) - bound) < margin) > LEAST_SHARE:
                 message = f"{name} reaches its bound ({shown(name, bound)}): the prior matters."
                 flags.append(Flag("at-bound", message))
-    flags += [
+    return flags
+
+
+def _unlike_the_fit(found: Posterior) -> list[Flag]:
+    """Flags of parameters whose interval differs from that of a normal law."""
+    return [
         Flag(
             "not-gaussian",
             f"{name} is not Gaussian: its interval is {ratio:.2f} times as wide as the fit's.",
@@ -262,15 +289,14 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag
         for name, ratio in found.width_ratio.items()
         if not 1 / UNLIKE < ratio < UNLIKE
     ]
-    # the mean direction is short where all phases occur
-    both = {"B", "C"} <= set(found.names)
-    if both and abs(np.mean(np.exp(2j * found.phase()))) < OPEN:
-        most = 1e3 * np.quantile(found.amplitude(), 0.95)
-        flags.append(
-            Flag(
-                "open-phase",
-                f"The phase is not determined: the amplitude is below {most:.1f} mT (95 %) and may "
-                "be 0.",
-            )
-        )
-    return flags + [flag for flag in found.fit.flags if flag.code == "misfit"]
+
+
+def _open_phase(found: Posterior) -> list[Flag]:
+    """A flag if all phases occur: the mean direction is then short."""
+    if not {"B", "C"} <= set(found.names) or not abs(np.mean(np.exp(2j * found.phase()))) < OPEN:
+        return []
+    most = 1e3 * np.quantile(found.amplitude(), 0.95)
+    message = (
+        f"The phase is not determined: the amplitude is below {most:.1f} mT (95 %) and may be 0."
+    )
+    return [Flag("open-phase", message)]

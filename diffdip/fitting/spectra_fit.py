@@ -86,7 +86,7 @@ class SpectraFit:
         if count := int(np.isnan(self.field).sum()):
             message = f"The model has no resonance at {count} of {len(self.field)} angles."
             flags.append(Flag("no-resonance", message))
-        # what is far below the line is rounding, of spectra without noise
+        # in spectra without noise, residuals far below the line are rounding
         height = np.max(np.abs(np.nan_to_num(self.amplitude)) / self.width)
         known = (self.rms > MISFIT * self.noise) & (self.rms > ROUNDING * height)
         if known.any():
