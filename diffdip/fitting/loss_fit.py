@@ -95,10 +95,10 @@ def fit_loss(
     >>> print(f"A = {1e3 * fit.values['A']:.0f} mT")
     A = 121 mT
     """
-    import optax
-
     if steps < 1:
         raise InputError("steps", given=steps, expected="a number from 1")
+    import optax
+
     problem = FitProblem.of(
         series,
         g=g,

@@ -172,7 +172,7 @@ def check_points(count: int, parameters: ParameterSet) -> None:
         raise InputError(
             "points",
             given=count,
-            expected=f"at least {len(parameters.free)}, as many as free parameters",
+            expected=f"at least {len(parameters.free)}, one for each free parameter",
             hint="Measure more angles or fix parameters",
         )
 
@@ -212,7 +212,7 @@ def _of_model(
     unknown = given.keys() - set(model.names)
     if unknown:
         names = ", ".join(model.names)
-        raise InputError("parameters", given=min(unknown), expected=f"only names out of {names}")
+        raise InputError("parameters", given=min(unknown), expected=f"names among {names}")
     return {name: given.get(name, Free()) for name in model.names}
 
 

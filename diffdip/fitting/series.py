@@ -56,12 +56,12 @@ class Series:
     ):
         angles, fields = as_numbers("angle", angle), as_numbers("field", field)
         if fields.ndim != 1:
-            raise InputError("field", given=fields.shape, expected="an array of shape (n,)")
+            raise InputError("field", given=fields.shape, expected="shape (n,)")
         if angles.shape != fields.shape:
             raise InputError(
                 "angle",
                 given=angles.shape,
-                expected=f"the shape of field, {fields.shape}",
+                expected=f"shape {fields.shape}, that of field",
                 hint="Give one angle for each field",
             )
         if not np.all(np.isfinite(angles)):
@@ -69,7 +69,7 @@ class Series:
                 "angle",
                 given=float(angles[~np.isfinite(angles)][0]),
                 expected="a finite angle in radians",
-                hint="Leave out a point by a {field} of NaN",
+                hint="Set {field} to NaN to leave out a point",
             )
         check_plane(plane)
         object.__setattr__(self, "angle", angles.copy())
@@ -100,7 +100,7 @@ def positive(what: str, value: Numbers, field: np.ndarray) -> np.ndarray:
         full = np.broadcast_to(given, field.shape).copy()
     except ValueError:
         raise InputError(
-            what, given=given.shape, expected=f"one number or the shape of field, {field.shape}"
+            what, given=given.shape, expected=f"one number or shape {field.shape}, that of field"
         ) from None
     wrong = ~(full > 0) & np.isfinite(field)
     if np.any(wrong):

@@ -225,7 +225,7 @@ def fit_many(
     """
     field = np.atleast_2d(as_numbers("field", field))
     if field.ndim != 2 or not len(field):
-        raise InputError("field", given=field.shape, expected="an array of shape (m, n)")
+        raise InputError("field", given=field.shape, expected="shape (m, n)")
     if batch < 1:
         raise InputError("batch", given=batch, expected="a number from 1")
     example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
