@@ -6,7 +6,7 @@ from ..spectra.line_shapes import columns
 from ..spectra.lines import LineError, polynomials
 from ..spectra.positions import LinePositions
 from .series_fit import fit_series
-from .spectra_model import ShapeSettings, Sweeps, harmonics
+from .spectra_model import NAMES, PHASE, ShapeSettings, Sweeps, harmonics
 
 
 START_FRACTION = 0.5
@@ -37,7 +37,7 @@ def start_of(settings: ShapeSettings, sweeps: Sweeps, positions: LinePositions) 
     width = np.linalg.lstsq(harmonics(positions.angle), np.log(positions.width))[0]
     turn = _phase(settings, sweeps, positions)
     fraction = [START_FRACTION] if settings.fraction is None else []
-    return np.array([*(fitted.values[name] for name in "ABC"), turn, *width, *fraction])
+    return np.array([*(fitted.values[name] for name in NAMES[:PHASE]), turn, *width, *fraction])
 
 
 def _phase(settings: ShapeSettings, sweeps: Sweeps, positions: LinePositions) -> float:
