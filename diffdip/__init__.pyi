@@ -16,16 +16,16 @@ from .ensembles.models import (
 )
 from .ensembles.nanocrystal_packing import NanocrystalPacking as NanocrystalPacking
 from .ensembles.simulation import Ensemble as Ensemble, simulate as simulate
+from .fitting.anisotropy_models import (
+    FullTensorModel as FullTensorModel,
+    InPlaneModel as InPlaneModel,
+)
+from .fitting.fit_result import FitResult as FitResult
 from .fitting.loss_fit import LossFit as LossFit, fit_loss as fit_loss
 from .fitting.parameters import Free as Free
 from .fitting.posterior import Posterior as Posterior, sample_posterior as sample_posterior
-from .fitting.problem import (
-    FullTensorModel as FullTensorModel,
-    InPlaneModel as InPlaneModel,
-    Series as Series,
-)
+from .fitting.series import Series as Series
 from .fitting.series_fit import (
-    FitResult as FitResult,
     ManyFits as ManyFits,
     fit_joint as fit_joint,
     fit_many as fit_many,

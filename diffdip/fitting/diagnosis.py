@@ -1,16 +1,24 @@
 """Doubts about a fit."""
 
 import numpy as np
-from scipy.special import gammaincc
 
 from ..foundation.flags import Flag
 from .least_squares import Estimates
-from .parameters import ParameterSet, is_offset
-from .problem import FullTensorModel
+from .parameter_table import shown
+from .parameters import SCALE, ParameterSet
 
 
 CORRELATED = 0.98
-"""Correlation beyond which two parameters are called not separable."""
+"""Two parameters with a correlation beyond this cannot be separated."""
+
+RIVAL = 4.0
+"""Rise of χ², in variances of unit weight, up to which another minimum is about as good."""
+
+DEGENERATE = 1e-6
+"""Separation of the parameters (see `Curvature`) up to which a fit has no single minimum."""
+
+UNLIKELY = 1e-3
+"""Probability of χ² by chance below which model and sigma do not fit together."""
 
 
 def diagnose(
@@ -22,69 +30,87 @@ def diagnose(
     dof: int,
     reduced_chi2: float | None,
 ) -> tuple[Flag, ...]:
-    """Flags of a fit that did not converge, is not unique, or leaves parameters open."""
+    """Flags of a fit that did not converge, is not unique, or leaves parameters open.
+
+    `measured` and `predicted` (n,) in tesla; `reduced_chi2` None where σ is unknown.
+    """
     flags: list[Flag] = []
-    names = parameters.free
     if not found.converged:
         flags.append(Flag("not-converged", "The fit did not converge: it ran out of steps."))
-    if np.isfinite(found.rival_chi2):
-        minimum = float(found.chi2)
-        excess = (float(found.rival_chi2) - minimum) / float(found.variance)
-        if excess < 4 and found.separation > 1e-6:
-            other = ", ".join(shown(n, v) for n, v in zip(names, found.rival, strict=True))
-            flags.append(
-                Flag(
-                    "several-minima",
-                    f"A second minimum is almost as good: {other} has a χ² only "
-                    f"{max(excess, 0):.1f} higher.",
-                )
-            )
+    flags += _second_minimum(parameters.free, found)
+    flags += _open_parameters(parameters.free, found, correlation)
+    missing = int(np.sum(np.isfinite(measured) & ~np.isfinite(predicted)))
+    if missing:
+        message = (
+            f"The fitted model has no resonance at {missing} measured angles. The errors are not "
+            "reliable."
+        )
+        flags.append(Flag("no-resonance", message))
+    flags += _misfit(reduced_chi2, dof)
+    flags += _at_bounds(parameters, found)
+    if dof == 0:
+        message = "There are as many points as free parameters: the errors mean nothing."
+        flags.append(Flag("no-degrees-of-freedom", message))
+    return tuple(flags)
+
+
+def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:
+    """A flag for another minimum that is about as good.
+
+    Not where parameters are degenerate: there the minima form a line, which has its own flag.
+    """
+    if not np.isfinite(found.rival_chi2) or not found.separation > DEGENERATE:
+        return []
+    excess = (float(found.rival_chi2) - float(found.chi2)) / float(found.variance)
+    if not excess < RIVAL:
+        return []
+    other = ", ".join(shown(n, v) for n, v in zip(names, found.rival, strict=True))
+    message = (
+        f"A second minimum is almost as good: {other} has a χ² only {max(excess, 0):.1f} higher."
+    )
+    return [Flag("several-minima", message)]
+
+
+def _open_parameters(
+    names: tuple[str, ...], found: Estimates, correlation: np.ndarray
+) -> list[Flag]:
+    """Flags for parameters on which nothing depends, and for groups that act alike."""
     undetermined = [n for n, s in zip(names, found.sensitivity, strict=True) if s == 0]
-    flags += [
+    flags = [
         Flag("undetermined", f"{name} is not determined: the data do not depend on it.")
         for name in undetermined
     ]
-    groups = _inseparable(names, correlation, undetermined)
-    flags += [
-        Flag("degenerate", f"{' and '.join(group)} cannot be separated with these data.")
-        for group in groups
-    ]
-    missing = int(np.sum(np.isfinite(measured) & ~np.isfinite(predicted)))
-    if missing:
-        flags.append(
-            Flag(
-                "no-resonance",
-                f"The fitted model has no resonance at {missing} measured angles. The errors are "
-                "not reliable.",
-            )
-        )
-    if reduced_chi2 is not None and gammaincc(dof / 2, reduced_chi2 * dof / 2) < 1e-3:
-        flags.append(
-            Flag(
-                "misfit",
-                f"The residuals are {reduced_chi2**0.5:.1f} times larger than sigma. Either the "
-                "model or sigma is wrong.",
-            )
-        )
-    for name, x, low, high in zip(names, found.x, parameters.lower, parameters.upper, strict=True):
-        width = high - low if np.isfinite(high - low) else 0.1
+    for group in _inseparable(names, correlation, undetermined):
+        message = f"{' and '.join(group)} cannot be separated with these data."
+        flags.append(Flag("degenerate", message))
+    return flags
+
+
+def _misfit(reduced_chi2: float | None, dof: int) -> list[Flag]:
+    """A flag for residuals that are larger than σ allows."""
+    from scipy.special import gammaincc
+
+    if reduced_chi2 is None or not gammaincc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
+        return []
+    message = (
+        f"The residuals are {reduced_chi2**0.5:.1f} times larger than sigma. Either the model or "
+        "sigma is wrong."
+    )
+    return [Flag("misfit", message)]
+
+
+def _at_bounds(parameters: ParameterSet, found: Estimates) -> list[Flag]:
+    """Flags for parameters that the data push against a bound."""
+    flags = []
+    rows = zip(parameters.free, found.x, parameters.lower, parameters.upper, strict=True)
+    for name, x, low, high in rows:
+        width = high - low if np.isfinite(high - low) else SCALE
         for bound in (low, high):
             if np.isfinite(bound) and abs(x - bound) < 1e-3 * width:
-                flags.append(
-                    Flag(
-                        "at-bound",
-                        f"{name} is at its bound ({shown(name, float(bound))}): its error means "
-                        "nothing.",
-                    )
-                )
-    if dof == 0:
-        flags.append(
-            Flag(
-                "no-degrees-of-freedom",
-                "There are as many points as free parameters: the errors mean nothing.",
-            )
-        )
-    return tuple(flags)
+                at = shown(name, float(bound))
+                message = f"{name} is at its bound ({at}): its error means nothing."
+                flags.append(Flag("at-bound", message))
+    return flags
 
 
 def _inseparable(
@@ -103,14 +129,3 @@ def _inseparable(
         if len(group) > 1:
             groups.append(tuple(names[i] for i in group))
     return groups
-
-
-def shown(name: str, value: float) -> str:
-    """A parameter and its value in the units of tables."""
-    if name == "g":
-        return f"g = {value:.4f}"
-    if is_offset(name):
-        return f"{name} = {np.rad2deg(value):.1f}°"
-    if name in FullTensorModel.names:
-        return f"{name} = {1e3 * value:.1f} mT"
-    return f"{name} = {value:.4g}"

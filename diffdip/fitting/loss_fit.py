@@ -1,30 +1,47 @@
-"""The second route to a fit: any differentiable loss, minimized with Optax."""
+"""Fits with any differentiable loss, minimized with Optax."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ..foundation.convention import Convention
+from ..foundation.errors import InputError
+from .anisotropy_models import Model
+from .least_squares_problem import Design
 from .parameters import Parameter
-from .problem import FitProblem, Model, Series, stack_series
+from .problem import FitProblem
+from .series import Series, stack_series
 
 
-Loss = Callable[[jax.Array], jax.Array]
+if TYPE_CHECKING:
+    import optax
+
+Loss: TypeAlias = Callable[[jax.Array], jax.Array]
+"""From the residuals of all points to a number."""
 
 STARTS = 8
+"""The loss is minimized from this many starts, those with the smallest loss."""
+
+LEARNING_RATE = 0.05
+"""Of Adam at the first step, in units of 0.1 T and 0.1 rad."""
 
 
 @dataclass(frozen=True)
 class LossFit:
-    """Result of `fit_loss`: parameters by name (tesla, radians), the loss there, and its history.
+    """What `fit_loss` found.
 
-    `converged` says that the last tenth of the steps lowered the loss by less than 10⁻⁶ of it.
+    Args:
+        values: Value of each parameter: tesla for anisotropy fields, radians for offsets.
+        loss: The loss before the last step, without unit.
+        history: The loss before each step, shape (steps,).
+        converged: Whether the loss changed by less than 10⁻⁶ of itself in the last tenth of the
+            steps.
+        convention: "paper" or "physical"; "none" for a model of your own.
     """
 
     values: dict[str, float]
@@ -43,16 +60,33 @@ def fit_loss(
     parameters: Mapping[str, Parameter] | None = None,
     model: Model | None = None,
     convention: Convention | str | None = None,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: "optax.GradientTransformation | None" = None,
     steps: int = 2000,
 ) -> LossFit:
-    """Minimize a loss of one's own over the parameters of `fit_joint`, by gradient.
+    """Minimize a loss function of your own over the parameters of `fit_joint`, by gradient.
 
-    `loss` maps the residuals of all measured points, (field − predicted)/σ (in mT where sigma is
-    unknown), to a number; a point without resonance has its whole field as residual. Starts
-    from the same points as the least-squares fit. `optimizer` defaults to Adam with a
-    learning rate that falls from 0.05 to 0 (in units of 0.1 T, 0.1 rad). It gives no errors of the
-    parameters: a loss is not a likelihood.
+    Searches from the best of the points where the least-squares fit starts. There are no errors of
+    the parameters, because a loss is not a likelihood.
+
+    Args:
+        series: One or more `Series`. Either all have sigma or none has.
+        loss: From the residuals (field − predicted)/sigma of all measured points, shape (n,), to a
+            number. Residuals are in mT where sigma is unknown. At a point without resonance the
+            residual is the whole field.
+        g: As for `fit_joint`.
+        offset: As for `fit_joint`.
+        parameters: As for `fit_joint`.
+        model: As for `fit_joint`.
+        convention: As for `fit_joint`.
+        optimizer: From Optax, for variables in units of 0.1 T and 0.1 rad. Default: Adam with a
+            learning rate that falls from 0.05 to 0.
+        steps: Number of steps. Default: 2000.
+
+    Returns:
+        Values of the parameters, and the history of the loss.
+
+    Raises:
+        InputError: As for `fit_joint`, and for fewer than one step.
 
     >>> import numpy as np, jax.numpy as jnp
     >>> angle = np.deg2rad(np.arange(0, 180, 20))
@@ -61,11 +95,23 @@ def fit_loss(
     >>> print(f"A = {1e3 * fit.values['A']:.0f} mT")
     A = 121 mT
     """
-    problem = FitProblem.of(series, g, offset, parameters, model, "linear", convention)
+    if steps < 1:
+        raise InputError("steps", given=steps, expected="a number from 1")
+    import optax
+
+    problem = FitProblem.of(
+        series,
+        g=g,
+        offset=offset,
+        parameters=parameters,
+        model=model,
+        loss="linear",
+        convention=convention,
+    )
     design, data, _ = stack_series(series)
     used = np.flatnonzero(data.weight[0] > 0)
     measured = data.field[0, used], data.weight[0, used]
-    schedule = optax.cosine_decay_schedule(0.05, steps)
+    schedule = optax.cosine_decay_schedule(LEARNING_RATE, steps)
     chosen = optax.adam(schedule) if optimizer is None else optimizer
     starts = np.concatenate(
         [problem.hints(series, [s.field for s in series]), problem.starts(series)]
@@ -90,13 +136,16 @@ def fit_loss(
 def _descend(
     problem: FitProblem,
     loss: Loss,
-    optimizer: optax.GradientTransformation,
+    optimizer: "optax.GradientTransformation",
     steps: int,
-    design: Any,
+    design: Design,
     used: jax.Array,
     measured: tuple[jax.Array, jax.Array],
     starts: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
+    """The best end of all searches (p,), and its history of the loss (steps,)."""
+    from optax import apply_updates
+
     field, weight = measured
 
     def objective(y: jax.Array) -> jax.Array:
@@ -108,7 +157,7 @@ def _descend(
             y, state = carry
             value, gradient = jax.value_and_grad(objective)(y)
             update, state = optimizer.update(gradient, state, y)
-            return (optax.apply_updates(y, update), state), value
+            return (apply_updates(y, update), state), value
 
         (y, _), history = jax.lax.scan(step, (y, optimizer.init(y)), length=steps)
         return y, history

@@ -1,27 +1,30 @@
-"""The table of fit parameters: what each is called, its units, where a search starts and looks.
+"""The table of fit parameters: symbol, unit, format, start of a search and prior of each.
 
 Nothing else decides anything by the name of a parameter.
 """
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 
 @dataclass(frozen=True)
 class ParameterKind:
-    """What is known of a fit parameter before any data.
+    """What is known about a fit parameter before any data.
 
     Args:
         symbol: For figures, as mathematical text without dollar signs.
         unit: In files, tables and figures; empty for a plain number.
-        factor: Multiplies the value inside the program (SI, radians) into that unit.
-        start: Where a search starts without a hint, inside the program.
-        spread: How far starts lie on either side of that; None: by the resonance field (tesla).
-        prior: Half the width of the flat prior of an unbounded parameter; None as for `spread`.
-        format: For `shown`.
-        nuisance: Stands after the anisotropy fields in tables (g, offsets).
+        factor: Converts the value inside the program (SI, radians) to that unit.
+        start: Where a search starts if the user gives no start (SI, radians).
+        spread: Starts are spread by this much on either side (SI, radians). None: by a part of
+            the resonance field without anisotropy.
+        prior: Half the width of the flat prior of a parameter without bounds (SI, radians).
+            None: a multiple of the resonance field without anisotropy, around 0.
+        format: Format of the number in messages.
+        nuisance: Tables list it after the anisotropy fields (g, offsets, sigma).
     """
 
     symbol: str
@@ -40,6 +43,8 @@ def _field(symbol: str) -> ParameterKind:
 
 _DEGREES: Final = 180 / math.pi
 
+_OFFSET: Final = "offset"
+
 _TABLE: Final = {
     "A": _field("A"),
     "B": _field("B"),
@@ -47,24 +52,47 @@ _TABLE: Final = {
     "Cxz": _field("C_{xz}"),
     "Cyz": _field("C_{yz}"),
     "g": ParameterKind("g", start=2.0, spread=0.2, prior=0.5, format=".4f", nuisance=True),
-    "offset": ParameterKind(
+    _OFFSET: ParameterKind(
         "α_0", "deg", _DEGREES, 0.0, math.pi / 2, math.pi / 2, ".1f", nuisance=True
     ),
-    "phase": ParameterKind("φ", "deg", _DEGREES, format=".1f"),
     "sigma": ParameterKind("σ", "mT", 1e3, format=".3f", nuisance=True),
+    # of fits of all spectra: widths as ln(width/tesla), fraction is the Lorentzian part
+    "phase": ParameterKind("φ", "deg", _DEGREES, format=".1f"),
+    "ln_width": ParameterKind(r"\ln w"),
+    "ln_width_cos": ParameterKind(r"(\ln w)_{\cos 2α}"),
+    "ln_width_sin": ParameterKind(r"(\ln w)_{\sin 2α}"),
+    "fraction": ParameterKind("η"),
 }
 
 
 def parameter_kind(name: str) -> ParameterKind:
-    """The row of a parameter; offset_1 is an offset too, and unknown names have no unit.
+    """The row of a parameter. All offsets share one row; a name not in the table has no unit.
 
     >>> parameter_kind("B").unit, parameter_kind("offset_2").unit, parameter_kind("K1").unit
     ('mT', 'deg', '')
     """
-    numbered = re.fullmatch(r"(offset)_(\d+)", name)
-    if numbered:
-        return _TABLE["offset"]
+    if re.fullmatch(rf"{_OFFSET}_\d+", name):
+        return _TABLE[_OFFSET]
     return _TABLE.get(name, ParameterKind(name))
+
+
+def offset_name(series: int, *, own: bool) -> str:
+    """The name of the angle offset of a series, where each has its `own` or all share one.
+
+    >>> offset_name(1, own=True), offset_name(1, own=False)
+    ('offset_2', 'offset')
+    """
+    return f"{_OFFSET}_{series + 1}" if own else _OFFSET
+
+
+def offset_of(values: Mapping[str, float], series: int) -> float:
+    """The angle offset of a series (radians) among the values of a fit.
+
+    >>> offset_of({"offset_1": 0.1, "offset_2": 0.2}, 1), offset_of({"offset": 0.3}, 1)
+    (0.2, 0.3)
+    """
+    shared = values.get(offset_name(series, own=False), 0.0)
+    return values.get(offset_name(series, own=True), shared)
 
 
 def column_name(name: str) -> str:
@@ -78,7 +106,7 @@ def column_name(name: str) -> str:
 
 
 def shown(name: str, value: float) -> str:
-    """A parameter and its value (SI) in the units of tables.
+    """A parameter and its value (SI, radians) in the units of tables, for messages.
 
     >>> shown("A", 0.1), shown("offset", 0.1), shown("g", 2.0)
     ('A = 100.0 mT', 'offset = 5.7°', 'g = 2.0000')

@@ -11,12 +11,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..foundation.errors import InputError
+from .parameter_table import parameter_kind
+
 
 @dataclass(frozen=True)
 class Free:
-    """A parameter to be fitted, between `lower` and `upper`; `start` is a hint, not needed.
+    """A parameter that is fitted.
 
-    Raises `ValueError` unless lower < upper.
+    Args:
+        lower: Lower bound, in the unit of the parameter inside the program (tesla, radians).
+            Default: no bound.
+        upper: Upper bound. Default: no bound.
+        start: One of the points from which the search starts. A start outside the bounds is
+            moved to the nearer bound. Default: 2 for g, 0 for all other parameters.
+
+    Raises:
+        InputError: Unless lower < upper.
+
+    >>> Free(lower=0.0, start=0.1)
+    Free(lower=0.0, upper=inf, start=0.1)
     """
 
     lower: float | int = -math.inf
@@ -25,22 +39,23 @@ class Free:
 
     def __post_init__(self) -> None:
         if not self.lower < self.upper:
-            raise ValueError(f"a parameter needs lower < upper, not {self.lower} and {self.upper}")
+            below = f"a number below upper = {self.upper:g}"
+            raise InputError("lower", given=self.lower, expected=below)
 
 
 Values: TypeAlias = dict[str, Array]
 
 Parameter: TypeAlias = float | int | Free | Callable[[Values], Array]
-"""A number is fixed, a `Free` is fitted, a function of the other values is tied to them."""
+"""A number is fixed, a `Free` is fitted, a function of the dict of other values is tied to them."""
 
 SCALE = 0.1
-"""Step that counts as one for the optimizer: 0.1 T, 0.1 rad, 0.1 in g."""
+"""One unit of the optimizer's variables: 0.1 T, 0.1 rad, 0.1 in g."""
 
 
 class ParameterSet(eqx.Module):
-    """Named parameters and the vector of the free ones among them.
+    """Named parameters, and the vector of those that are free.
 
-    Names and rules are static for JAX, numbers are not: fits that differ in numbers only share
+    Names and rules are static for JAX, numbers are not: fits that differ only in numbers share
     their compiled code.
     """
 
@@ -51,11 +66,11 @@ class ParameterSet(eqx.Module):
     lower: np.ndarray | Array
     upper: np.ndarray | Array
     starts: np.ndarray | Array
-    """Hints, NaN where none was given."""
+    """Starts given by the user, NaN where there is none."""
 
     @staticmethod
     def of(parameters: Mapping[str, "Parameter"]) -> "ParameterSet":
-        """Sort parameters by kind. Raises `TypeError` for what is none of the three."""
+        """Sort parameters into free, fixed and tied. Raises `InputError` for any other value."""
         free = {name: p for name, p in parameters.items() if isinstance(p, Free)}
         tied = {name: p for name, p in parameters.items() if callable(p)}
         fixed = {}
@@ -63,9 +78,10 @@ class ParameterSet(eqx.Module):
             try:
                 fixed[name] = float(parameters[name])  # pyright: ignore[reportArgumentType]
             except (TypeError, ValueError):
-                raise TypeError(
-                    f"parameter {name}: expected a number, Free(...) or a function, "
-                    f"not {parameters[name]!r}"
+                raise InputError(
+                    name,
+                    given=parameters[name],
+                    expected="a number (fixed), Free() (fitted) or a function (tied)",
                 ) from None
         starts = [math.nan if p.start is None else p.start for p in free.values()]
         return ParameterSet(
@@ -79,7 +95,10 @@ class ParameterSet(eqx.Module):
         )
 
     def values(self, vector: Float[Array, " p"]) -> Values:
-        """All parameters by name, from the vector of the free ones; tied ones in given order."""
+        """All parameters by name, from the vector of the free ones.
+
+        A tied parameter may depend on any free or fixed one, and on tied ones given before it.
+        """
         values: Values = dict(zip(self.fixed, jnp.asarray(self.fixed_values), strict=True))
         values.update(zip(self.free, vector, strict=True))
         for name, rule in self.tied:
@@ -92,7 +111,7 @@ class ParameterSet(eqx.Module):
         low, high = jnp.isfinite(lower), jnp.isfinite(upper)
         width = jnp.where(low & high, upper - lower, SCALE)
         bottom, top = jnp.where(low, lower, 0), jnp.where(high, upper, 0)
-        # slope 1 (in units of SCALE) in the middle or far from a single bound
+        # slope SCALE in the middle between two bounds and far from a single one, as without bounds
         both = bottom + width * jax.nn.sigmoid(4 * SCALE * unbounded / width)
         above = bottom + SCALE * jax.nn.softplus(unbounded)
         below = top - SCALE * jax.nn.softplus(-unbounded)
@@ -118,8 +137,8 @@ class ParameterSet(eqx.Module):
     def starting_points(self, count: int, spread: float) -> np.ndarray:
         """`count` well-spread vectors: a fixed low-discrepancy sequence over plausible ranges.
 
-        Bounded parameters cover their bounds; `g` 2 ± 0.2, offsets ± 90°, others ± `spread`
-        (tesla) around `start`.
+        A bounded parameter covers its bounds. Others cover their spread in the table of parameters
+        on either side of their start; `spread` (tesla) serves where the table has none.
         """
         size = len(self.free)
         # additive recurrence with powers of the generalized golden ratio
@@ -131,7 +150,8 @@ class ParameterSet(eqx.Module):
         points = np.empty((count, size))
         center = self.central_point()
         for i, name in enumerate(self.free):
-            width = 0.2 if name == "g" else np.pi / 2 if is_offset(name) else spread
+            known = parameter_kind(name).spread
+            width = spread if known is None else known
             low, high = self.lower[i], self.upper[i]
             low = low if math.isfinite(low) else min(center[i], high) - width
             high = high if math.isfinite(high) else max(center[i], low) + width
@@ -139,16 +159,12 @@ class ParameterSet(eqx.Module):
         return points
 
     def central_point(self) -> np.ndarray:
-        """The start of each parameter, or 0 (2 for g), moved inside its bounds."""
-        default = np.array([2.0 if name == "g" else 0.0 for name in self.free])
+        """The start of each parameter, by the user or by the table, moved inside its bounds."""
+        default = np.array([parameter_kind(name).start for name in self.free])
         hints = np.where(np.isnan(self.starts), default, self.starts)
         return np.clip(hints, self.lower, self.upper)
 
 
-def is_offset(name: str) -> bool:
-    """Whether a parameter is the angle offset of all series or of one: offset, offset_1, …"""
-    return name == "offset" or (name.startswith("offset_") and name[7:].isdigit())
-
-
 def _inverse_softplus(y: Array) -> Array:
+    """The x with softplus(x) = y > 0."""
     return y + jnp.log(-jnp.expm1(-y))

@@ -1,13 +1,13 @@
 """The posterior of the parameters of one measured series, by NUTS.
 
-Every parameter has a flat prior between finite bounds, errors are Gaussian. Sampled is
-y = logit((x − lower)/(upper − lower)), whitened by the curvature at the best minimum of χ², which
-so is the mass matrix; only the step size adapts. Each NUTS transition is followed by one proposal
-from a mixture of Student laws around all minima that many starts found (Metropolis–Hastings), so
-that separate modes get their weights. Where the model has no resonance at a measured angle the
-density is zero: a wall with zero gradient, at which trajectories end and count as divergent.
-Unknown σ has Jeffreys' prior 1/σ and is integrated out: the density is (Σ r²)^(−n/2), and σ² is
-drawn from its conditional law Σ r²/χ²ₙ.
+Every parameter has a flat prior between finite bounds; errors are Gaussian. The sampled variable is
+y = logit((x − lower)/(upper − lower)), whitened by the curvature at the best minimum of χ². The
+mass matrix is therefore the unit matrix, and only the step size adapts. Before each NUTS transition
+there is one proposal from a mixture of Student laws around all minima that many starts found
+(Metropolis–Hastings), so that separate modes get their weights. Where the model has no resonance at
+a measured angle the density is zero: a wall with zero gradient, at which trajectories end and count
+as divergent. Unknown σ has Jeffreys' prior 1/σ and is integrated out: the density is
+(Σ r²)^(−n/2), and σ² is drawn from its conditional law Σ r²/χ²ₙ.
 """
 
 from collections.abc import Mapping
@@ -20,23 +20,29 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
+from ..foundation.errors import InputError
 from ..foundation.progress import progress_bar
-from ..foundation.units import MU_B, PLANCK
-from ..resonance.planes import Plane
-from .parameters import Parameter, is_offset
+from ..foundation.units import MU_B, PLANCK, Numbers
+from ..resonance.fields import Plane
+from .anisotropy_models import FullTensorModel, InPlaneModel, Model
+from .parameter_table import parameter_kind
+from .parameters import Parameter
 from .posterior_density import Modes, Target, prepare
 from .posterior_result import Draws, Posterior as Posterior, posterior_of
-from .problem import FitProblem, FullTensorModel, InPlaneModel, Model, Series
+from .problem import FitProblem
+from .series import Series
 from .series_fit import fit_series
 
 
 WIDE = 3.0
-"""Bounds of anisotropy fields that have none: ± this many w0, beyond all that resonates."""
+"""Anisotropy fields without bounds get ± this many w0, beyond all that resonates."""
 
 BLOCK = 100
 """Transitions in one compiled call, after which the progress bar moves."""
+
+LEAST_SAMPLES = 4
+"""R-hat needs halves of chains with two draws each."""
 
 
 def sample_posterior(
@@ -59,29 +65,53 @@ def sample_posterior(
 ) -> Posterior:
     """Draw from the posterior of A, B, C (or other free parameters) given one series Hres(angle).
 
-    Takes a `Series`, or `angle` (radians), `field`, `sigma` (tesla; None: equal and unknown,
-    sampled with Jeffreys' prior 1/σ), `frequency` (Hz) and `plane`; the rest as for `fit_series`.
-    Log density −½ Σ (field − Hres)²/σ², −∞ where the model has no resonance at a measured angle.
-    Priors are flat within the bounds of each `Free`; without bounds ± 3 w0 for anisotropy fields,
-    2 ± 0.5 for g, ± 90° for offsets. `n_chains` chains run side by side from points spread
-    around the fit and its rivals (see the module). `n_warmup` transitions adapt the step size and
-    are dropped. In float64 whatever JAX's default; one seed gives the same draws. A progress bar
-    appears on a terminal. Doubts are in `flags`, never raised; without any point of finite
-    density all draws are NaN. Needs NumPyro: pip install 'diffdip[posterior]'.
+    The log density is −½ Σ (field − Hres)²/sigma² between the bounds, and −∞ where the model has no
+    resonance at a measured angle. Chains run side by side, from points spread around the fit and
+    its rivals (see the module). Runs in float64, whatever JAX's default. Shows a progress bar on a
+    terminal. Needs NumPyro: pip install 'diffdip[posterior]'.
 
-    Raises `ImportError` without NumPyro; `ValueError` as `fit_series`, for as few points as
-    parameters where sigma is unknown (the posterior is then no law), and for a parameter of a
-    model of your own without bounds.
+    Priors are flat within the bounds of each `Free`. Without bounds they are ± 3 w0 for anisotropy
+    fields, start ± 0.5 for g and start ± 90° for the offset.
 
+    Args:
+        angle: A `Series`, or angles of the applied field in radians, shape (n,).
+        field: Resonance fields in tesla, shape (n,), as for `fit_series`.
+        sigma: Standard errors of `field` in tesla, one number or shape (n,). Default: equal and
+            unknown; they are sampled too, with Jeffreys' prior 1/sigma.
+        frequency: In Hz, one number or shape (n,).
+        g: As for `fit_series`.
+        offset: As for `fit_series`.
+        plane: As for `fit_series`.
+        parameters: As for `fit_series`.
+        model: As for `fit_series`.
+        convention: As for `fit_series`.
+        n_samples: Draws of each chain, at least 4. Default: 1000.
+        n_chains: Number of chains. Default: 4.
+        n_warmup: Transitions that adapt the step size and are dropped. Default: 500.
+        seed: Of the random numbers: one seed gives the same draws.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        Draws, moments and intervals. Doubts about them are in `flags`, never raised. If no point of
+        finite density was found, all draws are NaN.
+
+    Raises:
+        ImportError: Without NumPyro.
+        InputError: As for `fit_series`; if sigma is unknown and there are as few points as
+            parameters (the posterior then has no finite integral); and for a parameter of a model
+            of your own without bounds.
+
+    Example:
         posterior = diffdip.sample_posterior(angle, field, 1e-3, frequency=9.45e9)
         print(posterior.intervals["B"]["68"], posterior.flags)
     """
-    from ..foundation.version import __version__
-
     _require_numpyro()
     series = _series(angle, field, sigma, frequency, plane)
-    if min(n_samples // 4, n_chains, n_warmup) < 1:
-        raise ValueError("n_samples must be at least 4, n_chains and n_warmup at least 1")
+    counts = {"n_samples": n_samples, "n_chains": n_chains, "n_warmup": n_warmup}
+    for name, number in counts.items():
+        least = LEAST_SAMPLES if name == "n_samples" else 1
+        if number < least:
+            raise InputError(name, given=number, expected=f"a number from {least}")
     given: dict[str, Any] = {
         "g": g,
         "offset": offset,
@@ -89,11 +119,15 @@ def sample_posterior(
         "model": model,
         "convention": convention,
     }
-    free = FitProblem.of([series], g, offset, parameters, model, "linear", convention)
+    free = FitProblem.of([series], **given, loss="linear")
     count, size = int(np.sum(np.isfinite(series.field))), len(free.parameters.free)
     if series.sigma is None and count <= size:
-        raise ValueError(
-            f"{count} points do not say how large the errors of {size} parameters are: give sigma"
+        raise InputError(
+            "sigma",
+            given=None,
+            expected=f"standard errors, because {count} points cannot determine them beside "
+            f"{size} parameters",
+            hint="Give {sigma}, measure more angles or fix parameters",
         )
     with jax.enable_x64(True):
         problem = _bounded(free, float(np.mean(series.frequency)))
@@ -115,33 +149,39 @@ def sample_posterior(
         else:
             drawn = _sample(target, modes, shape, n_warmup, seed, progress)
     names = free.parameters.free
-    samples = drawn.x
+    samples = np.asarray(drawn.x)
     if series.sigma is None:
         names = (*names, "sigma")
         chi2 = np.random.default_rng([seed, 1]).chisquare(count, shape)
         samples = np.concatenate([samples, 1e-3 * np.sqrt(drawn.chi2 / chi2)[..., None]], axis=-1)
-    lower, upper = np.asarray(problem.parameters.lower), np.asarray(problem.parameters.upper)
-    settings = {
+    bounds = np.asarray(problem.parameters.lower), np.asarray(problem.parameters.upper)
+    settings = _settings(problem, counts, seed, known_sigma=series.sigma is not None)
+    return posterior_of(names, samples, drawn, minima, fit, bounds, settings)
+
+
+def _settings(
+    problem: FitProblem, counts: Mapping[str, int], seed: int, *, known_sigma: bool
+) -> dict[str, Any]:
+    """How the posterior was drawn, for the record."""
+    from ..foundation.version import __version__
+
+    parameters = problem.parameters
+    rows = zip(parameters.free, parameters.lower, parameters.upper, strict=True)
+    return {
         "version": __version__,
-        "convention": fit.convention,
+        "convention": problem.convention,
         "sampler": "NUTS (numpyro) with jumps between minima",
-        "n_samples": n_samples,
-        "n_chains": n_chains,
-        "n_warmup": n_warmup,
+        **counts,
         "seed": seed,
         "priors": {
-            **{
-                name: f"flat from {low:.6g} to {high:.6g}"
-                for name, low, high in zip(free.parameters.free, lower, upper, strict=True)
-            },
-            "sigma": "1/sigma (Jeffreys)" if series.sigma is None else "known",
+            **{name: f"flat from {low:.6g} to {high:.6g}" for name, low, high in rows},
+            "sigma": "known" if known_sigma else "1/sigma (Jeffreys)",
         },
     }
-    return posterior_of(names, samples, drawn, minima, fit, (lower, upper), settings)
 
 
 def _require_numpyro() -> None:
-    """NumPyro is imported only where it is needed."""
+    """Raises `ImportError` without NumPyro, before anything is computed."""
     try:
         import numpyro  # noqa: F401
     except ModuleNotFoundError as error:
@@ -157,12 +197,23 @@ def _series(
     frequency: Numbers | None,
     plane: Plane,
 ) -> Series:
+    """The series that was given, or the one of these columns."""
     if isinstance(angle, Series):
-        if field is not None or sigma is not None or frequency is not None:
-            raise ValueError("a Series has its own field, sigma and frequency")
+        for name, own in (("field", field), ("sigma", sigma), ("frequency", frequency)):
+            if own is not None:
+                raise InputError(
+                    name,
+                    expected="none, because the Series has its own",
+                    hint=f"Leave out {{{name}}}",
+                )
         return angle
     if field is None or frequency is None:
-        raise ValueError("give a Series, or angle, field and frequency")
+        raise InputError(
+            "field" if field is None else "frequency",
+            given=None,
+            expected="a value",
+            hint="Give a Series, or {angle}, {field} and {frequency}",
+        )
     return Series(angle, field, sigma, frequency=frequency, plane=plane)
 
 
@@ -177,10 +228,15 @@ def _bounded(problem: FitProblem, frequency: float) -> FitProblem:
     for i, name in enumerate(parameters.free):
         if np.isfinite(lower[i]) and np.isfinite(upper[i]):
             continue
-        if name != "g" and not is_offset(name) and not known:
-            raise ValueError(f"the prior of {name} needs bounds: Free(lower, upper)")
-        width = 0.5 if name == "g" else np.pi / 2 if is_offset(name) else fields
-        middle = 0.0 if name != "g" and not is_offset(name) else center[i]
+        prior = parameter_kind(name).prior
+        if prior is None and not known:
+            raise InputError(
+                "parameters",
+                given=name,
+                expected="bounds for its prior",
+                hint="Give it as Free(lower, upper)",
+            )
+        width, middle = (fields, 0.0) if prior is None else (prior, center[i])
         lower[i] = lower[i] if np.isfinite(lower[i]) else min(middle, upper[i]) - width
         upper[i] = upper[i] if np.isfinite(upper[i]) else max(middle, lower[i]) + width
     wide = eqx.tree_at(lambda p: (p.lower, p.upper), parameters, (lower, upper))
@@ -213,10 +269,10 @@ def _sample(
 
 
 def _kernel(target: Target, warmup: int) -> tuple[Any, Any]:
-    """Functions key → state and state → state; NumPyro wants the first called first.
+    """Functions key → state and state → state; NumPyro needs a call of the first one first.
 
-    A chain starts at a place of no density, which the first jump leaves: it so begins at random
-    around the minima, wider than the posterior.
+    A state is NumPyro's `HMCState`. A chain starts at a point of zero density, which the first jump
+    leaves: so it begins at random around the minima, spread wider than the posterior.
     """
     from numpyro.infer.hmc import hmc
     from numpyro.infer.util import ParamInfo
@@ -237,21 +293,23 @@ def _kernel(target: Target, warmup: int) -> tuple[Any, Any]:
 
 @partial(jax.jit, static_argnames="warmup")
 def _start(target: Target, keys: Array, warmup: int) -> Any:
+    """The state of every chain before its first transition."""
     first, _ = _kernel(target, warmup)
     return jax.vmap(first)(keys)
 
 
 @partial(jax.jit, static_argnames="warmup")
-def _advance(target: Target, modes: Modes, state: Any, warmup: int) -> tuple[Any, tuple]:
+def _advance(target: Target, modes: Modes, state: Any, warmup: int) -> tuple[Any, Draws]:
     """BLOCK transitions of every chain, each a jump and then NUTS."""
     first, step = _kernel(target, warmup)
-    first(jax.random.key(0))  # keeps its options for `step`
+    # `first` keeps its options for `step`
+    first(jax.random.key(0))
 
     def potential(z: Array) -> tuple[Array, Array]:
         height = target.potential(z)
         return height, height
 
-    def transition(state: Any, _: None) -> tuple[Any, tuple]:
+    def transition(state: Any, _: None) -> tuple[Any, Draws]:
         key, draw, toss = jax.random.split(state.rng_key, 3)
         z = modes.draw(draw)
         slope, height = jax.jacfwd(potential, has_aux=True)(z)
@@ -268,9 +326,9 @@ def _advance(target: Target, modes: Modes, state: Any, warmup: int) -> tuple[Any
         away = jnp.einsum("kij,kj->ki", modes.inverse, state.z - modes.center)
         nearest = jnp.argmin(jnp.sum(away * away, axis=-1))
         chi2 = target.chi2(state.z, state.potential_energy)
-        return state, (target.vector(state.z)[0], chi2, nearest, state.diverging, jump)
+        return state, Draws(target.vector(state.z)[0], chi2, nearest, state.diverging, jump)
 
-    def chain(state: Any) -> tuple[Any, tuple]:
+    def chain(state: Any) -> tuple[Any, Draws]:
         return jax.lax.scan(transition, state, length=BLOCK)
 
     return jax.vmap(chain)(state)

@@ -1,35 +1,38 @@
 """The density of a posterior in coordinates that suit its sampler, and its minima of χ²."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .least_squares import descended
-from .problem import FitProblem, Series, stack_series
+from .least_squares_problem import Design
+from .minimization import minima_of_one
+from .problem import FitProblem
+from .series import Series, stack_series
 
 
 MODES = 6
-"""Minima at most; arrays are padded to it, so that one compiled function serves all."""
+"""Largest number of minima; arrays are padded to it, so that one compiled function serves all."""
 
 FORGOTTEN = 15.0
 """Minima this far below the best in log density are left out."""
 
 TAIL = 5
-"""Degrees of freedom of the proposals' Student law, at most."""
+"""Largest number of degrees of freedom of the proposals' Student law."""
 
 FLOOR = 1e-24
 """Mean square residual (mT²) that rounding leaves in a perfect fit."""
+
+APART = 3.0
+"""Two ends of searches are two minima if they are this many standard deviations apart."""
 
 
 class Target(eqx.Module):
     """The log density of whitened coordinates z, with y = center + root z."""
 
     problem: FitProblem
-    design: Any
+    design: Design
     field: Array | np.ndarray
     weight: Array | np.ndarray
     lower: Array | np.ndarray
@@ -38,7 +41,7 @@ class Target(eqx.Module):
     root: Array | np.ndarray
     count: Array | np.ndarray
     known: Array | np.ndarray
-    """Whether σ is: not static, so that both cases share their compiled code."""
+    """Whether σ is known: not static, so that both cases share their compiled code."""
 
     def vector(self, z: Float[Array, " p"]) -> tuple[Array, Array]:
         """The parameters x, and the logarithm of dx/dy up to a constant."""
@@ -49,7 +52,7 @@ class Target(eqx.Module):
     def residuals(self, z: Float[Array, " p"]) -> tuple[Array, Array]:
         """Weighted residuals, and whether a measured line has no resonance.
 
-        Such a line counts with its whole field, as in fits, and with zero gradient.
+        At such a line the residual is the whole field, as in fits, with zero gradient.
         """
         predicted = self.problem.predict(self.vector(z)[0], self.design)
         lacks = jnp.isnan(predicted)
@@ -83,6 +86,7 @@ class Modes(eqx.Module):
     freedom: Array | np.ndarray
 
     def log_density(self, z: Float[Array, " p"]) -> Array:
+        """The logarithm of the density, up to a constant."""
         distance = jnp.einsum("kij,kj->ki", self.inverse, z - self.center)
         square = jnp.sum(distance * distance, axis=-1)
         _, volume = jnp.linalg.slogdet(self.inverse)
@@ -90,6 +94,7 @@ class Modes(eqx.Module):
         return jax.scipy.special.logsumexp(self.log_weight + volume - tail)
 
     def draw(self, key: Array) -> Array:
+        """One point (p,)."""
         which, normal, tail = jax.random.split(key, 3)
         k = jax.random.categorical(which, self.log_weight)
         step = jax.random.normal(normal, self.center.shape[1:], self.center.dtype)
@@ -101,11 +106,14 @@ class Modes(eqx.Module):
 def prepare(
     problem: FitProblem, series: Series, starts: np.ndarray, count: int
 ) -> tuple[Target | None, Modes | None, np.ndarray]:
-    """The density, the law of the jumps, and the minima; None where no point has a density."""
+    """The density, the law of the jumps, and the minima (k, p), the best first.
+
+    The first two are None if the density is zero wherever a search ends.
+    """
     design, data, known = stack_series([series])
     lower = np.asarray(problem.parameters.lower)
     width = np.asarray(problem.parameters.upper) - lower
-    ends = descended(problem, design, data, starts)
+    ends = minima_of_one(problem, design, data, starts)
     share = np.clip((ends - lower) / width, 1e-6, 1 - 1e-6)
     y = np.log(share) - np.log1p(-share)
     size = y.shape[1]
@@ -132,11 +140,7 @@ def prepare(
     precision += 3 / np.pi**2 * np.eye(size)
     precision += 1e-13 * np.trace(precision, axis1=1, axis2=2)[:, None, None] * np.eye(size)
     inverse = np.swapaxes(np.linalg.cholesky(precision), 1, 2)
-    modes: list[int] = []
-    for i in kept:
-        apart = [np.linalg.norm(inverse[j] @ (y[i] - y[j])) for j in modes]
-        if len(modes) < MODES and min(apart, default=np.inf) > 3:
-            modes.append(i)
+    modes = _separate(kept, y, inverse)
     first = modes[0]
     padded = np.array(modes + [first] * (MODES - len(modes)))
     root = np.linalg.inv(inverse[padded])
@@ -154,6 +158,16 @@ def prepare(
         freedom=np.asarray(float(TAIL if known else min(TAIL, count - size))),
     )
     return target, law, lower + width / (1 + np.exp(-y[modes]))
+
+
+def _separate(order: list[int], y: np.ndarray, inverse: np.ndarray) -> list[int]:
+    """Indices of different minima among ends `y` (m, p), in this order; many ends share one."""
+    modes: list[int] = []
+    for i in order:
+        apart = [np.linalg.norm(inverse[j] @ (y[i] - y[j])) for j in modes]
+        if len(modes) < MODES and min(apart, default=np.inf) > APART:
+            modes.append(i)
+    return modes
 
 
 @jax.jit

@@ -1,45 +1,67 @@
 """What draws from a posterior say, and what is doubtful about them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Float
-from scipy.special import stdtrit
-from scipy.stats import norm, rankdata
+from jaxtyping import Array
 
+from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from .diagnosis import shown
-from .least_squares import LEVELS
-from .series_fit import FitResult
+from .chain_quality import quality_of
+from .fit_result import FitResult
+from .intervals import LEVELS
+from .parameter_table import shown
 
 
 CONVERGED = 1.01
-"""R-hat from which chains are said not to agree (Vehtari et al. 2021)."""
+"""R-hat from which the chains do not agree (Vehtari et al. 2021)."""
 
 ENOUGH = 400.0
 """Effective samples that quantiles need at least."""
 
 UNLIKE = 1.15
-"""Ratio of interval widths, or its inverse, from which a posterior is called not Gaussian."""
+"""Ratio of interval widths, or its inverse, from which a posterior is not Gaussian."""
 
 OPEN = 0.9
-"""Mean length of exp(2i phase) below which the phase is called open: about two standard errors."""
+"""Mean length of exp(2i phase) below which the phase is open: about two standard errors."""
+
+
+LEAST_SHARE = 0.01
+"""A part of the draws that is worth a flag."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Draws from a posterior and what they say. Tesla and radians; arrays are numpy, in float64.
+    """What `sample_posterior` found. Arrays are numpy, in float64.
 
-    `samples` has shape (chains, draws, parameters), the parameters in the order of `names`, with
-    "sigma" (tesla) last where it was unknown. `intervals` are equal-tailed, "68" and "95" %, as
-    those of `FitResult`. `r_hat` is rank-normalized and split (the larger of location and
-    spread); `ess_bulk` and `ess_tail` are effective sample sizes of the middle and of the tails.
-    `minima` (k, p) are the minima of χ² that were found, the best first, and `shares` the part of
-    the draws nearest to each. `width_ratio` is the 68 % interval over that of the fit's standard
-    error (Student's law where sigma is unknown), `shift` median − fitted value in standard errors:
-    1 and 0 where the posterior is Gaussian. `flags` are the doubts about it,
-    empty if there are none; `settings` say how to draw the same again.
+    Parameters are in tesla (anisotropy fields, sigma), radians (offset) or without unit (g); p of
+    them were sampled.
+
+    Args:
+        names: Names of the sampled parameters, p of them; "sigma" is the last one if it was
+            unknown.
+        samples: The draws in the order of `names`, shape (chains, draws, p).
+        mean: Mean of each parameter.
+        median: Median of each parameter.
+        standard_deviations: Standard deviation of each parameter.
+        covariance: Of all parameters, shape (p, p).
+        intervals: For each parameter its equal-tailed "68" and "95" % interval as (lower, upper).
+        r_hat: Rank-normalized split R-hat of each parameter, without unit (1 if chains agree).
+        ess_bulk: Effective number of samples of the middle, for each parameter.
+        ess_tail: Effective number of samples of the tails, for each parameter.
+        divergences: Number of divergent transitions.
+        minima: The minima of χ² that were found, the best first, shape (k, p), without sigma.
+        shares: Part of the draws nearest to each minimum, shape (k,).
+        accepted_jumps: Part of the proposed jumps between minima that were accepted.
+        width_ratio: 68 % interval over that of the fit's standard error (Student's law if sigma is
+            unknown), for each parameter but sigma; 1 where the posterior is Gaussian.
+        shift: (Median − fitted value)/standard error, for each parameter but sigma; 0 where the
+            posterior is Gaussian.
+        fit: The fit by least squares, without the bounds of the priors.
+        flags: Doubts about the posterior; empty if there are none.
+        convention: "paper" or "physical"; "none" for a model of your own.
+        settings: Version, seed, numbers of draws and priors, to draw the same again.
     """
 
     names: tuple[str, ...]
@@ -64,32 +86,65 @@ class Posterior:
     settings: dict[str, Any]
 
     def draws(self, name: str) -> np.ndarray:
-        """All draws of one parameter, chains one after the other. Raises `KeyError`."""
+        """All draws of one parameter, chains one after the other.
+
+        Args:
+            name: One of `names`.
+
+        Returns:
+            Draws of shape (chains · draws,), in tesla or radians.
+
+        Raises:
+            InputError: If the parameter was not sampled.
+        """
         if name not in self.names:
-            raise KeyError(f"{name} was not sampled: one of {', '.join(self.names)}")
+            raise InputError("name", given=name, expected="a sampled parameter", hint="See names")
         return self.samples[..., self.names.index(name)].reshape(-1)
 
     def amplitude(self) -> np.ndarray:
-        """Draws of √(B² + (2C)²) in tesla, never negative: flat priors on B and C shift it up
-        where it is not larger than its error. Raises `KeyError` unless both were sampled."""
+        """Draws of the amplitude √(B² + (2C)²) of the second harmonic.
+
+        It is never negative. Flat priors on B and C shift it up if it is not larger than its error.
+
+        Returns:
+            Draws in tesla, shape (chains · draws,).
+
+        Raises:
+            InputError: Unless both B and C were sampled.
+        """
         return np.hypot(self.draws("B"), 2 * self.draws("C"))
 
     def phase(self) -> np.ndarray:
-        """Draws of ½ atan2(2C, B), the angle of the axis in the plane, −π/2 to π/2 (radians).
+        """Draws of ½ atan2(2C, B), the angle of the anisotropy axis in the plane.
 
-        Raises `KeyError` unless B and C were both sampled."""
+        Returns:
+            Draws from −π/2 to π/2 in radians, shape (chains · draws,).
+
+        Raises:
+            InputError: Unless both B and C were sampled.
+        """
         return 0.5 * np.arctan2(2 * self.draws("C"), self.draws("B"))
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Parameters x, weighted χ², the nearest minimum, divergences and accepted jumps."""
+Column: TypeAlias = np.ndarray | Array
 
-    x: np.ndarray
-    chi2: np.ndarray
-    nearest: np.ndarray
-    diverged: np.ndarray
-    jumped: np.ndarray
+
+class Draws(NamedTuple):
+    """What a sampler saw, each of shape (chains, draws).
+
+    Args:
+        x: Parameters in tesla or radians, with a last axis of length p.
+        chi2: Weighted χ².
+        nearest: Index of the nearest minimum.
+        diverged: Whether the transition diverged.
+        jumped: Whether a jump was accepted.
+    """
+
+    x: Column
+    chi2: Column
+    nearest: Column
+    diverged: Column
+    jumped: Column
 
     @staticmethod
     def nothing(shape: tuple[int, int], size: int) -> "Draws":
@@ -107,16 +162,18 @@ def posterior_of(
     bounds: tuple[np.ndarray, np.ndarray],
     settings: dict[str, Any],
 ) -> Posterior:
-    """What draws say: moments, intervals, how well the chains mix, and doubts in words.
+    """What draws say: moments, intervals, how well the chains mix, and doubts.
 
     `samples` (chains, draws, parameters) in the order of `names`, "sigma" last where it was
     sampled; `drawn` the same draws without it, with what the sampler saw; `minima` (k, p) of χ²,
     the best first; `bounds` (lower, upper) of the priors without sigma. Tesla and radians.
     """
+    from scipy.special import stdtrit
+
     flat = samples.reshape(-1, samples.shape[-1])
     levels = [0.5, *(0.5 + side * level / 2 for level, _ in LEVELS.values() for side in (-1, 1))]
     median, *ends = np.quantile(flat, levels, axis=0)
-    quality = np.array([_quality(samples[..., i]) for i in range(len(names))])
+    quality = np.array([quality_of(samples[..., i]) for i in range(len(names))])
     student = 1.0
     if "sigma" in names:
         student = float(stdtrit(max(fit.dof, 1), (1 + LEVELS["68"][0]) / 2))
@@ -146,10 +203,10 @@ def posterior_of(
         r_hat=named(quality[:, 0]),
         ess_bulk=named(quality[:, 1]),
         ess_tail=named(quality[:, 2]),
-        divergences=int(drawn.diverged.sum()),
+        divergences=int(np.sum(drawn.diverged)),
         minima=minima,
-        shares=np.bincount(drawn.nearest.reshape(-1), minlength=len(minima)) / len(flat),
-        accepted_jumps=float(drawn.jumped.mean()),
+        shares=np.bincount(np.ravel(drawn.nearest), minlength=len(minima)) / len(flat),
+        accepted_jumps=float(np.mean(drawn.jumped)),
         width_ratio=width_ratio,
         shift=shift,
         fit=fit,
@@ -160,35 +217,26 @@ def posterior_of(
     return replace(result, flags=tuple(_doubts(result, *bounds)))
 
 
-def _quality(draws: Float[np.ndarray, "chains draws"]) -> tuple[float, float, float]:
-    """R-hat, and effective sample sizes of the middle and of the tails (Vehtari et al. 2021)."""
-    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
-
-    if not np.all(np.isfinite(draws)):
-        return np.nan, 0.0, 0.0
-    half = draws.shape[1] // 2
-    split = np.concatenate([draws[:, :half], draws[:, -half:]])
-    folded = np.abs(draws - np.median(draws))
-    r_hat = max(float(split_gelman_rubin(_normal_scores(x))) for x in (draws, folded))
-    tails = [split <= np.quantile(split, level) for level in (0.05, 0.95)]
-    tail = min(float(effective_sample_size(side.astype(float))) for side in tails)
-    return r_hat, float(effective_sample_size(_normal_scores(split))), tail
-
-
-def _normal_scores(draws: np.ndarray) -> np.ndarray:
-    return norm.ppf((rankdata(draws).reshape(draws.shape) - 0.375) / (draws.size + 0.25))
-
-
 def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag]:
     """Flags of draws that cannot be trusted, or that say something unusual."""
     if not np.all(np.isfinite(found.samples)):
-        return [
-            Flag(
-                "no-resonance",
-                "There are no draws: from every start the model has no resonance at some measured "
-                "angle.",
-            )
-        ]
+        message = (
+            "There are no draws: from every start the model has no resonance at some measured "
+            "angle."
+        )
+        return [Flag("no-resonance", message)]
+    return [
+        *_doubts_about_sampling(found),
+        *_several_minima(found),
+        *_at_bounds(found, lower, upper),
+        *_unlike_the_fit(found),
+        *_open_phase(found),
+        *(flag for flag in found.fit.flags if flag.code == "misfit"),
+    ]
+
+
+def _doubts_about_sampling(found: Posterior) -> list[Flag]:
+    """Flags of chains that disagree, are too short, or diverged."""
     flags: list[Flag] = []
     apart = [f"{n} ({r:.3f})" for n, r in found.r_hat.items() if not r < CONVERGED]
     if apart:
@@ -199,28 +247,41 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag
         message = f"There are only {least:.0f} effective samples. Draw more."
         flags.append(Flag("few-effective-samples", message))
     if found.divergences:
-        flags.append(
-            Flag(
-                "divergences",
-                f"The sampler diverged {found.divergences} times: the posterior ends or bends "
-                "sharply where a measured angle loses its resonance.",
-            )
+        message = (
+            f"The sampler diverged {found.divergences} times: the posterior ends or bends sharply "
+            "where a measured angle loses its resonance."
         )
+        flags.append(Flag("divergences", message))
+    return flags
+
+
+def _several_minima(found: Posterior) -> list[Flag]:
+    """A flag if more than one minimum has a part of the draws."""
     shared = [
         f"{', '.join(shown(n, v) for n, v in zip(found.fit.names, x, strict=True))} ({share:.0%})"
         for x, share in zip(found.minima, found.shares, strict=True)
-        if share > 0.01
+        if share > LEAST_SHARE
     ]
-    if len(shared) > 1:
-        message = f"Several minima share the posterior: {'; '.join(shared)}."
-        flags.append(Flag("several-minima", message))
+    if len(shared) < 2:
+        return []
+    return [Flag("several-minima", f"Several minima share the posterior: {'; '.join(shared)}.")]
+
+
+def _at_bounds(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag]:
+    """Flags of parameters with draws in the outer hundredth of their prior."""
+    flags = []
     for i, name in enumerate(found.fit.names):
         margin = 0.01 * (upper[i] - lower[i])
         for bound in (lower[i], upper[i]):
-            if np.mean(np.abs(found.draws(name) - bound) < margin) > 0.01:
+            if np.mean(np.abs(found.draws(name) - bound) < margin) > LEAST_SHARE:
                 message = f"{name} reaches its bound ({shown(name, bound)}): the prior matters."
                 flags.append(Flag("at-bound", message))
-    flags += [
+    return flags
+
+
+def _unlike_the_fit(found: Posterior) -> list[Flag]:
+    """Flags of parameters whose interval differs from that of a normal law."""
+    return [
         Flag(
             "not-gaussian",
             f"{name} is not Gaussian: its interval is {ratio:.2f} times as wide as the fit's.",
@@ -228,15 +289,14 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag
         for name, ratio in found.width_ratio.items()
         if not 1 / UNLIKE < ratio < UNLIKE
     ]
-    # the mean direction is short where all phases occur
-    both = {"B", "C"} <= set(found.names)
-    if both and abs(np.mean(np.exp(2j * found.phase()))) < OPEN:
-        most = 1e3 * np.quantile(found.amplitude(), 0.95)
-        flags.append(
-            Flag(
-                "open-phase",
-                f"The phase is not determined: the amplitude is below {most:.1f} mT (95 %) and may "
-                "be 0.",
-            )
-        )
-    return flags + [flag for flag in found.fit.flags if flag.code == "misfit"]
+
+
+def _open_phase(found: Posterior) -> list[Flag]:
+    """A flag if all phases occur: the mean direction is then short."""
+    if not {"B", "C"} <= set(found.names) or not abs(np.mean(np.exp(2j * found.phase()))) < OPEN:
+        return []
+    most = 1e3 * np.quantile(found.amplitude(), 0.95)
+    message = (
+        f"The phase is not determined: the amplitude is below {most:.1f} mT (95 %) and may be 0."
+    )
+    return [Flag("open-phase", message)]

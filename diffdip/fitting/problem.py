@@ -1,110 +1,35 @@
-"""What is fitted: measured series, models of their energy, and both together."""
+"""What is fitted: free parameters, the model that they belong to, and where the search starts."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..dipoles.tensor_projection import symmetric
-from ..foundation.arrays import Numbers
-from ..foundation.convention import PAPER, Convention, as_convention
+from ..foundation.convention import Convention, as_convention
+from ..foundation.errors import InputError
 from ..foundation.units import MU_B, PLANCK
-from ..resonance.energy_terms import AbstractEnergy, AnisotropyFields, TensorAnisotropy
-from ..resonance.fields import resonance_field, resonance_field_along
-from ..resonance.planes import PLANES, Plane, plane_directions
-from .least_squares import Data, Estimates, estimate
-from .parameters import Free, Parameter, ParameterSet, Values
+from ..resonance.fields import Plane, plane_directions, resonance_field, resonance_field_along
+from .anisotropy_models import FIRST_ORDER, FullTensorModel, InPlaneModel, Model, first_order
+from .least_squares import Estimates, estimate
+from .least_squares_problem import Data, Design
+from .parameter_table import offset_name, parameter_kind
+from .parameters import Free, Parameter, ParameterSet
+from .series import Series
 
-
-Model = Callable[[Values], AbstractEnergy]
 
 SCREENED = 160
-PAD = 8
-"""Series are padded to a multiple of this length, so that fewer lengths are compiled."""
+"""Starts whose predictions are compared with the data before the best are optimized."""
 
+REACH = 0.7
+"""Starts of anisotropy fields are spread over ± this part of w0."""
 
-class InPlaneModel(eqx.Module):
-    """The default model: `AnisotropyFields` from the parameters A, B, C (tesla)."""
+LOSSES = ("linear", "soft_l1")
 
-    convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
-    names: ClassVar[tuple[str, ...]] = ("A", "B", "C")
-
-    def __call__(self, values: Values) -> AnisotropyFields:
-        return AnisotropyFields(values["A"], values["B"], values["C"], self.convention)
-
-
-class FullTensorModel(eqx.Module):
-    """All of D: A, B, C and Cxz = µ0M Dxz, Cyz = µ0M Dyz (tesla), for series in several planes."""
-
-    convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
-    names: ClassVar[tuple[str, ...]] = ("A", "B", "C", "Cxz", "Cyz")
-
-    def __call__(self, values: Values) -> TensorAnisotropy:
-        A, B, C = values["A"], values["B"], values["C"]
-        elements = jnp.stack([(A + B) / 2, (A - B) / 2, -A, C, values["Cxz"], values["Cyz"]])
-        return TensorAnisotropy(self.convention.sign * symmetric(elements))
-
-
-@dataclass(frozen=True)
-class Series:
-    """One measured series: resonance fields of one sample rotated in one plane.
-
-    `angle` in radians and `field` in tesla, both of shape (n,); `sigma` the standard error of each
-    field in tesla (None: equal and unknown); `frequency` in Hz, one for all or one per
-    angle; `plane` as for `resonance_field`. Points whose field is NaN are left out. Raises
-    `ValueError` for shapes that do not fit, and for a frequency or sigma that is not positive.
-    """
-
-    angle: np.ndarray
-    field: np.ndarray
-    sigma: np.ndarray | None
-    frequency: np.ndarray
-    plane: Plane
-    name: str
-
-    def __init__(
-        self,
-        angle: Numbers,
-        field: Numbers,
-        sigma: Numbers | None = None,
-        *,
-        frequency: Numbers,
-        plane: Plane = "xy",
-        name: str = "",
-    ):
-        shape = np.shape(field)
-        if len(shape) != 1 or np.shape(angle) != shape:
-            raise ValueError(
-                f"angle and field must be of one length, not {np.shape(angle)} and {shape}"
-            )
-        columns = (
-            {"frequency": frequency} if sigma is None else {"frequency": frequency, "sigma": sigma}
-        )
-        for key, column in columns.items():
-            if np.shape(column) not in ((), shape):
-                raise ValueError(
-                    f"{key} must be one number or one per angle, not {np.shape(column)}"
-                )
-            if not np.all((np.asarray(column, float) > 0) | ~np.isfinite(np.asarray(field, float))):
-                raise ValueError(f"{key} must be positive")
-        if not np.all(np.isfinite(np.asarray(angle, float))):
-            raise ValueError("angle must be finite")
-        if isinstance(plane, str) and plane not in PLANES:
-            raise ValueError(f"unknown plane {plane!r}: expected xy, xz, yz or two vectors")
-
-        def full(value: Numbers) -> np.ndarray:
-            return np.broadcast_to(np.asarray(value, float), shape).copy()
-
-        object.__setattr__(self, "angle", full(angle))
-        object.__setattr__(self, "field", full(field))
-        object.__setattr__(self, "sigma", None if sigma is None else full(sigma))
-        object.__setattr__(self, "frequency", full(frequency))
-        object.__setattr__(self, "plane", plane)
-        object.__setattr__(self, "name", name)
+StaticPlane: TypeAlias = str | tuple[tuple[float, ...], ...]
+"""A plane that JAX can compare, so that fits in one plane share their compiled code."""
 
 
 class FitProblem(eqx.Module):
@@ -112,13 +37,14 @@ class FitProblem(eqx.Module):
 
     parameters: ParameterSet
     model: Model = eqx.field(static=True)
-    planes: tuple[Any, ...] = eqx.field(static=True)
+    planes: tuple[StaticPlane, ...] = eqx.field(static=True)
     own_offsets: bool = eqx.field(static=True)
     loss: str = eqx.field(static=True)
 
     @staticmethod
     def of(
         series: Sequence[Series],
+        *,
         g: Parameter,
         offset: Parameter | Sequence[Parameter],
         parameters: Mapping[str, Parameter] | None,
@@ -127,45 +53,36 @@ class FitProblem(eqx.Module):
         convention: Convention | str | None,
         points: bool = True,
     ) -> "FitProblem":
-        if loss not in ("linear", "soft_l1"):
-            raise ValueError(f"unknown loss {loss!r}: expected linear or soft_l1")
+        """The problem of the arguments of a fit; `points` says whether to count those of `series`.
+
+        Raises:
+            InputError: For arguments that do not fit together, and for fewer points than free
+                parameters.
+        """
+        if loss not in LOSSES:
+            raise InputError("loss", given=loss, expected=" or ".join(LOSSES))
         if model is None:
             model = InPlaneModel(as_convention("paper" if convention is None else convention))
-        given = dict(parameters or {})
-        reserved = {"g", "offset"} & given.keys()
-        if reserved:
-            raise ValueError(f"give {reserved.pop()} by its own argument, not in parameters")
-        if isinstance(model, InPlaneModel | FullTensorModel):
-            if convention is not None and as_convention(convention) != model.convention:
-                raise ValueError(f"the model is in the {model.convention} convention")
-            unknown = given.keys() - set(model.names)
-            if unknown:
-                names = ", ".join(model.names)
-                raise ValueError(f"unknown parameter {min(unknown)!r}: expected {names}")
-            given = {name: given.get(name, Free()) for name in model.names}
-        elif not given:
-            raise ValueError("a model of your own needs `parameters`")
-        own_offsets = isinstance(offset, Sequence)
-        if own_offsets and len(offset) != len(series):
-            raise ValueError(f"{len(offset)} offsets for {len(series)} series")
-        offsets = (
-            {f"offset_{i + 1}": value for i, value in enumerate(offset)}
-            if own_offsets
-            else {"offset": offset}
-        )
+        given = _of_model(model, parameters, convention)
+        own = isinstance(offset, Sequence)
+        if own and len(offset) != len(series):
+            raise InputError(
+                "offset", given=offset, expected=f"one for each series, {len(series)} in all"
+            )
+        each = enumerate(offset) if own else [(0, offset)]
+        offsets = {offset_name(i, own=own): value for i, value in each}
         everything = ParameterSet.of({**given, "g": g, **offsets})
         if not everything.free:
-            raise ValueError("no parameter is free")
-        count = sum(int(np.sum(np.isfinite(s.field))) for s in series)
-        if points and count < len(everything.free):
-            raise ValueError(
-                f"{count} points are fewer than the {len(everything.free)} free parameters"
+            raise InputError(
+                "no parameter is free", hint="Give Free() for one of {parameters}, {g} or {offset}"
             )
+        if points:
+            check_points(sum(int(np.sum(np.isfinite(s.field))) for s in series), everything)
         return FitProblem(
             parameters=everything,
             model=model,
-            planes=tuple(s.plane if isinstance(s.plane, str) else _frozen(s.plane) for s in series),
-            own_offsets=own_offsets,
+            planes=tuple(_static(s.plane) for s in series),
+            own_offsets=own,
             loss=loss,
         )
 
@@ -174,43 +91,28 @@ class FitProblem(eqx.Module):
         """Name of the convention that A, B, C are in; "none" for a model of the user's own."""
         return str(getattr(self.model, "convention", "none"))
 
-    def _likely(self, name: str) -> float:
-        """A fixed value, or the middle start of a free one."""
-        if name in self.parameters.fixed:
-            return float(self.parameters.fixed_values[self.parameters.fixed.index(name)])
-        if name in self.parameters.free:
-            return float(self.parameters.central_point()[self.parameters.free.index(name)])
-        return 2.0 if name == "g" else 0.0
-
     def starts(self, series: Sequence[Series]) -> np.ndarray:
         """Vectors spread over everything plausible, the same for all data."""
         frequency = float(np.mean([np.mean(s.frequency) for s in series]))
         larmor = frequency * PLANCK / (MU_B * self._likely("g"))
-        return self.parameters.starting_points(SCREENED, 0.7 * larmor)
+        return self.parameters.starting_points(SCREENED, REACH * larmor)
 
     def hints(self, series: Sequence[Series], fields: Sequence[np.ndarray]) -> np.ndarray:
-        """Starts that the data suggest: no anisotropy, and their second harmonic.
-
-        To first order Hres = w0 + s (¾A + ¾B cos 2α + (3/2) C sin 2α) in the xy-plane.
-        """
+        """Starts that the data suggest: no anisotropy, their second harmonic, and 70 % of it."""
         free = self.parameters.free
         center = self.parameters.central_point()
         harmonic = center.copy()
         if isinstance(self.model, InPlaneModel | FullTensorModel):
-            s, w0_per_hertz = self.model.convention.sign, PLANCK / (MU_B * self._likely("g"))
+            w0_per_hertz = PLANCK / (MU_B * self._likely("g"))
             rows, values = [np.zeros((0, 3))], [np.zeros(0)]
             for i, (one, field) in enumerate(zip(series, fields, strict=True)):
                 if isinstance(one.plane, str) and one.plane == "xy":
                     used = np.isfinite(field)
-                    offset = f"offset_{i + 1}" if self.own_offsets else "offset"
-                    angle = 2 * (one.angle[used] - self._likely(offset))
-                    rows.append(
-                        s
-                        * np.stack([0.75 + 0 * angle, 0.75 * np.cos(angle), 1.5 * np.sin(angle)], 1)
-                    )
+                    angle = one.angle[used] - self._likely(offset_name(i, own=self.own_offsets))
+                    rows.append(first_order(self.model.convention.sign, angle))
                     values.append(field[used] - one.frequency[used] * w0_per_hertz)
-            fields_abc, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(values))
-            for name, value in zip("ABC", fields_abc, strict=True):
+            found, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(values))
+            for name, value in zip(FIRST_ORDER, found, strict=True):
                 if name in free:
                     harmonic[free.index(name)] = value
         lower, upper = self.parameters.lower, self.parameters.upper
@@ -218,58 +120,103 @@ class FitProblem(eqx.Module):
 
     def estimate(
         self,
-        design: Any,
+        design: Design,
         data: Data,
         starts: np.ndarray,
         hints: np.ndarray,
-        known: bool,
+        *,
+        known_sigma: bool,
         intervals: bool,
     ) -> Estimates:
-        robust = self.loss == "soft_l1"
+        """Minimize the loss; see `least_squares.estimate`."""
         return estimate(
-            self, design, data, starts, hints, known_sigma=known, robust=robust, intervals=intervals
+            self,
+            design,
+            data,
+            starts,
+            hints,
+            known_sigma=known_sigma,
+            robust=self.loss == "soft_l1",
+            intervals=intervals,
         )
 
-    def predict(self, vector: jax.Array, design: Any) -> jax.Array:
+    def predict(self, vector: jax.Array, design: Design) -> jax.Array:
         """Fields of all series, one after the other, NaN where there is no resonance."""
-        angle, frequency = design
         values = self.parameters.values(vector)
         energy = self.model(values)
         angles = [
-            angle[i] - values[f"offset_{i + 1}" if self.own_offsets else "offset"]
+            design.angle[i] - values[offset_name(i, own=self.own_offsets)]
             for i in range(len(self.planes))
         ]
         # one call for all series: each would be compiled again
         g = values["g"]
         if set(self.planes) == {"xy"}:
-            return resonance_field(energy, jnp.concatenate(angles), frequency, g)
+            return resonance_field(energy, jnp.concatenate(angles), design.frequency, g)
         bases = [p if isinstance(p, str) else np.array(p) for p in self.planes]
         directions = map(plane_directions, angles, bases)
-        return resonance_field_along(energy, jnp.concatenate(list(directions)), frequency, g)
+        along = jnp.concatenate(list(directions))
+        return resonance_field_along(energy, along, design.frequency, g)
+
+    def _likely(self, name: str) -> float:
+        """A fixed value, or the middle start of a free one."""
+        if name in self.parameters.fixed:
+            return float(self.parameters.fixed_values[self.parameters.fixed.index(name)])
+        if name in self.parameters.free:
+            return float(self.parameters.central_point()[self.parameters.free.index(name)])
+        return parameter_kind(name).start
 
 
-def _frozen(plane: Any) -> tuple[tuple[float, ...], ...]:
+def check_points(count: int, parameters: ParameterSet) -> None:
+    """Raises `InputError` for fewer points than free parameters."""
+    if count < len(parameters.free):
+        raise InputError(
+            "points",
+            given=count,
+            expected=f"at least {len(parameters.free)}, one for each free parameter",
+            hint="Measure more angles or fix parameters",
+        )
+
+
+def _of_model(
+    model: Model,
+    parameters: Mapping[str, Parameter] | None,
+    convention: Convention | str | None,
+) -> dict[str, Parameter]:
+    """The parameters of the model: those of the user, and the rest of a known model free."""
+    given = dict(parameters or {})
+    # these two are arguments of their own, because they belong to the measurement
+    for name in ("g", "offset"):
+        if name in given:
+            raise InputError(
+                "parameters",
+                given=name,
+                expected="parameters of the model",
+                hint=f"Give {{{name}}} as an argument of its own",
+            )
+    if not isinstance(model, InPlaneModel | FullTensorModel):
+        if not given:
+            raise InputError(
+                "parameters",
+                given=parameters,
+                expected="the parameters of your model",
+                hint="Give each a number, Free() or a function of the others",
+            )
+        return given
+    if convention is not None and as_convention(convention) != model.convention:
+        raise InputError(
+            "convention",
+            given=str(convention),
+            expected=f"that of the model, {model.convention}",
+            hint="Leave out {convention}, or give it to {model}",
+        )
+    unknown = given.keys() - set(model.names)
+    if unknown:
+        names = ", ".join(model.names)
+        raise InputError("parameters", given=min(unknown), expected=f"names among {names}")
+    return {name: given.get(name, Free()) for name in model.names}
+
+
+def _static(plane: Plane) -> StaticPlane:
+    if isinstance(plane, str):
+        return plane
     return tuple(tuple(float(x) for x in row) for row in np.asarray(plane))
-
-
-def stack_series(series: Sequence[Series]) -> tuple[Any, Data, bool]:
-    """Angles and frequencies, and data, of all series, padded with points of no weight."""
-    known = [s.sigma is not None for s in series]
-    if any(known) and not all(known):
-        raise ValueError("give sigma for all series or for none")
-    angle, frequency, fields, sigmas = [], [], [], []
-    for s in series:
-        pad = (0, -len(s.field) % PAD)
-        angle.append(np.pad(s.angle, pad))
-        frequency.append(np.pad(s.frequency, pad, mode="edge"))
-        fields.append(np.pad(s.field, pad, constant_values=np.nan))
-        if s.sigma is not None:
-            sigmas.append(np.pad(s.sigma, pad, mode="edge"))
-    sigma = np.concatenate(sigmas)[None] if sigmas else None
-    data = Data.of(np.concatenate(fields)[None], sigma)
-    return (tuple(angle), common_frequency(np.concatenate(frequency))), data, all(known)
-
-
-def common_frequency(frequency: np.ndarray) -> np.ndarray:
-    """The frequency as one number where it is the same for all points: that saves work."""
-    return np.asarray(frequency[0]) if np.ptp(frequency) == 0 else frequency

@@ -1,86 +1,22 @@
-"""From measured series Hres(angle) to anisotropy fields, with honest errors."""
+"""Fits of measured series Hres(angle): one, several of one sample, or very many."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
-from ..foundation.flags import Flag
-from ..resonance.branches import Branches
-from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.fields import resonance_branches, resonance_field
-from ..resonance.planes import Plane
-from .diagnosis import diagnose
-from .least_squares import LEVELS, Data, Estimates
+from ..foundation.errors import InputError
+from ..foundation.units import Numbers
+from ..resonance.fields import Plane
+from .anisotropy_models import Model
+from .fit_result import FitResult, result_of
+from .least_squares import Estimates
+from .least_squares_problem import Data, Design
 from .parameters import Parameter
-from .problem import PAD, FitProblem, Model, Series, common_frequency, stack_series
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """What a fit found. Tesla and radians throughout; arrays are numpy, in float64.
-
-    `covariance`, `correlation` and `names` cover the free parameters; `values` all of them.
-    `intervals` maps each free parameter to its "68" and "95" % interval by profile likelihood
-    (one and two standard deviations; Student's law where sigma is unknown; NaN where χ² does
-    not rise enough), or symmetric ones for a robust loss. `reduced_chi2` is None without
-    sigma and for a robust loss, whose `chi2` is Σ 2 (√(1 + r²) − 1). Residuals are field −
-    predicted, NaN where the model has no resonance (in `chi2`, not in `rms`, such a point counts
-    with its whole field); series follow one another.
-    `flags` are the doubts about it, empty if there are none.
-    """
-
-    names: tuple[str, ...]
-    values: dict[str, float]
-    standard_errors: dict[str, float]
-    covariance: np.ndarray
-    correlation: np.ndarray
-    intervals: dict[str, dict[str, tuple[float, float]]]
-    chi2: float
-    reduced_chi2: float | None
-    rms: float
-    dof: int
-    n_points: int
-    residuals: np.ndarray
-    predicted: np.ndarray
-    converged: bool
-    flags: tuple[Flag, ...]
-    convention: str
-    loss: str
-    series: tuple[Series, ...]
-    energy: AbstractEnergy
-
-    def curve(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> np.ndarray:
-        """Hres (tesla) of the fitted model at `angle` (radians) in the plane of one series.
-
-        At the mean frequency of the series unless another is given (Hz).
-        """
-        angles, hertz, plane = self._setting(angle, series, frequency)
-        with jax.enable_x64(True):
-            return np.asarray(
-                _curve(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
-            )
-
-    def branches(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> Branches:
-        """All resonances of the fitted model, in numpy arrays; arguments as for `curve`."""
-        angles, hertz, plane = self._setting(angle, series, frequency)
-        with jax.enable_x64(True):
-            found = _branches(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
-            return jax.tree.map(np.asarray, found)
-
-    def _setting(
-        self, angle: Numbers, series: int, frequency: float | None
-    ) -> tuple[np.ndarray, np.ndarray, Plane]:
-        measured = self.series[series]
-        hertz = np.mean(measured.frequency) if frequency is None else frequency
-        offset = self.values.get(f"offset_{series + 1}", self.values.get("offset", 0.0))
-        return np.asarray(angle, float) - offset, np.asarray(hertz, float), measured.plane
+from .problem import FitProblem, check_points
+from .series import Series, as_numbers, common_frequency, positive, stack_series
 
 
 def fit_series(
@@ -97,18 +33,36 @@ def fit_series(
     loss: str = "linear",
     convention: Convention | str | None = None,
 ) -> FitResult:
-    """Fit one series Hres(angle); by default A, B and C are free and g is fixed.
+    """Fit one series Hres(angle). By default A, B and C are free and g is fixed.
 
-    `angle` (radians), `field` and `sigma` (tesla), `frequency` (Hz), `plane`: see `Series`. A
-    parameter is a number (fixed), `Free(lower, upper)` (fitted) or a function of the dict of the
-    others (tied). `offset` (radians) is the reading of the goniometer at which the field lies
-    along the first axis of the plane. `parameters` names those that `model` (dict → energy)
-    takes: A, B, C in tesla for the default. `loss` is "linear" (least squares) or "soft_l1",
-    which lets outliers pull less. Levenberg–Marquardt from the second harmonic of the data and
-    the best of many other starts, in float64 whatever JAX's default. Doubts are in `flags`, never
-    raised.
+    Minimizes Σ ((field − Hres)/sigma)² by Levenberg–Marquardt, from the second harmonic of the
+    data and from the best of many other starts. Runs in float64, whatever JAX's default.
 
-    Raises `ValueError` for fewer points than free parameters, or input that does not fit together.
+    A parameter is a number (fixed), `Free(lower, upper)` (fitted), or a function of the dict of
+    the other parameters (tied).
+
+    Args:
+        angle: Angles of the applied field in radians, shape (n,).
+        field: Resonance fields in tesla, shape (n,). Points that are NaN are left out.
+        sigma: Standard errors of `field` in tesla, one number or shape (n,). Default: equal and
+            unknown; the errors then follow from the residuals.
+        frequency: In Hz, one number or shape (n,).
+        g: The g-factor, a parameter. Default: fixed at 2.
+        offset: Reading of the goniometer (radians) at which the applied field lies along the first
+            axis of the plane, a parameter. Default: fixed at 0.
+        plane: Rotation plane as for `resonance_field`. Default: "xy".
+        parameters: Parameters of the model by name: A, B, C in tesla for the default model. Those
+            that are not given are free.
+        model: From the dict of parameters to an energy. Default: `InPlaneModel`.
+        loss: "linear" for least squares (default) or "soft_l1", for which outliers pull less.
+        convention: "paper" (default) or "physical".
+
+    Returns:
+        Values, errors, intervals and residuals. Doubts about them are in `flags`, never raised.
+
+    Raises:
+        InputError: For fewer points than free parameters, and for arguments that cannot be used
+            or do not fit together.
 
     >>> import numpy as np
     >>> angle = np.deg2rad(np.arange(0, 180, 10))
@@ -139,28 +93,71 @@ def fit_joint(
     loss: str = "linear",
     convention: Convention | str | None = None,
 ) -> FitResult:
-    """Fit several series of one sample at once (planes, frequencies) with shared parameters.
+    """Fit several series of one sample at once, in several planes or at several frequencies.
 
-    Arguments as for `fit_series`. One `offset` holds for all series; a sequence gives each
-    its own, named offset_1, offset_2, … Three planes and `FullTensorModel` give all of D.
-    Either all series have sigma or none has.
+    All series share the parameters. Three planes and `FullTensorModel` give all of D.
+
+    Args:
+        series: One or more `Series`. Either all have sigma or none has.
+        g: As for `fit_series`.
+        offset: One parameter for all series, or a sequence with one for each. The latter are named
+            offset_1, offset_2, …
+        parameters: As for `fit_series`.
+        model: As for `fit_series`.
+        loss: As for `fit_series`.
+        convention: As for `fit_series`.
+
+    Returns:
+        As for `fit_series`; residuals of one series after the other.
+
+    Raises:
+        InputError: As for `fit_series`, and if only some of the series have sigma.
+
+    >>> import numpy as np
+    >>> angle = np.deg2rad(np.arange(0, 180, 10))
+    >>> series = Series(angle, 0.258 - 0.0197 * np.cos(2 * angle), frequency=9.45e9)
+    >>> fit_joint([series]).names
+    ('A', 'B', 'C')
     """
-    problem = FitProblem.of(series, g, offset, parameters, model, loss, convention)
+    problem = FitProblem.of(
+        series,
+        g=g,
+        offset=offset,
+        parameters=parameters,
+        model=model,
+        loss=loss,
+        convention=convention,
+    )
     design, data, known = stack_series(series)
     hints = problem.hints(series, [s.field for s in series])[None]
     with jax.enable_x64(True):
-        found = problem.estimate(design, data, problem.starts(series), hints, known, True)
-        return _result(problem, tuple(series), found, known)
+        found = problem.estimate(
+            design, data, problem.starts(series), hints, known_sigma=known, intervals=True
+        )
+        return result_of(problem, tuple(series), found, known_sigma=known)
 
 
 @dataclass(frozen=True)
 class ManyFits:
-    """Fits of m series of equal length n: arrays whose first axis is the series.
+    """What `fit_many` found for m series of n angles each. Arrays are numpy, in float64.
 
-    `values` holds the free parameters `names` (tesla, radians), shape (m, p);
-    `standard_errors` and `covariance` likewise; `lower` and `upper` (m, 2, p) the 68 and 95 %
-    intervals (symmetric unless profiles were asked for); `rival_chi2` χ² of another minimum (inf
-    if none was found).
+    Parameters are in tesla (anisotropy fields), radians (offset) or without unit (g); p of them
+    are free.
+
+    Args:
+        names: Names of the free parameters, p of them.
+        values: Values of the free parameters, shape (m, p).
+        standard_errors: Their standard errors, shape (m, p).
+        covariance: Their covariance, shape (m, p, p).
+        lower: Lower ends of the 68 and 95 % intervals, shape (m, 2, p). Symmetric unless
+            `intervals` were asked for.
+        upper: Upper ends, shape (m, 2, p).
+        chi2: As in `FitResult`, shape (m,), without unit.
+        rms: Root mean square of the residuals in tesla, shape (m,).
+        predicted: Fields of the model in tesla, shape (m, n). NaN without resonance.
+        converged: Whether each search ended at a minimum, shape (m,).
+        rival_chi2: χ² of the best other minimum, shape (m,); inf if none was found.
+        convention: "paper" or "physical"; "none" for a model of your own.
     """
 
     names: tuple[str, ...]
@@ -192,14 +189,33 @@ def fit_many(
     convention: Convention | str | None = None,
     intervals: bool = False,
     batch: int = 256,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> ManyFits:
-    """Fit m series measured at the same angles, `batch` of them in one vmapped call.
+    """Fit m series that were measured at the same angles, a batch at a time.
 
-    `angle` (n,) radians, `field` (m, n) tesla with NaN for missing points, `sigma` broadcasting
-    to it, `frequency` one number or (n,); the rest as for `fit_series`. `intervals` adds
-    profile-likelihood intervals at several times the cost. `progress`(done, m) is called after
-    each batch.
+    Args:
+        angle: Angles of the applied field in radians, shape (n,).
+        field: Resonance fields in tesla, shape (m, n). Points that are NaN are left out.
+        sigma: Standard errors of `field` in tesla, broadcast to its shape. Default: equal within
+            each series, and unknown.
+        frequency: In Hz, one number or shape (n,).
+        g: As for `fit_series`.
+        offset: As for `fit_series`.
+        plane: As for `fit_series`.
+        parameters: As for `fit_series`.
+        model: As for `fit_series`.
+        loss: As for `fit_series`.
+        convention: As for `fit_series`.
+        intervals: Whether to compute intervals by profile likelihood, which takes several times
+            as long. Default: symmetric intervals.
+        batch: Number of series in one vmapped call. Default: 256.
+        progress: Called as `progress(done, m)` after each batch.
+
+    Returns:
+        Arrays whose first axis is the series.
+
+    Raises:
+        InputError: As for `fit_series`; `where` names the series with too few points.
 
     >>> import numpy as np
     >>> angle = np.deg2rad(np.arange(0, 180, 15))
@@ -207,97 +223,76 @@ def fit_many(
     >>> fit_many(angle, field, frequency=9.45e9).values.shape
     (2, 3)
     """
-    field = np.atleast_2d(np.asarray(field, float))
+    field = np.atleast_2d(as_numbers("field", field))
+    if field.ndim != 2 or not len(field):
+        raise InputError("field", given=field.shape, expected="shape (m, n)")
+    if batch < 1:
+        raise InputError("batch", given=batch, expected="a number from 1")
     example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
-    problem = FitProblem.of([example], g, offset, parameters, model, loss, convention, points=False)
-    few = np.sum(np.isfinite(field), axis=1) < len(problem.parameters.free)
-    if np.any(few):
-        raise ValueError(f"series {int(np.argmax(few))} has fewer points than free parameters")
-    sigmas = None if sigma is None else np.broadcast_to(np.asarray(sigma, float), field.shape)
-    if sigmas is not None and not np.all((sigmas > 0) | ~np.isfinite(field)):
-        raise ValueError("sigma must be positive")
+    problem = FitProblem.of(
+        [example],
+        g=g,
+        offset=offset,
+        parameters=parameters,
+        model=model,
+        loss=loss,
+        convention=convention,
+        points=False,
+    )
+    for i, count in enumerate(np.sum(np.isfinite(field), axis=1)):
+        try:
+            check_points(int(count), problem.parameters)
+        except InputError as error:
+            raise error.at(f"series {i}") from None
+    sigmas = None if sigma is None else positive("sigma", sigma, field)
+    fitted = _in_batches(problem, example, field, sigmas, batch, progress, intervals=intervals)
+    columns = {
+        name: np.concatenate([getattr(part, name)[:kept] for part, kept in fitted])
+        for name in (*_SHARED, "x")
+    }
+    residuals = np.where(np.isfinite(field), field - columns["predicted"], np.nan)
+    return ManyFits(
+        names=problem.parameters.free,
+        standard_errors=np.sqrt(np.diagonal(columns["covariance"], axis1=1, axis2=2)),
+        rms=np.sqrt(np.nanmean(residuals**2, axis=1)),
+        values=columns["x"],
+        convention=problem.convention,
+        **{name: columns[name] for name in _SHARED},
+    )
+
+
+_SHARED = ("covariance", "lower", "upper", "chi2", "predicted", "converged", "rival_chi2")
+"""Attributes of `Estimates` that `ManyFits` has too."""
+
+
+def _in_batches(
+    problem: FitProblem,
+    example: Series,
+    field: np.ndarray,
+    sigma: np.ndarray | None,
+    batch: int,
+    progress: Callable[[int, int], object] | None,
+    *,
+    intervals: bool,
+) -> list[tuple[Estimates, int]]:
+    """Estimates of each batch, and how many of its series count.
+
+    The last batch is filled up with its last series, so that one shape is compiled.
+    """
     starts = problem.starts([example])
-    design = ((example.angle,), common_frequency(example.frequency))
+    design = Design((example.angle,), common_frequency(example.frequency))
     batch = min(batch, len(field))
-    fitted = []
+    parts = []
     for first in range(0, len(field), batch):
         rows = np.minimum(np.arange(first, first + batch), len(field) - 1)
         kept = min(batch, len(field) - first)
-        data = Data.of(field[rows], None if sigmas is None else sigmas[rows])
+        data = Data.of(field[rows], None if sigma is None else sigma[rows])
         hints = np.stack([problem.hints([example], [field[row]]) for row in rows])
         with jax.enable_x64(True):
-            found = problem.estimate(design, data, starts, hints, sigma is not None, intervals)
-        fitted.append([getattr(found, name)[:kept] for name in _KEPT])
+            found = problem.estimate(
+                design, data, starts, hints, known_sigma=sigma is not None, intervals=intervals
+            )
+        parts.append((found, kept))
         if progress is not None:
             progress(first + kept, len(field))
-    columns = [np.concatenate(column) for column in zip(*fitted, strict=True)]
-    estimates = dict(zip(_KEPT, columns, strict=True))
-    residuals = np.where(np.isfinite(field), field - estimates["predicted"], np.nan)
-    return ManyFits(
-        names=problem.parameters.free,
-        standard_errors=np.sqrt(np.diagonal(estimates["covariance"], axis1=1, axis2=2)),
-        rms=np.sqrt(np.nanmean(residuals**2, axis=1)),
-        values=estimates.pop("x"),
-        convention=problem.convention,
-        **estimates,
-    )
-
-
-_KEPT = ("x", "covariance", "lower", "upper", "chi2", "predicted", "converged", "rival_chi2")
-
-
-_curve = eqx.filter_jit(resonance_field)
-_branches = eqx.filter_jit(resonance_branches)
-
-
-def _result(
-    problem: FitProblem, series: tuple[Series, ...], batch: Estimates, known: bool
-) -> FitResult:
-    found = batch.single()
-    parameters = problem.parameters
-    names = parameters.free
-    values = {name: float(v) for name, v in parameters.values(jnp.asarray(found.x)).items()}
-    errors = np.sqrt(np.diagonal(found.covariance))
-    # drop the padding
-    measured, predicted = [], []
-    start = 0
-    for s in series:
-        measured.append(s.field)
-        predicted.append(found.predicted[start : start + len(s.field)])
-        start += len(s.field) + (-len(s.field) % PAD)
-    prediction = np.concatenate(predicted)
-    residuals = np.concatenate(measured) - prediction
-    n_points = int(np.sum(np.isfinite(np.concatenate(measured))))
-    dof = n_points - len(names)
-    correlation = found.covariance / np.outer(errors, errors)
-    plain = known and dof > 0 and problem.loss == "linear"
-    reduced = float(found.chi2) / dof if plain else None
-    return FitResult(
-        names=names,
-        values=values,
-        standard_errors=dict(zip(names, errors.tolist(), strict=True)),
-        covariance=found.covariance,
-        correlation=correlation,
-        intervals={
-            name: {
-                label: (float(found.lower[level, i]), float(found.upper[level, i]))
-                for level, label in enumerate(LEVELS)
-            }
-            for i, name in enumerate(names)
-        },
-        chi2=float(found.chi2),
-        reduced_chi2=reduced,
-        rms=float(np.sqrt(np.nanmean(residuals**2))) if np.any(np.isfinite(residuals)) else np.nan,
-        dof=dof,
-        n_points=n_points,
-        residuals=residuals,
-        predicted=prediction,
-        converged=bool(found.converged),
-        flags=diagnose(
-            parameters, found, correlation, np.concatenate(measured), prediction, dof, reduced
-        ),
-        convention=problem.convention,
-        loss=problem.loss,
-        series=series,
-        energy=problem.model(parameters.values(jnp.asarray(found.x))),
-    )
+    return parts

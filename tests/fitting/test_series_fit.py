@@ -1,4 +1,4 @@
-"""Fits against planted parameters, and what they say when the data cannot tell."""
+"""Fits against planted parameters, and their flags when the data do not determine them."""
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import scipy.stats
 
 import diffdip as dd
 from diffdip.fitting.parameters import ParameterSet
+from diffdip.foundation.errors import NOT_GIVEN, InputError
 
 
 NU = 9.45e9
@@ -23,6 +24,14 @@ def curve(A=0.0, B=0.0, C=0.0, angle=ANGLES, frequency=NU, g=2.0):
     return np.asarray(measured(dd.AnisotropyFields(A, B, C), jnp.asarray(angle), frequency, g))
 
 
+def codes(result):
+    return {flag.code for flag in result.flags}
+
+
+def correlation(result, one, other):
+    return abs(result.correlation[result.names.index(one), result.names.index(other)])
+
+
 def test_sample_one_is_recovered_without_a_start():
     result = dd.fit_series(ANGLES, curve(0.1915, 0.2046, 0.02), frequency=NU)
     assert result.converged
@@ -35,6 +44,7 @@ def test_sample_one_is_recovered_without_a_start():
     np.testing.assert_allclose(result.curve(fine), curve(0.1915, 0.2046, 0.02, fine), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_conventions_differ_by_the_sign_of_the_fields():
     field = curve(0.1, 0.05, 0.02)
     paper = dd.fit_series(ANGLES, field, frequency=NU)
@@ -65,6 +75,7 @@ def test_agrees_with_scipy_in_values_and_covariance():
     assert result.reduced_chi2 == pytest.approx(chi2 / (len(ANGLES) - 3), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_profile_interval_is_where_chi2_has_risen_by_one_and_four():
     rng = np.random.default_rng(1)
     field = curve(0.1915, 0.2046, 0.0) + 2e-3 * rng.normal(size=ANGLES.shape)
@@ -76,6 +87,7 @@ def test_profile_interval_is_where_chi2_has_risen_by_one_and_four():
             assert other.chi2 - result.chi2 == pytest.approx(rise, rel=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_intervals_hold_the_truth_as_often_as_they_say(known):
     """Series with 2 mT noise, |A|, |B| ≤ 250 mT, angles without a resonance left out."""
@@ -101,6 +113,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(known):
         assert np.all(np.abs(inside.mean(axis=0) - coverage) < allowed)
 
 
+@pytest.mark.slow
 def test_fit_many_is_fit_series_for_each():
     rng = np.random.default_rng(2)
     fields = np.stack([curve(0.1, 0.05), curve(-0.05, 0.1, 0.02)])
@@ -127,6 +140,7 @@ def unmeasured(series: dd.Series) -> dd.Series:
     )
 
 
+@pytest.mark.slow
 def test_three_planes_give_all_of_the_tensor():
     truth = {"A": 0.05, "B": -0.04, "C": 0.03, "Cxz": 0.02, "Cyz": -0.05}
     energy = dd.FullTensorModel()({name: jnp.asarray(value) for name, value in truth.items()})
@@ -157,6 +171,7 @@ def film(values):
     return dd.CubicAnisotropy(values["H1"]) + plane + dd.ThinFilm(values["Meff"])
 
 
+@pytest.mark.slow
 def test_cubic_and_uniaxial_film():
     truth = {"H1": 0.05, "Hu": 0.01, "Meff": 0.8}
     frequency = 20e9
@@ -172,6 +187,7 @@ def test_cubic_and_uniaxial_film():
     assert result.standard_errors["H1"] < 1e-3
 
 
+@pytest.mark.slow
 def test_two_frequencies_separate_g_from_a():
     low, high = curve(0.02, 0.01, g=2.05), curve(0.02, 0.01, g=2.05, frequency=34e9)
     series = [
@@ -180,14 +196,17 @@ def test_two_frequencies_separate_g_from_a():
     ]
     both = dd.fit_joint(series, g=dd.Free())
     assert both.values["g"] == pytest.approx(2.05, abs=1e-7)
-    assert not any("separable" in flag for flag in both.flags)
+    assert "degenerate" not in codes(both)
     one = dd.fit_joint([series[0], unmeasured(series[1])], g=dd.Free())
-    assert any({"A", "g"} <= set(f.split()) and "separable" in f for f in one.flags), one.flags
+    assert "degenerate" in codes(one)
+    assert correlation(one, "A", "g") > 0.98
 
 
-def test_offset_and_c_are_said_to_be_inseparable():
+@pytest.mark.slow
+def test_offset_and_c_are_flagged_as_degenerate():
     result = dd.fit_series(ANGLES, curve(0.1, 0.08), frequency=NU, offset=dd.Free())
-    assert any("C" in flag and "offset" in flag and "separable" in flag for flag in result.flags)
+    assert "degenerate" in codes(result)
+    assert correlation(result, "C", "offset") > 0.98
     fixed = {"A": dd.Free(), "B": dd.Free(), "C": 0.0}
     start = dd.Free(-np.pi / 4, np.pi / 4)
     turned = curve(0.1, 0.08, angle=ANGLES - 0.3)
@@ -196,32 +215,35 @@ def test_offset_and_c_are_said_to_be_inseparable():
     assert result.flags == ()
 
 
+@pytest.mark.slow
 def test_flags_two_minima():
     """With C = 0 and a free offset, (B, offset) and (−B, offset + 90°) are the same curve."""
     fixed = {"A": dd.Free(), "B": dd.Free(), "C": 0.0}
     offset = dd.Free(-np.pi / 2, np.pi / 2)
     turned = curve(0.1, 0.08, angle=ANGLES - 0.3) + 1e-3 * np.cos(7 * ANGLES)
     result = dd.fit_series(ANGLES, turned, frequency=NU, offset=offset, parameters=fixed)
-    assert any(flag.startswith("two minima") for flag in result.flags)
+    assert "several-minima" in codes(result)
 
 
+@pytest.mark.slow
 def test_flags_points_without_resonance():
     field = curve(0.24, 0.24).copy()
     field[5:8] = 0.9  # lines that no A, B, C with the rest can have
     held = {"A": 0.4, "B": dd.Free(0.39, 0.41), "C": 0.0}
     result = dd.fit_series(ANGLES, field, frequency=NU, parameters=held)
-    assert any("points without resonance" in flag for flag in result.flags)
+    assert "no-resonance" in codes(result)
     assert np.isnan(result.predicted).any()
     assert np.isfinite(list(result.values.values())).all()
 
 
-def test_bounds_hold_and_are_named():
+def test_bounds_hold_and_are_flagged():
     bounded = {"A": dd.Free(), "B": dd.Free(0.0, 0.1), "C": dd.Free()}
     result = dd.fit_series(ANGLES, curve(0.1, 0.15), frequency=NU, parameters=bounded)
     assert 0.0 <= result.values["B"] <= 0.1
-    assert any(flag.startswith("B is at its bound") for flag in result.flags)
+    assert "at-bound" in codes(result)
 
 
+@pytest.mark.slow
 def test_tied_parameters_follow_their_rule():
     tied = {"A": dd.Free(), "B": lambda p: 0.5 * p["A"], "C": 0.0}
     result = dd.fit_series(ANGLES, curve(0.1, 0.05), frequency=NU, parameters=tied)
@@ -248,6 +270,7 @@ def test_soft_l1_resists_outliers():
     np.testing.assert_allclose([robust.values[n] for n in "ABC"], scipys.x, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_optax_route_with_squares_agrees_with_least_squares():
     rng = np.random.default_rng(6)
     field = curve(0.12, -0.08, 0.03) + 1e-3 * rng.normal(size=ANGLES.shape)
@@ -270,32 +293,82 @@ def test_fits_run_in_double_precision_by_themselves():
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "what", "value"),
     [
-        ({"angle": ANGLES[:2], "field": [0.3, 0.3]}, "2 points are fewer than the 3 free"),
-        ({"frequency": -1.0}, "frequency must be positive"),
-        ({"sigma": 0.0}, "sigma must be positive"),
-        ({"angle": ANGLES[:-1]}, "of one length"),
-        ({"frequency": [NU, NU]}, "one number or one per angle"),
-        ({"loss": "cauchy"}, "unknown loss"),
-        ({"plane": "yx"}, "unknown plane"),
-        ({"convention": "si"}, "unknown convention"),
-        ({"parameters": {"A": 0.0, "B": 0.0, "C": 0.0}}, "no parameter is free"),
-        ({"model": film}, "needs `parameters`"),
-        ({"parameters": {"g": dd.Free()}}, "give g by its own argument"),
-        ({"parameters": {"c": 0.0}}, "unknown parameter 'c'"),
-        ({"model": dd.InPlaneModel(), "convention": "physical"}, "model is in the paper"),
+        ({"angle": ANGLES[:2], "field": [0.3, 0.3]}, "points", 2),
+        ({"frequency": -1.0}, "frequency", -1.0),
+        ({"sigma": 0.0}, "sigma", 0.0),
+        ({"angle": ANGLES[:-1]}, "angle", (18,)),
+        ({"angle": np.where(ANGLES > 3, np.inf, ANGLES)}, "angle", np.inf),
+        ({"angle": ["north"] * 19}, "angle", ["north"] * 19),
+        ({"frequency": [NU, NU]}, "frequency", (2,)),
+        ({"loss": "cauchy"}, "loss", "cauchy"),
+        ({"plane": "yx"}, "plane", "yx"),
+        ({"plane": np.eye(3)}, "plane", (3, 3)),
+        ({"parameters": {"A": 0.0, "B": 0.0, "C": 0.0}}, "no parameter is free", NOT_GIVEN),
+        ({"model": film}, "parameters", None),
+        ({"parameters": {"g": dd.Free()}}, "parameters", "g"),
+        ({"parameters": {"c": 0.0}}, "parameters", "c"),
+        ({"parameters": {"A": "free"}}, "A", "free"),
+        ({"model": dd.InPlaneModel(), "convention": "physical"}, "convention", "physical"),
     ],
 )
-def test_bad_input_is_named(changes, message):
+def test_bad_input_is_named(changes, what, value):
     given = {"angle": ANGLES, "field": curve(), "sigma": None, "frequency": NU} | changes
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError) as caught:
         dd.fit_series(**given)
+    assert (caught.value.what, caught.value.given) == (what, value)
+    assert str(caught.value).startswith(what)
+
+
+def test_an_unknown_convention_is_refused():
+    with pytest.raises(ValueError, match="si"):
+        dd.fit_series(ANGLES, curve(), frequency=NU, convention="si")
+
+
+def test_series_that_do_not_fit_together_are_refused():
+    one = dd.Series(ANGLES, curve(), frequency=NU)
+    other = dd.Series(ANGLES, curve(), 1e-3, frequency=NU)
+    with pytest.raises(InputError) as caught:
+        dd.fit_joint([one, other])
+    assert caught.value.what == "sigma"
+    with pytest.raises(InputError) as caught:
+        dd.fit_joint([one, one], offset=[0.0])
+    assert (caught.value.what, caught.value.given) == ("offset", [0.0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "value", "where"),
+    [
+        ({"field": np.zeros((0, 19))}, "field", (0, 19), ()),
+        ({"batch": 0}, "batch", 0, ()),
+        ({"sigma": np.ones(3)}, "sigma", (3,), ()),
+        (
+            {"field": [ANGLES + 0.3, np.where(ANGLES < 0.1, 0.3, np.nan)]},
+            "points",
+            1,
+            ("series 1",),
+        ),
+    ],
+)
+def test_bad_input_of_many_fits_is_named(changes, what, value, where):
+    given = {"angle": ANGLES, "field": np.full((2, 19), 0.3), "frequency": NU} | changes
+    with pytest.raises(InputError) as caught:
+        dd.fit_many(**given)
+    error = caught.value
+    assert (error.what, error.given, error.where) == (what, value, where)
+
+
+def test_a_loss_needs_a_step():
+    with pytest.raises(InputError) as caught:
+        dd.fit_loss([dd.Series(ANGLES, curve(), frequency=NU)], jnp.sum, steps=0)
+    assert (caught.value.what, caught.value.given) == ("steps", 0)
 
 
 def test_bounds_must_be_ordered():
-    with pytest.raises(ValueError, match="lower < upper"):
+    with pytest.raises(InputError) as caught:
         dd.Free(1.0, 0.0)
+    assert (caught.value.what, caught.value.given) == ("lower", 1.0)
 
 
 def test_parameters_not_named_stay_free():
@@ -304,6 +377,7 @@ def test_parameters_not_named_stay_free():
     assert result.values["A"] == pytest.approx(0.1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_models_carry_the_convention():
     field = curve(0.1, 0.05)
     result = dd.fit_series(ANGLES, field, frequency=NU, model=dd.InPlaneModel("physical"))
@@ -318,21 +392,26 @@ def test_no_false_alarm_for_ordinary_noise_and_an_alarm_for_a_wrong_sigma():
         field = curve(A, B, C) + 2e-3 * rng.normal(size=ANGLES.shape)
         assert dd.fit_series(ANGLES, field, 2e-3, frequency=NU).flags == ()
         wrong = dd.fit_series(ANGLES, field, 2e-4, frequency=NU)
-        assert any("times as large as sigma" in flag for flag in wrong.flags)
+        assert "misfit" in codes(wrong)
 
 
 def test_as_many_points_as_parameters_leave_the_errors_open():
-    angle = np.deg2rad([0.0, 50.0, 110.0])
-    result = dd.fit_series(angle, curve(0.1, 0.05, angle=angle), frequency=NU)
+    # at 0, 50 and 110°; the rest without a line, which compiles nothing new
+    used = np.isin(np.arange(len(ANGLES)), [0, 5, 11])
+    result = dd.fit_series(ANGLES, np.where(used, curve(0.1, 0.05), np.nan), frequency=NU)
     assert result.values["A"] == pytest.approx(0.1, abs=1e-6)
     assert np.isnan(result.standard_errors["A"])
-    assert any("as many points" in flag for flag in result.flags)
+    assert codes(result) == {"no-degrees-of-freedom"}
 
 
 def test_branches_of_a_fit_hold_its_curve():
     result = dd.fit_series(ANGLES, curve(0.1915, 0.2046), frequency=NU)
     branches = result.branches(ANGLES)
     np.testing.assert_allclose(branches.field[:, 0], result.curve(ANGLES), rtol=1e-12)
+    np.testing.assert_array_equal(result.curve(ANGLES, series=-1), result.curve(ANGLES))
+    with pytest.raises(InputError) as caught:
+        result.curve(ANGLES, series=1)
+    assert (caught.value.what, caught.value.given) == ("series", 1)
 
 
 def test_bounded_variables_are_inverse_to_each_other():

@@ -1,0 +1,176 @@
+"""What a fit of series found."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..foundation.errors import InputError
+from ..foundation.flags import Flag
+from ..foundation.units import Numbers
+from ..resonance.energy_terms import AbstractEnergy
+from ..resonance.fields import Branches, Plane, resonance_branches, resonance_field
+from .diagnosis import diagnose
+from .intervals import LEVELS
+from .least_squares import Estimates
+from .parameter_table import offset_of
+from .problem import FitProblem
+from .series import Series, without_padding
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What `fit_series` or `fit_joint` found. Arrays are numpy, in float64.
+
+    Parameters are in tesla (anisotropy fields), radians (offsets) or without unit (g). p is the
+    number of free parameters and n that of all points, of one series after the other.
+
+    Args:
+        names: Names of the free parameters, p of them.
+        values: Value of each parameter, free, fixed or tied.
+        standard_errors: Standard error of each free parameter. NaN where there are as many points
+            as free parameters and sigma is unknown.
+        covariance: Of the free parameters, in the order of `names`, shape (p, p).
+        correlation: Likewise, shape (p, p), without unit.
+        intervals: For each free parameter its "68" and "95" % interval as (lower, upper). By
+            profile likelihood: one and two standard deviations, or Student's law where sigma is
+            unknown. NaN where χ² does not rise enough. Symmetric for a robust loss.
+        chi2: Σ r² with r = residual/sigma (sigma = 1 mT where it is unknown). For a robust loss
+            Σ 2 (√(1 + r²) − 1). A point where the model has no resonance counts with its whole
+            field.
+        reduced_chi2: chi2/dof; None where sigma is unknown, for a robust loss, and for dof = 0.
+        rms: Root mean square of the residuals in tesla, without points that have no resonance.
+        dof: Degrees of freedom, `n_points` − p.
+        n_points: Number of points with a finite field.
+        residuals: Field − predicted in tesla, shape (n,). NaN where there is no field or no
+            resonance.
+        predicted: Fields of the model in tesla, shape (n,). NaN without resonance.
+        converged: Whether the search ended at a minimum.
+        flags: Doubts about the fit; empty if there are none.
+        convention: "paper" or "physical"; "none" for a model of your own.
+        loss: "linear" or "soft_l1".
+        series: The series that were fitted.
+        energy: The fitted energy.
+    """
+
+    names: tuple[str, ...]
+    values: dict[str, float]
+    standard_errors: dict[str, float]
+    covariance: np.ndarray
+    correlation: np.ndarray
+    intervals: dict[str, dict[str, tuple[float, float]]]
+    chi2: float
+    reduced_chi2: float | None
+    rms: float
+    dof: int
+    n_points: int
+    residuals: np.ndarray
+    predicted: np.ndarray
+    converged: bool
+    flags: tuple[Flag, ...]
+    convention: str
+    loss: str
+    series: tuple[Series, ...]
+    energy: AbstractEnergy
+
+    def curve(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> np.ndarray:
+        """Resonance fields of the fitted model in the plane of one series.
+
+        Args:
+            angle: In radians, any shape, as read on the goniometer: the fitted offset is taken off.
+            series: Index of the series. Default: the first.
+            frequency: In Hz. Default: the mean frequency of the series.
+
+        Returns:
+            Hres in tesla, shape of `angle`; NaN without resonance.
+
+        Raises:
+            InputError: For a series that does not exist.
+        """
+        angles, hertz, plane = self._setting(angle, series, frequency)
+        with jax.enable_x64(True):
+            return np.asarray(
+                _curve(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
+            )
+
+    def branches(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> Branches:
+        """All resonances of the fitted model, not only the measured one.
+
+        Args:
+            angle: As for `curve`.
+            series: As for `curve`.
+            frequency: As for `curve`.
+
+        Returns:
+            `Branches` with numpy arrays.
+
+        Raises:
+            InputError: For a series that does not exist.
+        """
+        angles, hertz, plane = self._setting(angle, series, frequency)
+        with jax.enable_x64(True):
+            found = _branches(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
+            return jax.tree.map(np.asarray, found)
+
+    def _setting(
+        self, angle: Numbers, series: int, frequency: float | None
+    ) -> tuple[np.ndarray, np.ndarray, Plane]:
+        count = len(self.series)
+        if not -count <= series < count:
+            raise InputError("series", given=series, expected=f"an index below {count}")
+        measured = self.series[series]
+        hertz = np.mean(measured.frequency) if frequency is None else frequency
+        angles = np.asarray(angle, float) - offset_of(self.values, series % count)
+        return angles, np.asarray(hertz, float), measured.plane
+
+
+def result_of(
+    problem: FitProblem, series: tuple[Series, ...], batch: Estimates, *, known_sigma: bool
+) -> FitResult:
+    """The result of a fit of `series`, from the estimates of one data set."""
+    found = batch.single()
+    parameters = problem.parameters
+    names = parameters.free
+    values = {name: float(v) for name, v in parameters.values(jnp.asarray(found.x)).items()}
+    errors = np.sqrt(np.diagonal(found.covariance))
+    measured = np.concatenate([s.field for s in series])
+    prediction = without_padding(found.predicted, series)
+    residuals = measured - prediction
+    n_points = int(np.sum(np.isfinite(measured)))
+    dof = n_points - len(names)
+    correlation = found.covariance / np.outer(errors, errors)
+    plain = known_sigma and dof > 0 and problem.loss == "linear"
+    reduced = float(found.chi2) / dof if plain else None
+    return FitResult(
+        names=names,
+        values=values,
+        standard_errors=dict(zip(names, errors.tolist(), strict=True)),
+        covariance=found.covariance,
+        correlation=correlation,
+        intervals={
+            name: {
+                label: (float(found.lower[level, i]), float(found.upper[level, i]))
+                for level, label in enumerate(LEVELS)
+            }
+            for i, name in enumerate(names)
+        },
+        chi2=float(found.chi2),
+        reduced_chi2=reduced,
+        rms=float(np.sqrt(np.nanmean(residuals**2))) if np.any(np.isfinite(residuals)) else np.nan,
+        dof=dof,
+        n_points=n_points,
+        residuals=residuals,
+        predicted=prediction,
+        converged=bool(found.converged),
+        flags=diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
+        convention=problem.convention,
+        loss=problem.loss,
+        series=series,
+        energy=problem.model(parameters.values(jnp.asarray(found.x))),
+    )
+
+
+_curve = eqx.filter_jit(resonance_field)
+_branches = eqx.filter_jit(resonance_branches)

@@ -1,0 +1,113 @@
+"""Intervals of the parameters: symmetric, or by profile likelihood."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import stdtrit
+
+from .least_squares_problem import Data, Design, Problem
+from .minimization import lane_count, minimized
+
+
+LEVELS = {"68": (0.6827, 1.0), "95": (0.9545, 2.0)}
+"""Coverage of the intervals and their half-widths in standard deviations of a normal law."""
+
+ROUNDS = 7
+"""Steps of the search for the end of a profile-likelihood interval."""
+
+CLOSE = 1e-3
+"""The search stops when the rise of χ² is within this part of the one that was asked for."""
+
+ACCEPTED = 0.05
+"""An end is given if the rise of χ² is within this part of the one that was asked for."""
+
+
+class Profile(NamedTuple):
+    """Ends of profile-likelihood intervals, each of shape (m, 2, p), and χ² met on the way.
+
+    Args:
+        lower: Lower ends of both levels; NaN where there is none.
+        upper: Upper ends.
+        lowest: Lowest χ² met in the search, shape (m,).
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    lowest: np.ndarray
+
+
+def half_widths(freedom: Int[np.ndarray, " m"], *, known_sigma: bool) -> np.ndarray:
+    """Half-widths (m, 2) of the intervals in standard errors, by Student's law for unknown σ."""
+    return np.stack(
+        [
+            np.full(len(freedom), normal)
+            if known_sigma
+            else stdtrit(np.maximum(freedom, 1), (1 + level) / 2)
+            for level, normal in LEVELS.values()
+        ],
+        axis=1,
+    )
+
+
+def symmetric(
+    solution: Float[np.ndarray, "m p"],
+    covariance: Float[np.ndarray, "m p p"],
+    quantiles: Float[np.ndarray, "m 2"],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends (m, 2, p) at `quantiles` standard errors."""
+    spread = quantiles[..., None] * np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))[:, None]
+    return solution[:, None] - spread, solution[:, None] + spread
+
+
+def profiled(
+    problem: Problem,
+    design: Design,
+    data: Data,
+    solution: Float[np.ndarray, "m p"],
+    minimum: Float[np.ndarray, " m"],
+    curvature: Float[np.ndarray, "m p p"],
+    rise: Float[np.ndarray, "m 2"],
+) -> Profile:
+    """Ends where χ², minimized over the other parameters, has risen by `rise`.
+
+    √Δχ² is nearly linear in the distance, so each end takes a few secant-like steps. NaN where
+    there is no end within the bounds and some hundred times the expected distance.
+    """
+    size = solution.shape[1]
+    # one lane for each side, level and parameter, repeated to fill the lanes
+    ends = np.meshgrid([-1.0, 1.0], [0, 1], np.arange(size), indexing="ij")
+    side, level, index = (np.resize(v, lane_count(size)) for v in ends)
+    threshold = rise[:, level]
+    chosen = np.arange(size) == index[:, None]
+    variance = np.diagonal(curvature, axis1=1, axis2=2)[:, index]
+    direction = np.swapaxes(curvature, 1, 2)[:, index] / variance[..., None]
+    center = solution[:, None]
+    # the end is between near and far; the first guess is that of a parabola
+    distance = np.sqrt(threshold * variance)
+    near, far = np.zeros_like(distance), np.full_like(distance, np.inf)
+    guess = center + (side * distance)[..., None] * direction
+    frozen = np.broadcast_to(chosen, guess.shape)
+    height, tested, lowest = np.zeros_like(distance), distance, minimum
+    for _ in range(ROUNDS):
+        target = center + (side * distance)[..., None]
+        guess, cost, _ = minimized(problem, design, data, np.where(chosen, target, guess), frozen)
+        lowest = np.minimum(lowest, np.min(cost, axis=1))
+        height, tested = np.maximum(cost - minimum[:, None], 0), distance
+        below = height < threshold
+        near, far = np.where(below, distance, near), np.where(below, far, distance)
+        # linear in √Δχ², but no step by more than 5 down or 3 up, and never out of the bracket
+        ratio = np.sqrt(threshold / np.maximum(height, 1e-12 * threshold))
+        proposal = distance * np.clip(ratio, 0.2, 3.0)
+        middle = np.where(np.isfinite(far), 0.5 * (near + far), 2 * near)
+        distance = np.where((proposal > near) & (proposal < far), proposal, middle)
+        # the other parameters follow the profile in proportion
+        guess = center + (guess - center) * (distance / tested)[..., None]
+        if np.all(np.abs(height / threshold - 1) < CLOSE):
+            break
+    end = solution[:, index] + side * tested
+    lower, upper = np.array(problem.parameters.lower), np.array(problem.parameters.upper)
+    closed = np.abs(height / threshold - 1) < ACCEPTED
+    closed &= (end > lower[index]) & (end < upper[index])
+    found = np.where(closed, end, np.nan)[:, : 4 * size].reshape(-1, 2, 2, size)
+    return Profile(found[:, 0], found[:, 1], lowest)

@@ -1,0 +1,48 @@
+"""What a least-squares problem consists of: settings, weighted data, and a model of them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from .parameters import ParameterSet
+
+
+class Design(NamedTuple):
+    """Settings at which fields are predicted; all data sets of a problem share them.
+
+    Args:
+        angle: Angles of each series in radians, one array of shape (n_i,) for each.
+        frequency: In Hz, shape (n,) for all series one after the other, or one number.
+    """
+
+    angle: tuple[np.ndarray | Array, ...]
+    frequency: np.ndarray | Array
+
+
+@dataclass(frozen=True)
+class Data:
+    """Measured fields (tesla) and weights 1/σ (1/T), shape (m, n); weight 0 leaves a point out."""
+
+    field: Float[np.ndarray, "m n"]
+    weight: Float[np.ndarray, "m n"]
+
+    @staticmethod
+    def of(field: Float[np.ndarray, "m n"], sigma: Float[np.ndarray, "m n"] | None) -> "Data":
+        """Data without the points whose field is NaN; without σ all weights are 1/mT."""
+        present = np.isfinite(field)
+        weight = np.full(field.shape, 1e3) if sigma is None else 1 / sigma
+        return Data(np.where(present, field, 0), np.where(present, weight, 0))
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """A model of the data: a pytree of arrays."""
+
+    @property
+    def parameters(self) -> ParameterSet: ...
+
+    def predict(self, vector: Array, design: Design) -> Array:
+        """Fields (tesla) from the free parameters and the settings; NaN without resonance."""
+        ...

@@ -1,0 +1,33 @@
+"""A second minimum that is clearly apart from the best one."""
+
+import numpy as np
+from jaxtyping import Float
+
+from .minimization import Minimized
+
+
+APART = 9.0
+"""Rise of χ², in variances of unit weight, that the distance to the best minimum would mean."""
+
+MOVED = 1e-3
+"""Distance in one parameter (tesla, radians) below which two ends are the same minimum."""
+
+
+def rival_minima(
+    ends: Minimized,
+    solution: Float[np.ndarray, "m p"],
+    jacobian: Float[np.ndarray, "m n p"],
+    variance: Float[np.ndarray, " m"],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best other minimum (m, p) and its cost (m,), inf where there is none.
+
+    It is apart if it lies three standard errors or more from the `solution`, by the linear model
+    there. Ends of one minimum differ by rounding, which is less than `MOVED`.
+    """
+    step = ends.x - solution[:, None]
+    shift = np.einsum("mnp,mlp->mln", jacobian, step)
+    moved = np.max(np.abs(step), axis=-1) > MOVED
+    apart = (np.sum(shift**2, axis=-1) > APART * variance[:, None]) & moved
+    cost = np.where(apart, ends.cost, np.inf)
+    rows, second = np.arange(len(cost)), np.argmin(cost, axis=1)
+    return ends.x[rows, second], cost[rows, second]
