@@ -23,7 +23,7 @@ from .common import (
 
 
 if TYPE_CHECKING:
-    from ..fitting.series_fit import FitResult
+    from ..fitting.fit_result import FitResult
     from ..io import Sample
 
 KINDS = ("png", "pdf")

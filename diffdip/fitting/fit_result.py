@@ -9,9 +9,11 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from ..foundation.units import Numbers
+from ..foundation.arrays import Numbers
 from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.fields import Branches, Plane, resonance_branches, resonance_field
+from ..resonance.branches import Branches
+from ..resonance.planes import Plane
+from ..resonance.fields import resonance_branches, resonance_field
 from .diagnosis import diagnose
 from .intervals import LEVELS
 from .least_squares import Estimates

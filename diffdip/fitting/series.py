@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..foundation.errors import InputError
-from ..foundation.units import Numbers
-from ..resonance.fields import PLANES, Plane
+from ..foundation.arrays import Numbers
+from ..resonance.planes import PLANES, Plane
 from .least_squares_problem import Data, Design
 
 

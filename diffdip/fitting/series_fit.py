@@ -8,8 +8,8 @@ import numpy as np
 
 from ..foundation.convention import Convention
 from ..foundation.errors import InputError
-from ..foundation.units import Numbers
-from ..resonance.fields import Plane
+from ..foundation.arrays import Numbers
+from ..resonance.planes import Plane
 from .anisotropy_models import Model
 from .fit_result import FitResult, result_of
 from .least_squares import Estimates

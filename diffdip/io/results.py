@@ -21,7 +21,7 @@ from ..foundation.flags import Flag
 
 
 if TYPE_CHECKING:
-    from ..fitting.series_fit import FitResult
+    from ..fitting.fit_result import FitResult
     from ..fitting.spectra_fit import SpectraFit
     from ..resonance.branches import Branches
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from ..fitting.series_fit import FitResult, fit_series
+from ..fitting.fit_result import FitResult
+from ..fitting.series_fit import fit_series
 from ..fitting.spectra_fit import SpectraFit, fit_spectra
 from ..foundation.convention import as_convention
 from ..foundation.flags import Flag

@@ -17,7 +17,7 @@ from ..io.results import curve_grid, magnetization_angles, model_fields
 
 
 if TYPE_CHECKING:
-    from ..fitting.series_fit import FitResult
+    from ..fitting.fit_result import FitResult
     from ..resonance.branches import Branches
     from ..sensitivities.sensitivity_table import SensitivityTable
 

@@ -31,7 +31,7 @@ from .spectra_figures import figure_correlation, figure_map, figure_spectra
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..fitting.series_fit import FitResult
+    from ..fitting.fit_result import FitResult
     from .analysis import Analysis
 
 LIBRARIES = ("jax", "equinox", "optimistix", "numpy", "scipy", "xarray", "matplotlib")

@@ -21,7 +21,7 @@ from .figures import BLUE, ONE_COLUMN, STYLE, VERMILLION
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..fitting.series_fit import FitResult
+    from ..fitting.fit_result import FitResult
     from ..fitting.spectra_fit import SpectraFit
     from ..spectra.positions import LinePositions
 
