@@ -6,10 +6,15 @@
 """
 
 from ..foundation.errors import InputError as InputError
+from .anisotropy_tables import (
+    Anisotropies as Anisotropies,
+    read_anisotropies as read_anisotropies,
+)
 from .answers import (
     inference_files as inference_files,
     sensitivity_files as sensitivity_files,
 )
+from .column_meanings import TableError as TableError
 from .results import (
     OutputError as OutputError,
     curve_files as curve_files,
@@ -18,17 +23,14 @@ from .results import (
     residual_warnings as residual_warnings,
     write_files as write_files,
 )
-from .spectra import (
+from .series_tables import (
+    Sample as Sample,
+    example_path as example_path,
     positions_table as positions_table,
+    read_table as read_table,
+)
+from .spectra_dataset import (
     read_spectra as read_spectra,
     write_spectra as write_spectra,
 )
 from .sweep import SpectrumError as SpectrumError
-from .table import (
-    Anisotropies as Anisotropies,
-    Sample as Sample,
-    TableError as TableError,
-    example_path as example_path,
-    read_anisotropies as read_anisotropies,
-    read_table as read_table,
-)

@@ -224,15 +224,17 @@ def test_doubts_of_the_direct_fit_are_told():
     )
     assert sound.flags == ()
     [flag] = replace(sound, converged=False).flags
-    assert "did not converge" in flag
+    assert flag.code == "not-converged"
     [flag] = replace(sound, field=np.array([0.3, np.nan, 0.3, np.nan])).flags
-    assert "no resonance at 2 of 4 angles" in flag
+    assert flag.code == "no-resonance"
+    assert "2 of 4 angles" in flag.message
     [flag] = replace(sound, noise=np.array([0.09, 0.01, 0.05, 0.09])).flags
-    assert "at 2 of 4 angles, 10 times at 30°" in flag
+    assert flag.code == "misfit"
+    assert "2 of 4 angles, 10 times at 30°" in flag.message
     assert replace(sound, rms=1e-12 * one, noise=0 * one).flags == ()
     # spectra without noise, fitted but for rounding at one angle
     [flag] = replace(sound, rms=np.array([1e-9, 0.1, 0.1, 0.1]), noise=0 * one).flags
-    assert "at 3 of 4 angles" in flag
+    assert "3 of 4 angles" in flag.message
 
 
 def test_the_direct_fit_refuses_spectra_of_several_lines():
@@ -246,5 +248,5 @@ def test_the_direct_fit_refuses_spectra_of_several_lines():
         coords={"angle": angle, "field": field, "frequency": ("angle", np.full(6, 9.45))},
     )
     positions = dd.line_positions(spectra, near=335.0)
-    with pytest.raises(dd.LineError, match=r"^at 60°: 2 lines; one is expected"):
+    with pytest.raises(dd.LineError, match="60°"):
         dd.fit_spectra(spectra, positions)
