@@ -151,7 +151,11 @@ def find_columns(
                     expected=f"one column for the {quantity}",
                     hint="Rename or delete one of them",
                 )
-        scale = unit_scale(column_name(header), quantity, unit)
+        try:
+            scale = unit_scale(column_name(header), quantity, unit)
+        except TableError as error:
+            error.hint = f"Write the unit as in {EXAMPLES[quantity]}"
+            raise
         columns.append(Column(index, header, quantity, scale))
     field_scale = next((c.scale for c in columns if c.quantity == "field"), np.nan)
     return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], flags
@@ -203,10 +207,9 @@ def unit_scale(subject: str, quantity: str, unit: str | None) -> float:
     if unit is None and quantity == "sigma":
         return np.nan
     expected = f"a unit of the {quantity}, one of {', '.join(units)}"
-    hint = f"Write the unit as in {EXAMPLES[quantity]}"
     if unit is None:
-        raise TableError(f"{subject} has no unit", expected=expected, hint=hint)
-    raise TableError(f"unit of {subject}", given=unit, expected=expected, hint=hint)
+        raise TableError(f"{subject} has no unit", expected=expected)
+    raise TableError(f"unit of {subject}", given=unit, expected=expected)
 
 
 def column_name(header: str) -> str:

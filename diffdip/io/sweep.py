@@ -59,7 +59,7 @@ def checked(sweep: Sweep) -> Sweep:
     if count < LEAST_SAMPLES:
         raise SpectrumError("samples in a sweep", given=count, expected=f"{LEAST_SAMPLES} or more")
     _check_values("field (mT)", sweep.field_mt, MAX_FIELD_MT, "a field within ±100 T")
-    _check_values("signal of a sample", sweep.signal, 1e100, "a finite number up to 1e100")
+    _check_values("signal", sweep.signal, 1e100, "a finite number up to 1e100")
     if not np.ptp(sweep.field_mt) > 0:
         raise SpectrumError(
             f"all fields are {sweep.field_mt[0]:g} mT", expected="a sweep of the field"
