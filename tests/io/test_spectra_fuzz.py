@@ -9,13 +9,13 @@ from tests.helpers import fuzz_spectra, spectra_files as files
 
 
 @pytest.mark.parametrize("kind", files.KINDS)
-def test_damaged_files_are_refused_in_words(tmp_path, kind):
+def test_damaged_files_are_refused(tmp_path, kind):
     outcomes, _, _ = fuzz_spectra.run(kind, 200, 2, tmp_path, traced=20)
     assert outcomes["refused"] > 60
-    assert outcomes["read"] > 5  # else it is the wrong files that are damaged
+    assert outcomes["read"] > 5  # otherwise the damage is too heavy
 
 
-def test_another_exception_is_told(tmp_path, monkeypatch):
+def test_another_exception_is_reported(tmp_path, monkeypatch):
     def fail(path):
         raise KeyError("MwFreq")
 

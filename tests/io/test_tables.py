@@ -117,7 +117,7 @@ def test_spellings_of_the_frequency(tmp_path, header):
     np.testing.assert_allclose(read_table(path)[0].frequency, [9.45e9, 9.46e9], rtol=1e-14)
 
 
-def test_one_frequency_serves_every_row(tmp_path):
+def test_one_frequency_for_every_row(tmp_path):
     path = write(tmp_path, "angle,field_G\n0,3385\n90,3386\n")
     assert read_table(path, 9.45e9)[0].frequency.tolist() == [9.45e9, 9.45e9]
 

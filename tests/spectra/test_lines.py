@@ -104,7 +104,7 @@ def test_fits_find_the_mixing_of_dispersion(shape, phase):
 
 
 def test_phase_and_baseline_are_taken_out_before():
-    """Turned back by its phase a mixed line crosses zero at its centre."""
+    """Without its dispersion a mixed line crosses zero at its centre."""
     field = np.linspace(300, 376, 3001)
     mixed = line(338.0, 2.0, 1.0, 30.0, field)
     drift = 0.3 + 0.01 * (field - 338) + 1e-4 * (field - 338) ** 2
@@ -191,7 +191,7 @@ CALIBRATED = [
 
 @pytest.mark.parametrize(("definition", "options", "correlated"), CALIBRATED)
 def test_errors_are_the_scatter_of_noisy_spectra(definition, options, correlated):
-    """200 spectra: the scatter is known to 5 %, the errors to be right within 20 %."""
+    """200 spectra give the scatter to 5 %; the errors must agree within 20 %."""
     rng = np.random.default_rng(7)
     fraction = {"lorentzian": 1.0, "pseudo-voigt": 0.5}.get(definition, 0.0)
     clean = line(338.1, fraction=fraction)
@@ -219,7 +219,7 @@ def test_noise_of_a_correlated_series():
 
 @pytest.mark.parametrize("width", [60.0, 120.0, 200.0])
 def test_a_band_as_broad_as_its_field(width):
-    """Down to zero field the line at negative field is part of the signal, and of the fit."""
+    """Near zero field the line at negative field is a part of the signal, and of the fit."""
     rng = np.random.default_rng(1)
     field = np.linspace(0, 600, 1201)
     signal = columns(field, 100.0, width, 1.0, 0.0)[:, 0]
