@@ -24,8 +24,7 @@ from ..report.report_page import (
     result_sentence,
     summary,
 )
-from ..spectra.line_shapes import SHAPES
-from ..spectra.positions import DEFINITIONS
+from ..spectra.definitions import DEFINITIONS, SHAPES
 from . import frame
 from .uploads import Upload, choices_beside, read_uploads
 

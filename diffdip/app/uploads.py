@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..io import InputError, read_spectra
 from ..io.archive import is_zip, unpack
-from ..io.sources import MAX_FILES
 from ..io.sweep import MAX_BYTES
+from ..io.sweep_files import MAX_FILES
 from ..report.choices import NAME, read_choices
 
 

@@ -118,7 +118,7 @@ def fit(
         residual_warnings,
         write_files,
     )
-    from ..io.table import read_table
+    from ..io.series_tables import read_table
 
     if bool(files) == example:
         fail("give one or more files, or --example; see diffdip fit --help")

@@ -1,4 +1,4 @@
-"""Angles as goniometers and people write them."""
+"""Angles as goniometers and people write them: in names of files, and just below 360°."""
 
 import re
 
@@ -14,10 +14,10 @@ _IN_NAME = (
 
 
 def angle_in_name(stem: str) -> float | None:
-    """The angle in degrees that the name of a file (without its ending) states, or None.
+    """The angle in degrees in the name of a file (without its ending), or None.
 
-    A number before `deg`, `dg` or `°`, one after `angle`, `alpha`, `phi`, `theta`, `gon` or
-    `rot`, or a name that is a number.
+    It is a number before `deg`, `dg` or `°`, a number after `angle`, `alpha`, `phi`, `theta`, `gon`
+    or `rot`, or the whole name.
 
     >>> [angle_in_name(name) for name in ("film_10deg", "angle_-7.5", "045", "film_2")]
     [10.0, -7.5, 45.0, None]
@@ -29,7 +29,7 @@ def angle_in_name(stem: str) -> float | None:
 
 
 def near_full_turn(degrees: np.ndarray) -> np.ndarray:
-    """Which angles just below 360° mean zero, in a sweep over half a turn (a goniometer's zero).
+    """Which angles are just below 360° in a sweep over half a turn, where they mean about zero.
 
     >>> near_full_turn(np.array([359.99, 45.0, 90.0]))
     array([ True, False, False])

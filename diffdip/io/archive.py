@@ -1,4 +1,4 @@
-"""A folder's zip from a stranger: unpacked within limits, or refused in one sentence."""
+"""Zips of a folder, which may be hostile: unpacked within limits, or refused."""
 
 import io
 import re
@@ -9,32 +9,37 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from ..foundation.errors import InputError
-from .columns import shown
-from .sources import MAX_FILES
+from .column_meanings import shown
+from .input_files import inside
 from .sweep import MAX_BYTES
+from .sweep_files import MAX_FILES
 
 
 CHUNK = 2**20
+"""Bytes that are unpacked at a time."""
 
 ENTRY = b"PK\x01\x02"
-"""With these bytes begins what a zip says of each of its members."""
+"""First bytes of the entry of each member in a zip's directory."""
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError)
-"""What `zipfile` raises for bytes that are no zip, or a damaged one."""
+"""What `zipfile` raises for a damaged zip, or bytes that are not a zip."""
 
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""Ways of packing that are unpacked in pieces of bounded size."""
+"""Compression methods that can be unpacked in pieces of bounded size."""
+
+ONE_ROTATION = "the files of one rotation"
+MAKE_AGAIN = "Make the zip again"
 
 _LEFT_OUT = re.compile(r"(^|/)(__MACOSX/|\.)")
-"""Members that desktops put beside a folder's files; `read_spectra` leaves out hidden ones too."""
+"""Members that desktops add to a folder's files. `read_spectra` leaves out hidden files too."""
 
 
 class ArchiveError(InputError):
-    """A zip that is not unpacked. The message is one line and names the zip and the member."""
+    """A zip that is not unpacked. The zip and the member are in `where`."""
 
 
 def is_zip(data: bytes) -> bool:
-    """Whether a file of these bytes is a zip, by its first ones.
+    """Whether these bytes start like a zip.
 
     >>> is_zip(b"PK\\x03\\x04"), is_zip(b"angle_deg,field_mT")
     (True, False)
@@ -45,12 +50,13 @@ def is_zip(data: bytes) -> bool:
 def unpack(
     data: bytes, folder: Path, name: str, max_bytes: int = MAX_BYTES, max_members: int = MAX_FILES
 ) -> list[Path]:
-    """Write the files of a zip, which must lie in one folder in it, into `folder`.
+    """Write the files of a zip into `folder`. They must lie in one folder in the zip.
 
-    That folder's name is left away, and so are hidden files. Sizes are those that come out,
-    whatever the zip declares: beyond `max_bytes` in all, unpacking stops. Raises `ArchiveError`,
-    with `name` as that of the zip, for damaged and encrypted ones, more members than `max_members`,
-    links, and names that lead elsewhere.
+    Hidden files and the name of that folder are left out. The limit holds for the bytes that come
+    out, whatever sizes the zip declares: beyond `max_bytes` in all, unpacking stops.
+
+    Raises `ArchiveError`, with `name` as the zip's name, for damaged and encrypted zips, more than
+    `max_members` members, links, and names that lead out of the folder.
 
     >>> import tempfile
     >>> stream = io.BytesIO()
@@ -60,85 +66,100 @@ def unpack(
     ...     [path.name for path in unpack(stream.getvalue(), Path(folder), "sweeps.zip")]
     ['film_10deg.csv']
     """
-    # before zipfile makes an object of each; no member lacks the signature of its entry
+    with inside(name):
+        return _unpack(data, folder, max_bytes, max_members)
+
+
+def _unpack(data: bytes, folder: Path, max_bytes: int, max_members: int) -> list[Path]:
+    """Unpack a zip. Raises `ArchiveError` without the zip's name."""
+    # counted before zipfile makes an object of each; every member has the signature of its entry
     if data.count(ENTRY) > max_members:
-        raise ArchiveError(f"{name}: more than {max_members} members; expected one rotation")
+        raise ArchiveError(f"more than {max_members} members", expected=ONE_ROTATION)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except DAMAGE as error:
-        raise ArchiveError(f"{name}: is no zip that can be read: {_line(error)}") from None
+        raise ArchiveError(f"a damaged zip ({_line(error)})", hint=MAKE_AGAIN) from None
     paths: list[Path] = []
     with archive:
         left = max_bytes
-        for member in _members(archive, name):
+        for member in _members(archive):
             path = folder / PurePosixPath(member.filename).name
-            where = f"{name}: {shown(member.filename)}"
-            try:
+            with inside(shown(member.filename)):
                 size = _write(archive, member, path, left)
-            except DAMAGE as error:
-                raise ArchiveError(f"{where}: is damaged: {_line(error)}") from None
-            except OSError as error:  # a second file of this name, or one that the system refuses
-                raise ArchiveError(f"{where}: cannot be unpacked: {error.strerror}") from None
-            if size > left:
-                raise ArchiveError(
-                    f"{where}: unpacks to more than {max_bytes / 1e6:g} MB in all; expected the "
-                    "files of one rotation"
-                )
+                if size > left:
+                    raise ArchiveError(
+                        f"unpacks to more than {max_bytes / 1e6:g} MB in all",
+                        expected=ONE_ROTATION,
+                    )
             left -= size
             paths.append(path)
     return paths
 
 
-def _members(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
-    """The files to unpack; every entry is checked before one is written."""
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files to unpack. All entries are checked before the first is written."""
     entries = archive.infolist()
     for entry in entries:
-        if reason := _refusal(entry):
-            raise ArchiveError(f"{name}: {shown(entry.filename)}: {reason}")
+        with inside(shown(entry.filename)):
+            _check(entry)
     members = [m for m in entries if not m.is_dir() and not _LEFT_OUT.search(m.filename)]
     if not members:
-        raise ArchiveError(f"{name}: holds no files; expected those of one rotation")
+        raise ArchiveError("no files in the zip", expected=ONE_ROTATION)
     folders = sorted({str(PurePosixPath(member.filename).parent) for member in members})
     if len(folders) > 1:
         raise ArchiveError(
-            f"{name}: files in {len(folders)} folders, {shown(folders[0])} and "
-            f"{shown(folders[1])} among them; expected one folder with the files of one rotation"
+            f"files in {len(folders)} folders, such as {shown(folders[0])} and {shown(folders[1])}",
+            expected="one folder with the files of one rotation",
         )
     return members
 
 
-def _refusal(entry: zipfile.ZipInfo) -> str:
-    """Why a member is refused; empty where it is not."""
-    # zipfile cuts names at a null byte and turns the system's separators into slashes
+def _check(entry: zipfile.ZipInfo) -> None:
+    """Raises `ArchiveError` for an entry that is not safe to unpack."""
+    # the original name: zipfile cuts names at a null byte and turns separators into slashes
     name = entry.orig_filename
     parts = name.split("/")
     if name.startswith("/") or ".." in parts:
-        return "the name leads out of the folder, which is refused"
+        raise ArchiveError("a name that leads out of the folder", hint=MAKE_AGAIN)
     if "\\" in name or ":" in name:
-        return "has \\ or : in its name, which may lead out of the folder, and is refused"
+        raise ArchiveError(
+            "a name with \\ or :, which may lead out of the folder", hint="Rename the file"
+        )
     if re.search(r"[\x00-\x1f\x7f]", name) or not PurePosixPath(name).name:
-        return "is no name of a file"
+        raise ArchiveError("not a name of a file", hint="Rename the file")
     if max(len(part.encode(errors="replace")) for part in parts) > 255:
-        return "the name is longer than 255 bytes"
+        raise ArchiveError("a name longer than 255 bytes", hint="Rename the file")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a device, which is refused"
+        raise ArchiveError("a link or a device", expected="a file", hint=MAKE_AGAIN)
     if entry.flag_bits & 0x1:
-        return "is encrypted; expected a zip without a password"
+        raise ArchiveError("encrypted", expected="a zip without a password")
     if entry.compress_type not in METHODS:
-        return "is packed in an unusual way; expected deflate, the usual one"
-    return ""
+        raise ArchiveError(
+            "compressed by an unusual method", expected="deflate, the usual one", hint=MAKE_AGAIN
+        )
 
 
 def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, limit: int) -> int:
-    """Unpack one member piece by piece; how many bytes came out, up to the first beyond `limit`."""
+    """Unpack one member and return its size. Stops at the first byte beyond `limit`.
+
+    Raises `ArchiveError` for damage, and where the file cannot be written.
+    """
     size = 0
-    with archive.open(member) as stream, path.open("xb") as target:
-        while size <= limit and (piece := stream.read(min(CHUNK, limit + 1 - size))):
-            size += len(piece)
-            target.write(piece)
+    try:
+        with archive.open(member) as stream, path.open("xb") as target:
+            while size <= limit and (piece := stream.read(min(CHUNK, limit + 1 - size))):
+                size += len(piece)
+                target.write(piece)
+    except DAMAGE as error:
+        raise ArchiveError(f"damaged ({_line(error)})", hint=MAKE_AGAIN) from None
+    except OSError as error:  # a second file with this name, or a name that the system refuses
+        raise ArchiveError(
+            f"cannot be unpacked: {error.strerror}", hint="Rename the file"
+        ) from None
     return size
 
 
 def _line(error: Exception) -> str:
+    """The message of another library on one line."""
     return " ".join(str(error).split())

@@ -1,14 +1,14 @@
-"""One sweep of the field, as every reader of spectra returns it, and how its file is read."""
+"""One sweep of the field, as every reader of spectra returns it, and the check of its numbers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..foundation.errors import InputError
-from .columns import ACCEPTED
-from .text import read_regular
+from .column_meanings import ACCEPTED
+from .input_files import all_bytes
 
 
 MAX_BYTES = 200_000_000
@@ -18,20 +18,26 @@ LEAST_SAMPLES = 4
 """Sweeps of fewer samples are refused."""
 
 MAX_FIELD_MT = 1e5
+"""Larger fields are refused: the value or its unit is a mistake."""
 
 Instrument = Mapping[str, str | float]
 
 
 class SpectrumError(InputError):
-    """Spectra that cannot be used. The message is one line: file, place, value, remedy."""
+    """Spectra cannot be used. The file and the place in it are in `where`."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The signal over the field at one angle: degrees, GHz, mT, float64 arrays of shape (n,).
+    """The signal over the field at one angle.
 
-    `angle_deg` is None where the file does not state it, `frequency_ghz` NaN. `instrument` holds
-    what the file says of the measurement, by name.
+    Args:
+        angle_deg: Angle in degrees; None where the file does not state it.
+        frequency_ghz: Frequency in GHz; NaN where the file does not state it.
+        field_mt: Field in mT, float64 of shape (n,).
+        signal: Signal as recorded, float64 of shape (n,).
+        source: The file.
+        instrument: What the file says about the measurement, by name.
     """
 
     angle_deg: float | None
@@ -44,42 +50,31 @@ class Sweep:
 
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     """All bytes of a regular file. Raises `SpectrumError`, also beyond `limit` bytes."""
-    expected = "a file of spectra"
-    data = read_regular(path, limit, SpectrumError, expected)
-    if len(data) > limit:
-        raise SpectrumError(f"{path}: larger than {limit // 10**6} MB; expected {expected}")
-    return data
+    return all_bytes(path, limit, SpectrumError, "a file of spectra")
 
 
 def checked(sweep: Sweep) -> Sweep:
-    """The sweep with its field upwards, if its numbers can be meant. Raises `SpectrumError`."""
-    where = sweep.source
-    if len(sweep.field_mt) < LEAST_SAMPLES:
-        raise SpectrumError(
-            f"{where}: {len(sweep.field_mt)} samples in a sweep; expected {LEAST_SAMPLES} or more"
-        )
-    _check_values(where, "field", sweep.field_mt, MAX_FIELD_MT, "fields within ±100 T")
-    _check_values(where, "signal", sweep.signal, 1e100, "a finite signal")
+    """The sweep with ascending field. Raises `SpectrumError` for numbers that must be mistakes."""
+    count = len(sweep.field_mt)
+    if count < LEAST_SAMPLES:
+        raise SpectrumError("samples in a sweep", given=count, expected=f"{LEAST_SAMPLES} or more")
+    _check_values("field (mT)", sweep.field_mt, MAX_FIELD_MT, "a field within ±100 T")
+    _check_values("signal", sweep.signal, 1e100, "a finite number up to 1e100")
     if not np.ptp(sweep.field_mt) > 0:
-        raise SpectrumError(f"{where}: all fields are {sweep.field_mt[0]:g} mT; expected a sweep")
+        raise SpectrumError(
+            f"all fields are {sweep.field_mt[0]:g} mT", expected="a sweep of the field"
+        )
     if sweep.angle_deg is not None:
-        _check_number(where, "angle", sweep.angle_deg, np.pi / 180, "°")
+        _check_number("angle", sweep.angle_deg, np.pi / 180, "°")
     if not np.isnan(sweep.frequency_ghz):
-        _check_number(where, "frequency", sweep.frequency_ghz, 1e9, " GHz")
+        _check_number("frequency", sweep.frequency_ghz, 1e9, "GHz")
     if sweep.field_mt[0] <= sweep.field_mt[-1]:
         return sweep
-    return Sweep(
-        sweep.angle_deg,
-        sweep.frequency_ghz,
-        sweep.field_mt[::-1],
-        sweep.signal[::-1],
-        sweep.source,
-        sweep.instrument,
-    )
+    return replace(sweep, field_mt=sweep.field_mt[::-1], signal=sweep.signal[::-1])
 
 
 def common(sweeps: Iterable[Sweep]) -> dict[str, str | float]:
-    """What the files of all sweeps say alike of the measurement."""
+    """What the files of all sweeps say with the same words about the measurement."""
     first, *others = sweeps
     return {
         name: value
@@ -88,16 +83,20 @@ def common(sweeps: Iterable[Sweep]) -> dict[str, str | float]:
     }
 
 
-def _check_values(where: Path, name: str, values: np.ndarray, limit: float, expected: str) -> None:
+def _check_values(what: str, values: np.ndarray, limit: float, expected: str) -> None:
+    """Raises `SpectrumError` with the first value that is not finite or beyond the limit."""
     accepted = np.abs(values) <= limit
     if not accepted.all():
         first = int(np.argmin(accepted))
         raise SpectrumError(
-            f"{where}: {name} {values[first]:g} of sample {first + 1}: expected {expected}"
+            what, given=float(values[first]), expected=expected, where=(f"sample {first + 1}",)
         )
 
 
-def _check_number(where: Path, name: str, value: float, scale: float, unit: str) -> None:
-    accepts, expected = ACCEPTED[name]
-    if not accepts(value * scale):
-        raise SpectrumError(f"{where}: {name} {value:g}{unit}: expected {expected}")
+def _check_number(quantity: str, value: float, scale: float, unit: str) -> None:
+    """Raises `SpectrumError` for an angle or frequency out of range."""
+    accepted = ACCEPTED[quantity]
+    if not accepted.holds(value * scale):
+        raise SpectrumError(
+            f"{quantity} of a sweep ({unit})", given=float(value), expected=accepted.expected
+        )

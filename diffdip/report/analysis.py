@@ -14,8 +14,9 @@ from ..foundation.convention import as_convention
 from ..foundation.flags import Flag
 from ..io.results import fit_document, residual_warnings
 from ..resonance.fields import larmor_field
+from ..spectra.definitions import DEFINITIONS
 from ..spectra.lines import LineError
-from ..spectra.positions import DEFINITIONS, LinePositions, line_positions
+from ..spectra.positions import LinePositions, line_positions
 from .choices import Choices
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..foundation.errors import InputError
-from ..io.text import read_regular
-from ..spectra.line_shapes import SHAPES
-from ..spectra.positions import DEFINITIONS
+from ..io.input_files import read_regular
+from ..spectra.definitions import DEFINITIONS, SHAPES
 
 
 NAME = "diffdip.toml"

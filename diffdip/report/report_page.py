@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..foundation.units import angle_text
-from ..spectra.line_shapes import SHAPES
+from ..spectra.definitions import SHAPES
 from .parameter_text import heading, interval_text, number, value_text
 
 

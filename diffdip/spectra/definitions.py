@@ -40,6 +40,11 @@ class Definition:
     description: str
     shape: LineShape | None = None
 
+    @property
+    def width(self) -> str:
+        """What the width is that comes with such a position, in one phrase."""
+        return "from extremum to extremum" if self.shape is None else "full width at half maximum"
+
 
 def _fitted(shape: LineShape) -> Definition:
     return Definition(

@@ -1,6 +1,7 @@
 """Positions read off a derivative line: its zero crossing, and the midpoint of its extrema.
 
-Each comes with its derivative by every sample of the signal, from which its error follows.
+Each comes with its derivatives with respect to the samples of the signal. The standard error of the
+position follows from these.
 """
 
 import numpy as np
@@ -9,21 +10,31 @@ from .lines import LineError
 
 
 CENTRE = 0.25
-"""Part of the smaller extremum within which the straight line is fitted."""
+"""The straight line is fitted to the samples below this part of the smaller extremum."""
 
 CAP = 0.25
-"""Part of a line's width on either side of an extremum through which the parabola goes."""
+"""The parabola is fitted to the samples within this part of the line's width from an extremum."""
 
 FLAT = 1e-6
-"""An extremum, or a slope at zero, of less than this part of the others is none of a line."""
+"""A smaller extremum, or slope at the zero, relative to the larger one, is only rounding."""
 
 
 def zero_crossing(field: np.ndarray, signal: np.ndarray) -> float:
-    """Where a derivative line passes through zero between its extrema, in the unit of `field`.
+    """The field at which a derivative line crosses zero between its extrema.
 
-    That of the straight line fitted by least squares to the samples between the extrema and within
-    a quarter of the smaller one; to the two samples beside the crossing where those are fewer.
-    Raises `LineError` where the signal does not change its sign between its extrema.
+    A straight line is fitted by least squares to the samples between the extrema whose absolute
+    value is below a quarter of the smaller extremum. If there are fewer than two, the two samples
+    beside the crossing are used.
+
+    Args:
+        field: Field of each sample, of shape (n,), ascending, in any unit.
+        signal: Derivative of the absorption, of shape (n,).
+
+    Returns:
+        The zero crossing, in the unit of `field`.
+
+    Raises:
+        LineError: If the signal does not change its sign between its extrema.
 
     >>> x = np.linspace(-4.0, 5.0, 2001)
     >>> round(zero_crossing(x, -(x - 0.3) * np.exp(-((x - 0.3) ** 2) / 2)), 5)
@@ -38,15 +49,15 @@ def crossing(
 ) -> tuple[float, np.ndarray]:
     """Zero crossing between the extrema at two samples, and its derivative by each sample.
 
-    Raises `LineError` where there is none, or the line is flat there.
+    Raises `LineError` if there is no crossing, or the line is flat there.
     """
     between = np.arange(first, last + 1)
     values = signal[between]
     low, high = np.sort(np.abs(values[[0, -1]]))
     if np.sign(values[0]) * np.sign(values[-1]) >= 0 or low < FLAT * high:
         raise LineError(
-            f"the signal does not pass through zero between {field[first]:.6g} and "
-            f"{field[last]:.6g}: take off a baseline"
+            f"no zero crossing between the extrema at {field[first]:.6g} and {field[last]:.6g}",
+            hint="Subtract a {baseline}",
         )
     central = between[np.abs(values) < CENTRE * low]
     if len(central) < 2:
@@ -55,10 +66,11 @@ def crossing(
     x, y = field[central] - field[central].mean(), signal[central]
     square = x @ x
     slope = x @ y / square if square > 0 else 0.0
+    # compared with the mean slope between the extrema, which has the sign of the right crossing
     if not slope * (field[last] - field[first]) / (values[-1] - values[0]) > FLAT:
         raise LineError(
-            f"no straight line through the samples about the zero between {field[first]:.6g} and "
-            f"{field[last]:.6g}"
+            f"no slope at the zero crossing between {field[first]:.6g} and {field[last]:.6g}",
+            hint="Fit a line shape, such as {definition} = lorentzian",
         )
     weights = np.zeros(len(field))
     weights[central] = -1 / (len(central) * slope) + y.mean() / slope**2 * x / square
@@ -68,11 +80,11 @@ def crossing(
 def midpoint(
     field: np.ndarray, signal: np.ndarray, first: int, last: int
 ) -> tuple[float, np.ndarray]:
-    """Half way between the vertices at two extrema, and its derivative by each sample.
+    """Midpoint of the vertices at two extrema, and its derivative by each sample.
 
-    The parabola at an extremum goes through the samples within a quarter of the line's width, and
-    is found again about its vertex; the derivative is that in the last of these windows. Raises
-    `LineError` where there is no vertex.
+    The parabola at an extremum is fitted to the samples within a quarter of the line's width. It is
+    fitted again around its vertex, and the derivative is that of the last fit. Raises `LineError`
+    if there is no vertex.
     """
     width = field[last] - field[first]
     reach = float(max(CAP * width, 2 * width / (last - first)))
@@ -83,9 +95,9 @@ def midpoint(
 def _vertex(
     field: np.ndarray, signal: np.ndarray, index: int, reach: float
 ) -> tuple[float, np.ndarray]:
-    """Vertex of the parabola through the samples within reach, far ones with less weight."""
+    """Vertex of the parabola through the samples within reach; far samples have less weight."""
     centre, weights = float(field[index]), np.zeros(len(field))
-    for _ in range(3):  # each time about the vertex found before
+    for _ in range(3):  # each time around the vertex found before
         near = np.flatnonzero(np.abs(field - centre) < reach)
         x = (field[near] - centre) / reach
         importance = 1 - x**2
@@ -93,7 +105,10 @@ def _vertex(
         _, linear, square = solve @ signal[near]
         shift = -linear / (2 * square) if square else np.inf
         if len(near) < 3 or not abs(shift) <= 1:
-            raise LineError(f"no parabola through the extremum at {field[index]:.6g}")
+            raise LineError(
+                f"no parabola fits the extremum at {field[index]:.6g}",
+                hint="Use another {definition}, such as lorentzian",
+            )
         weights = np.zeros(len(field))
         weights[near] = -reach * (solve[1] / (2 * square) - linear * solve[2] / (2 * square**2))
         centre += float(reach * shift)

@@ -1,30 +1,29 @@
 """Derivative line shapes and their fit to a spectrum, with the line at negative field.
 
-A linearly polarized microwave field drives the resonance at −H0 as well as that at H0, so that
-a band whose width is of the order of H0 is the sum of both,
+A linearly polarized microwave field drives the resonance at −H0 as well as that at H0. A band
+whose width is of the order of H0 is the sum of both,
 
     s(H) = f'(H − H0) of absorption a and dispersion d  +  its mirror image about H = 0,
 
     s = a [A'(H − H0) + A'(H + H0)] + d [D'(H − H0) − D'(H + H0)],
 
-with A an even function of full width at half maximum w and D its Hilbert transform. The shapes take
-arrays of numpy or of JAX, and give back the same.
+with A an even function of full width at half maximum w and D its Hilbert transform. The functions
+of shapes accept arrays of numpy or JAX and return the same kind.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
+from ..foundation.errors import InputError
 from ..numerics.dawson_function import dawson
+from .definitions import SHAPES, LineShape
 from .lines import LineError, polynomials
 from .noise import Noise, noise_of
 
-
-SHAPES = ("lorentzian", "gaussian", "pseudo-voigt")
 
 Values = np.ndarray | jax.Array
 Number = float | jax.Array
@@ -33,11 +32,16 @@ Derivatives = tuple[Values, Values]
 
 @dataclass(frozen=True)
 class LineFit:
-    """One line as fitted: position, its standard error and width in the unit of the field.
+    """A line that was fitted to a spectrum.
 
-    `width` is the full width at half maximum of the absorption, `phase_deg` the mixing of
-    dispersion (0 for pure absorption, 180 for an inverted one), `fraction` the Lorentzian part,
-    `noise` that of the residuals, `signal` (n,) the fitted curve.
+    Args:
+        position: Resonance field, in the unit of the field.
+        sigma: Standard error of the position, in the unit of the field.
+        width: Full width at half maximum of the absorption, in the unit of the field.
+        phase_deg: Mixing of dispersion in degrees: 0 for pure absorption, 180 for an inverted line.
+        fraction: Lorentzian part, from 0 to 1.
+        noise: Noise of the residuals.
+        signal: Fitted curve, of shape (n,).
     """
 
     position: float
@@ -50,7 +54,7 @@ class LineFit:
 
 
 def lorentzian(x: Values, width: Number) -> Derivatives:
-    """Derivatives by x of a Lorentzian of height 1 and of its dispersion.
+    """Derivatives with respect to x of a Lorentzian of height 1 and of its dispersion.
 
     >>> absorption, dispersion = lorentzian(np.array([0.0, 1.0]), 2.0)
     >>> absorption, dispersion
@@ -61,7 +65,10 @@ def lorentzian(x: Values, width: Number) -> Derivatives:
 
 
 def gaussian(x: Values, width: Number) -> Derivatives:
-    """Derivatives by x of a Gaussian of height 1 and of its dispersion, 2/√π times Dawson's F."""
+    """Derivatives with respect to x of a Gaussian of height 1 and of its dispersion.
+
+    The dispersion is 2/√π times Dawson's function.
+    """
     per_x = 2 * math.sqrt(math.log(2)) / width
     z = per_x * x
     dispersion = 2 / math.sqrt(math.pi) * (1 - 2 * z * _dawson(z))
@@ -69,7 +76,7 @@ def gaussian(x: Values, width: Number) -> Derivatives:
 
 
 def mixture(x: Values, width: Number, fraction: Number) -> Derivatives:
-    """A part `fraction` of the Lorentzian with the rest of the Gaussian, both of one width."""
+    """A Lorentzian of weight `fraction` and a Gaussian with the rest, both of one width."""
     parts = zip(lorentzian(x, width), gaussian(x, width), strict=True)
     first, second = (fraction * narrow + (1 - fraction) * wide for narrow, wide in parts)
     return first, second
@@ -78,7 +85,10 @@ def mixture(x: Values, width: Number, fraction: Number) -> Derivatives:
 def columns(
     field: Values, position: Number, width: Number, fraction: Number, phase_deg: Number | None
 ) -> Any:
-    """The shape at `position` with its mirror image: absorption and dispersion, or one mixed."""
+    """The shape at `position` with its mirror image, as columns (n, 2) or (n, 1).
+
+    Without a phase these are absorption and dispersion, with one their mixture.
+    """
     module = _module(field)
     absorption, dispersion = mixture(field - position, width, fraction)
     mirrored = mixture(field + position, width, fraction)
@@ -90,7 +100,7 @@ def columns(
 
 
 def _module(x: Values) -> Any:
-    """What computes with such an array: numpy, or jax.numpy."""
+    """The module that computes with such an array: numpy or jax.numpy."""
     return x.__array_namespace__()
 
 
@@ -104,24 +114,25 @@ def _dawson(z: Values) -> Values:
 
 @dataclass(frozen=True)
 class _Model:
-    """A shape about its start: x[0] moves it in units of its width, x[1] is ln of its widening.
+    """A line around its start, as a function of the numbers x that the fit varies.
 
-    x[2], of a pseudo-Voigt shape only, is the Lorentzian fraction.
+    x[0] is the shift in units of the width, x[1] the logarithm of the relative width, and x[2] the
+    Lorentzian fraction, where the shape leaves it open.
     """
 
-    shape: str
+    shape: LineShape
     position: float
     width: float
     phase_deg: float | None
 
     def at(self, x: np.ndarray) -> tuple[float, float, float]:
         """Position, width and Lorentzian fraction."""
-        fraction = float(x[2]) if len(x) > 2 else float(self.shape == "lorentzian")
+        fraction = float(x[2]) if self.shape.fraction is None else self.shape.fraction
         return self.position + self.width * x[0], self.width * np.exp(x[1]), fraction
 
     def start(self, field: np.ndarray) -> tuple[list[float], tuple[list[float], list[float]]]:
-        """x to start from, and its bounds: positions from 0 on, widths from a sample to 4 spans."""
-        number = 3 if self.shape == "pseudo-voigt" else 2
+        """Start and bounds of x: positions above 0, widths from one sample to four sweeps."""
+        number = 3 if self.shape.fraction is None else 2
         span = float(np.ptp(field))
         narrowest, widest = span / (len(field) - 1), max(4 * span, 2 * self.width)
         low = [-self.position / self.width, np.log(min(narrowest / self.width, 0.5)), 0.0]
@@ -138,14 +149,28 @@ def fit_line(
     baseline: int | None = None,
     phase_deg: float | None = None,
 ) -> LineFit:
-    """Fit one line of a shape, `lorentzian`, `gaussian` or `pseudo-voigt`, from a start.
+    """Fit one line of a given shape, with dispersion and the line at negative field.
 
-    Amplitudes and the polynomial `baseline` are solved for at each step; the phase is too, unless
-    it is given. The standard error follows from the residuals and their correlation. `field` (n,)
-    is absolute, of 0 at no field, and `position` positive.
+    The amplitudes and the polynomial baseline are linear in the signal and are solved for at each
+    step, and so is the phase unless it is given. The standard error follows from the residuals and
+    their correlation.
 
-    Raises `LineError` where the fit does not converge, or to nothing within the data, and for a
-    start at a negative field or beyond the data, or a signal of zero.
+    Args:
+        field: Absolute field of each sample, of shape (n,), ascending, in any unit.
+        signal: Derivative of the absorption, of shape (n,).
+        shape: "lorentzian", "gaussian" or "pseudo-voigt".
+        position: Field from which the fit starts, within the sweep and not negative.
+        width: Full width at half maximum from which the fit starts.
+        baseline: Order of the polynomial baseline; None for no baseline.
+        phase_deg: Mixing of dispersion in degrees; None to fit it.
+
+    Returns:
+        The fitted line, in the unit of `field`.
+
+    Raises:
+        LineError: If the signal is zero, the start lies outside the sweep, or the fit does not
+            converge to a position within it.
+        InputError: If the shape is unknown.
 
     >>> x = np.linspace(0.0, 500.0, 501)
     >>> band = columns(x, 100.0, 120.0, 1.0, 30.0)[:, 0]
@@ -156,18 +181,21 @@ def fit_line(
     from scipy.optimize import least_squares
 
     if shape not in SHAPES:
-        raise ValueError(f"shape {shape!r}: expected one of {', '.join(SHAPES)}")
+        raise InputError("shape", given=shape, expected=f"one of {', '.join(SHAPES)}")
     scale = np.abs(signal).max()
-    inside = position >= 0 and field[0] <= position <= field[-1] > field[0]
-    if not (inside and scale > 0):
+    if not scale > 0:
+        raise LineError("no signal", hint="Leave out this spectrum")
+    if not (position >= 0 and field[0] <= position <= field[-1] > field[0]):
         raise LineError(
-            f"no {shape} line to fit from {position:.6g}: expected a signal, of a field about it"
+            f"start of the {shape} fit",
+            given=float(position),
+            expected=f"a field of 0 or more, from {field[0]:.6g} to {field[-1]:.6g}",
         )
     others = polynomials(field, baseline)
-    model = _Model(shape, position, width, phase_deg)
+    model = _Model(SHAPES[shape], position, width, phase_deg)
 
     def curve(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The fitted curve at x, and the factors of its columns."""
+        """The best curve with these x, and the factors of its columns."""
         matrix = np.concatenate([columns(field, *model.at(x), phase_deg), others], axis=1)
         factors = np.linalg.lstsq(matrix, signal, rcond=None)[0]
         return matrix @ factors, factors
@@ -178,9 +206,10 @@ def fit_line(
     )
     at, fitted_width, fraction = model.at(found.x)
     if not found.success or not field[0] <= at <= field[-1]:
+        outcome = f"ends at {at:.6g}, outside the sweep" if found.success else "does not converge"
         raise LineError(
-            f"the {shape} fit from {position:.6g} ends at {at:.6g}, "
-            f"beyond the field from {field[0]:.6g} to {field[-1]:.6g}, or does not converge"
+            f"the {shape} fit from {position:.6g} {outcome}",
+            hint="Use another {definition}, or set {phase_deg}",
         )
     fitted, factors = curve(found.x)
     freedom = 1 - (len(found.x) + len(factors)) / len(field)
@@ -195,11 +224,3 @@ def fit_line(
         noise=noise,
         signal=fitted,
     )
-
-
-FIT_WIDTH: dict[str, Callable[[float], float]] = {
-    "lorentzian": lambda width: width * np.sqrt(3),
-    "gaussian": lambda width: width * np.sqrt(2 * np.log(2)),
-    "pseudo-voigt": lambda width: 1.45 * width,
-}
-"""Full width at half maximum to start from, of the width from extremum to extremum."""

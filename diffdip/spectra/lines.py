@@ -1,6 +1,6 @@
 """A spectrum (the derivative of an absorption over the field) and the lines in it.
 
-Fields have any unit, the same throughout, and ascend; what is returned has that unit.
+Fields ascend and may have any unit; positions and widths have the same unit.
 """
 
 from dataclasses import dataclass
@@ -15,37 +15,42 @@ from .noise import Noise, noise_of
 
 
 SIGNIFICANCE = 8.0
-"""An extremum belongs to a line if it rises so many standard deviations of the noise."""
+"""An extremum belongs to a line if it rises by this many standard deviations of the noise."""
 
 SMALLEST = 0.05
-"""Lines of less than this part of the strongest one's height are not counted."""
+"""Extrema that rise by less than this part of the highest one are not counted."""
 
 PER_WIDTH = 3
-"""The spectrum is smoothed over this part of the steepest line's width to find lines in it."""
+"""To find lines, the spectrum is smoothed over the steepest line's width divided by this."""
 
 STRONG = 0.2
-"""Noise is not sought near extrema that rise by this part of the spectrum's range."""
+"""Noise is not estimated near extrema that rise by this part of the spectrum's range."""
 
 OUTER = 0.1
-"""A baseline is fitted to this part of the samples at either end."""
+"""A baseline is fitted to this part of the samples at each end."""
 
 LEAST_SAMPLES = 8
+"""A spectrum needs this many samples to have its lines found."""
 
 
 class LineError(InputError):
-    """A spectrum without the line that was asked for. The message is one line and says why."""
+    """A spectrum does not have the line that was asked for, or has several to choose from."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to a signal before positions are taken: all of it linear.
+    """What is done to a signal before positions are taken. All steps are linear.
 
-    `baseline` is the order of a polynomial through the outer tenths of the samples, which is taken
-    off; `phase_deg` the angle by which absorption and dispersion are turned back, a signal
-    A cos φ + D sin φ giving A; `smoothing` the number of samples under a Savitzky–Golay filter
-    of third order. None and 0 leave the signal as it is.
+    Args:
+        baseline: Order of the polynomial that is subtracted, from 0 to 5. It is fitted to the outer
+            tenths of the samples. None subtracts nothing.
+        phase_deg: Mixing of dispersion in degrees that is removed: from A cos φ + D sin φ the
+            absorption A is recovered. 0 by default.
+        smoothing: Number of samples under a Savitzky–Golay filter of third order, odd and at least
+            5. 0 smooths nothing.
 
-    Raises `ValueError` for a negative order, or a window that is even or shorter than 5.
+    Raises:
+        InputError: If the order, the phase or the number of samples is out of range.
     """
 
     baseline: int | None = None
@@ -54,14 +59,26 @@ class Preparation:
 
     def __post_init__(self):
         if self.baseline is not None and not 0 <= self.baseline <= 5:
-            raise ValueError(f"baseline = {self.baseline}: expected an order from 0 to 5, or None")
+            raise InputError("baseline", given=self.baseline, expected="an order from 0 to 5")
         if not np.isfinite(self.phase_deg):
-            raise ValueError(f"phase_deg = {self.phase_deg}: expected a finite number of degrees")
+            raise InputError(
+                "phase_deg", given=self.phase_deg, expected="a finite number of degrees"
+            )
         if self.smoothing and (self.smoothing < 5 or self.smoothing % 2 == 0):
-            raise ValueError(f"smoothing = {self.smoothing}: expected an odd number from 5, or 0")
+            raise InputError(
+                "smoothing", given=self.smoothing, expected="an odd number from 5 on, or 0"
+            )
 
     def apply(self, field: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """The prepared signal; `field` and `signal` of shape (n,).
+        """The prepared signal.
+
+        Args:
+            field: Field of each sample, of shape (n,), ascending.
+            signal: Signal as recorded, of shape (n,).
+
+        Returns:
+            The signal, of shape (n,), after subtracting the baseline, removing the dispersion and
+            smoothing, in this order.
 
         >>> field = np.linspace(-1, 1, 101)
         >>> flat = Preparation(baseline=1).apply(field, 3 + 2 * field)
@@ -74,7 +91,18 @@ class Preparation:
         return self._smoothed(self._turned(field, signal, 1))
 
     def adjoint(self, field: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Weights of the recorded samples from those of the prepared ones."""
+        """Weights of the recorded samples from those of the prepared ones.
+
+        A sum over the prepared signal equals the sum over the recorded one with these weights, so
+        that the error of the sum follows from the recorded noise.
+
+        Args:
+            field: Field of each sample, of shape (n,), ascending.
+            weights: Weights of the prepared samples, of shape (n,).
+
+        Returns:
+            Weights of the recorded samples, of shape (n,).
+        """
         weights = self._turned(field, self._smoothed(weights), -1)
         if self.baseline is not None:
             design, outer = self._design(field)
@@ -91,7 +119,7 @@ class Preparation:
         return smooth(signal, self.smoothing) if self.smoothing else signal
 
     def _turned(self, field: np.ndarray, signal: np.ndarray, sign: int) -> np.ndarray:
-        """Absorption out of a mixture, by the Hilbert transform over equal steps of the field."""
+        """The absorption of a mixture, by the Hilbert transform over equal steps of the field."""
         if not self.phase_deg:
             return signal
         from scipy.signal import hilbert
@@ -99,17 +127,21 @@ class Preparation:
         phase = np.radians(self.phase_deg)
         even = np.linspace(field[0], field[-1], len(field))
         values = np.interp(even, field, signal)
-        analytic: Any = hilbert(values, 4 * len(values))  # zeros beyond the ends
+        analytic: Any = hilbert(values, 4 * len(values))  # padded: the transform is periodic
         turned = np.imag(analytic)[: len(values)]
         return np.cos(phase) * signal - sign * np.sin(phase) * np.interp(field, even, turned)
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of a spectrum, in the order of the field, each between two extrema.
+    """The lines of a spectrum in ascending order, each between two extrema.
 
-    `first` and `last` (n,) are the samples of the extrema in `field` and `signal`, which are as
-    prepared; `noise` is that of the signal before.
+    Args:
+        field: Field of each sample, of shape (n,), ascending.
+        signal: Signal after preparation, of shape (n,).
+        first: Index of the extremum at the lower field of each line, of shape (k,).
+        last: Index of the extremum at the higher field of each line, of shape (k,).
+        noise: Noise of the signal before preparation.
     """
 
     field: np.ndarray
@@ -123,17 +155,17 @@ class Lines:
 
     @cached_property
     def position(self) -> np.ndarray:
-        """Half way between the extrema, to a sample."""
+        """Midpoint between the extrema, to half a sample: shape (k,), in the unit of the field."""
         return (self.field[self.first] + self.field[self.last]) / 2
 
     @cached_property
     def width(self) -> np.ndarray:
-        """From extremum to extremum."""
+        """Distance of the extrema: shape (k,), in the unit of the field."""
         return self.field[self.last] - self.field[self.first]
 
     @cached_property
     def height(self) -> np.ndarray:
-        """From extremum to extremum of the signal, positive."""
+        """Difference of the signal between the extrema: shape (k,), positive."""
         return np.abs(self.signal[self.last] - self.signal[self.first])
 
 
@@ -142,13 +174,24 @@ def find_lines(
 ) -> Lines:
     """Find the lines of a derivative spectrum: pairs of extrema that stand out of the noise.
 
-    The steepest pair says which extremum comes first, as in all other lines. An extremum counts
-    if it rises (topographic prominence) 8 standard deviations of the noise after smoothing over a
-    third of the steepest line, and 5 % of the highest one. Noise is what varies faster than four
-    widths of that line, away from strong lines; where these leave no room, what the smoothing takes
-    off, and then noise that is correlated over as many samples as a line has is counted as lines.
+    An extremum counts if it rises (by its topographic prominence) 8 standard deviations of the
+    noise, and 5 % of the highest one, after smoothing over a third of the steepest line. The
+    steepest pair decides whether the maximum or the minimum comes first in all lines.
 
-    Raises `ValueError` for fewer than 8 samples or values that are not finite.
+    Noise is what varies faster than four widths of the steepest line, away from strong lines. If
+    these cover the spectrum, it is what the smoothing removes. Then noise whose correlation is as
+    long as a line is counted as lines.
+
+    Args:
+        field: Field of each sample, of shape (n,) with n of at least 8, in any order and unit.
+        signal: Derivative of the absorption, of shape (n,).
+        preparation: What is done to the signal first; nothing by default.
+
+    Returns:
+        The lines, with fields in the unit of `field`. A spectrum without lines gives none.
+
+    Raises:
+        InputError: For fewer than 8 samples, different shapes, or values that are not finite.
 
     >>> x = np.linspace(300.0, 380.0, 801)
     >>> derivative = lambda at: -(x - at) * np.exp(-((x - at) ** 2) / 8)
@@ -171,14 +214,24 @@ def find_lines(
 
 
 def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Samples in ascending order of the field, as float64. Raises `ValueError`."""
+    """Samples in ascending order of the field, as float64. Raises `InputError`."""
     field, signal = np.asarray(field, float), np.asarray(signal, float)
     if field.shape != signal.shape or field.ndim != 1 or len(field) < LEAST_SAMPLES:
-        raise ValueError(
-            f"field {field.shape} and signal {signal.shape}: expected one shape (n,), n from 8"
+        raise InputError(
+            "shapes of field and signal",
+            given=(field.shape, signal.shape),
+            expected=f"one shape (n,), n of {LEAST_SAMPLES} or more",
         )
-    if not (np.isfinite(field).all() and np.isfinite(signal).all()):
-        raise ValueError("field and signal: expected finite numbers")
+    for name, values in (("field", field), ("signal", signal)):
+        finite = np.isfinite(values)
+        if not finite.all():
+            first = int(np.argmin(finite))
+            raise InputError(
+                name,
+                given=float(values[first]),
+                expected="finite numbers",
+                where=(f"sample {first + 1}",),
+            )
     order = np.argsort(field, kind="stable")
     return field[order], signal[order]
 
@@ -186,7 +239,7 @@ def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
 def polynomials(field: Any, order: int | None) -> Any:
     """Powers 0 to `order` of the field, scaled to ±1, as columns; no columns for None.
 
-    In numpy or JAX, as the field.
+    Returns an array of numpy or JAX, like the field.
     """
     scaled = (2 * field - field[0] - field[-1]) / (field[-1] - field[0])
     count = 0 if order is None else order + 1
@@ -194,7 +247,7 @@ def polynomials(field: Any, order: int | None) -> Any:
 
 
 def smooth(signal: np.ndarray, window: int) -> np.ndarray:
-    """The signal under a Savitzky–Golay filter of third order."""
+    """The signal after a Savitzky–Golay filter of third order."""
     from scipy.signal import savgol_filter
 
     longest = len(signal) - 1 + len(signal) % 2
@@ -202,6 +255,7 @@ def smooth(signal: np.ndarray, window: int) -> np.ndarray:
 
 
 def _kernel(window: int) -> np.ndarray:
+    """Weights of the samples under that filter."""
     from scipy.signal import savgol_coeffs
 
     return np.asarray(savgol_coeffs(window, 3))
@@ -218,7 +272,11 @@ def _window(signal: np.ndarray) -> int:
 
 
 def _noise(signal: np.ndarray, prepared: np.ndarray, window: int) -> Noise:
-    """The noise of a signal; lines are where the prepared one has strong extrema."""
+    """The noise of a signal, away from the strong extrema of the prepared one.
+
+    There the signal is bridged, so that a filter far longer than a line follows the baseline and
+    leaves the noise.
+    """
     strong, _ = _extrema(smooth(prepared, window), STRONG * np.ptp(prepared))
     samples = np.arange(len(signal))
     zone = 2 * PER_WIDTH * window
@@ -234,7 +292,7 @@ def _noise(signal: np.ndarray, prepared: np.ndarray, window: int) -> Noise:
 
 
 def _extrema(signal: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of maxima and minima in their order, and how much they rise."""
+    """Indices of the maxima and minima in ascending order, and their prominences."""
     from scipy.signal import find_peaks
 
     found = [find_peaks(side, prominence=least) for side in (signal, -signal)]
@@ -245,7 +303,7 @@ def _extrema(signal: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _same_order(signal: np.ndarray, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Of neighbouring extrema those pairs that fall, or rise, as the steepest one does."""
+    """The pairs of neighbouring extrema that fall (or rise) as the steepest pair does."""
     slopes = np.array([(signal[j] - signal[i]) / (j - i) for i, j in pairs])
     if not len(slopes):
         return []
@@ -266,6 +324,6 @@ def _extremum(signal: np.ndarray, index: int, other: int, window: int) -> int:
 
 
 def neighbours(lines: Lines, index: int) -> tuple[float, float]:
-    """Half way to the line below and to that above, infinite where there is none."""
+    """Midpoints to the next lines below and above; infinite where there is none."""
     edges = np.concatenate([[-np.inf], (lines.position[1:] + lines.position[:-1]) / 2, [np.inf]])
     return float(edges[index]), float(edges[index + 1])

@@ -1,4 +1,4 @@
-"""Noise of a recorded signal: how large it is, how far it is correlated, what it does to sums."""
+"""Noise of a recorded signal: its size, its correlation, and the errors of sums that follow."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,19 @@ import numpy as np
 
 
 CLIPPED = 4.0
-"""Residuals beyond this many robust standard deviations are no noise."""
+"""Residuals beyond this many robust standard deviations are not counted as noise."""
 
 MAX_LAG = 500
+"""Correlation is followed over at most this number of samples."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Stationary noise: `covariance[k]` of two samples k apart, zero beyond the last."""
+    """Stationary noise.
+
+    Args:
+        covariance: Of two samples k apart at index k; zero beyond the last index.
+    """
 
     covariance: np.ndarray
 
@@ -43,10 +48,10 @@ class Noise:
 
 
 def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:
-    """The noise that is left over in `residual`, of which a part `freedom` of the variance is left.
+    """The noise in the residuals of a fit or filter, which leave a part `freedom` of its variance.
 
     Samples that are NaN or beyond 4 robust standard deviations are not counted. Correlation is
-    followed until it is lost in its own error.
+    followed until it is smaller than its own error.
     """
     scale = 1.4826 * np.nanmedian(np.abs(residual))
     kept = np.abs(residual) <= CLIPPED * scale

@@ -1,4 +1,4 @@
-"""From spectra of a rotation to one resonance field for each angle, with its standard error."""
+"""One resonance field, with its standard error, from each spectrum of a rotation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..foundation.errors import InputError
 from ..foundation.flags import Flag
+from .definitions import DEFINITIONS, SHAPES, Definition
 from .line_reading import crossing, midpoint
-from .line_shapes import FIT_WIDTH, SHAPES, fit_line
+from .line_shapes import fit_line
 from .lines import LEAST_SAMPLES, LineError, Lines, Preparation, find_lines, neighbours
 
 
@@ -16,25 +18,28 @@ if TYPE_CHECKING:
     import xarray as xr
 
 REACH = 5.0
-"""Line shapes are fitted to the samples within so many widths of the line."""
-
-DEFINITIONS = ("zero-crossing", "midpoint", *SHAPES)
+"""Line shapes are fitted to the samples within this many widths of the line."""
 
 LEAST_TO_FIT = 10
+"""A line shape is fitted to this many different fields or more."""
 
 LEAP = 20.0
-"""A line that moves by so many widths from one angle to the next may be another one."""
+"""A line that moves by more widths than this between two angles may be another line."""
 
 FAR = 5.0
-"""A line so many widths from where one was asked for is not the one that was meant."""
+"""A line that is more widths than this from the field asked for is another line."""
 
 BROAD = 0.5
-"""Width over position from which a line reaches zero field, where only a shape places it."""
+"""From this ratio of width to position a line reaches zero field, and only a shape places it."""
 
 LEAST_SIGMA = 1e-11
-"""Errors below this (T) are rounding, of spectra without noise."""
+"""Standard errors below this (T) are rounding, in spectra without noise."""
 
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
+READERS: dict[str, Callable[..., tuple[float, np.ndarray]]] = {
+    "zero-crossing": crossing,
+    "midpoint": midpoint,
+}
+"""What reads a position off the spectrum, by the name of the definition."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,18 @@ class Position:
 
 @dataclass(frozen=True)
 class LinePositions:
-    """One line at each angle of a rotation: SI units, float64 arrays of shape (n,).
+    """One line at each angle of a rotation, in SI units.
 
-    `angle` in radians; `field`, `sigma` (standard errors) and `width` in tesla; `frequency` in Hz,
-    NaN where the spectra do not state it. `settings` says what a position is and how the signal
-    was prepared, `warnings` are the doubts about it. Made for
-    `fit_series(p.angle, p.field, p.sigma, frequency=p.frequency)`.
+    It is made for `fit_series(p.angle, p.field, p.errors, frequency=p.frequency)`.
+
+    Args:
+        angle: Angles in radians, of shape (n,).
+        field: Resonance fields in tesla, of shape (n,).
+        sigma: Standard errors of the fields in tesla, of shape (n,).
+        width: Linewidths in tesla, of shape (n,); `settings["width"]` says which width.
+        frequency: Frequencies in Hz, of shape (n,); NaN where the spectra do not state one.
+        settings: The definition of a position and how the signal was prepared.
+        warnings: Doubts about the positions.
     """
 
     angle: np.ndarray
@@ -66,7 +77,7 @@ class LinePositions:
 
     @property
     def errors(self) -> np.ndarray | None:
-        """`sigma` for a fit, None where one of them is no more than rounding."""
+        """Standard errors for a fit in tesla; None if one of them is mere rounding."""
         return self.sigma if (self.sigma > LEAST_SIGMA).all() else None
 
 
@@ -80,35 +91,42 @@ class _Options:
     smoothing: int
 
     def __post_init__(self):
-        Preparation(self.baseline, self.phase_deg or 0.0, self.smoothing)  # refuses nonsense
+        Preparation(self.baseline, self.phase_deg or 0.0, self.smoothing)  # checks all three
 
     @property
-    def fitted(self) -> bool:
-        return self.definition in SHAPES
+    def meaning(self) -> Definition:
+        """The definition, from the table."""
+        return DEFINITIONS[self.definition]
 
     @property
     def preparation(self) -> Preparation:
-        """What is done to the signal first; baseline and phase are left to a fit."""
-        if self.fitted:
+        """What is done to the signal first; a fit has its own baseline and phase."""
+        if self.meaning.shape:
             return Preparation(smoothing=self.smoothing)
         return Preparation(self.baseline, self.phase_deg or 0.0, self.smoothing)
 
     def position(self, lines: Lines, index: int) -> Position:
+        """The position of one of the lines, in mT. Raises `LineError`."""
         if not lines.width[index] > 0:
-            raise LineError(f"both extrema of a line at {lines.position[index]:.6g} mT")
-        if self.fitted:
+            raise LineError(
+                f"both extrema of the line lie at {lines.position[index]:.6g} mT",
+                hint="Remove repeated fields from the sweep",
+            )
+        if self.meaning.shape:
             return _fitted(lines, index, self.definition, self.baseline, self.phase_deg)
         return _read_off(lines, index, self.definition, self.preparation)
 
     def settings(self) -> dict[str, Any]:
-        """For the record; None where nothing was done."""
-        phase = "fitted" if self.fitted and self.phase_deg is None else self.phase_deg or 0.0
+        """For result files; None where nothing was done."""
+        phase = self.phase_deg or 0.0
+        if self.meaning.shape and self.phase_deg is None:
+            phase = "fitted"
         return {
             "definition": self.definition,
             "baseline": self.baseline,
             "phase_deg": phase,
             "smoothing": self.smoothing,
-            "width": "full width at half maximum" if self.fitted else "from extremum to extremum",
+            "width": self.meaning.width,
         }
 
 
@@ -122,29 +140,44 @@ def line_positions(
     phase_deg: float | None = None,
     smoothing: int = 0,
 ) -> LinePositions:
-    """The resonance field at each angle of a dataset from `diffdip.io.read_spectra`.
+    """The resonance field at each angle of a rotation.
 
-    `definition` says what it is:
+    The definitions of a position are:
 
-    - `zero-crossing` of the derivative, as in `zero_crossing`;
-    - `midpoint` of the vertices of parabolas through the two extrema;
-    - `lorentzian`, `gaussian`, `pseudo-voigt`: of that shape with its mixing of dispersion and the
-      line at negative field, fitted within five widths and half way to the next line (`fit_line`).
+    - `zero-crossing`: zero crossing of the derivative, as `zero_crossing` finds it;
+    - `midpoint`: midpoint between the vertices of parabolas through the two extrema;
+    - `lorentzian`, `gaussian`, `pseudo-voigt`: centre of this shape with its mixing of dispersion
+      and the line at negative field (`fit_line`). It is fitted to the samples within five widths,
+      up to the midpoint to the next line.
 
-    Where a spectrum has several lines one is chosen: the strongest of each angle by
-    `line="strongest"`, or the one nearest to `near` (mT) at the first angle, within five widths,
-    which is then followed, at each angle the line nearest to where it was, but no farther than half
-    way to where its neighbours were.
+    If a spectrum has several lines, select one. `line="strongest"` selects the strongest line of
+    each angle. `near` selects the line nearest to this field at the first angle, if it lies within
+    five widths. This line is then followed: at each further angle the line nearest to the position
+    before is used, if it is not beyond the midpoint to where the next line was.
 
-    The signal is prepared as `Preparation` says; with a line shape the polynomial `baseline` is a
-    part of the fit, and so is the phase unless `phase_deg` is given. Standard errors follow from
-    the noise of the spectrum and its correlation, those of a fit from its residuals; errors of the
-    field's own scale are not in them. Those of a zero crossing or midpoint are good for lines of 30
-    or more times the noise; smooth weaker ones, or fit a shape. The width is that from extremum to
-    extremum, of a fit the full width at half maximum of the absorption.
+    Standard errors follow from the noise of the spectrum and its correlation, those of a fit from
+    its residuals. Errors of the field calibration are not included. The errors of a zero crossing
+    or midpoint hold for lines of at least 30 times the noise: smooth weaker lines, or fit a shape.
 
-    Raises `LineError`, which names the angle, where there is no line, none near, several and none
-    chosen, or one that was followed is lost; `ValueError` for options that cannot be meant.
+    Args:
+        spectra: Dataset as `diffdip.io.read_spectra` returns it, with fields in mT.
+        definition: What a position is; one of the names above.
+        line: "strongest" to select the strongest line; None if there is one line.
+        near: Field in mT near which the line lies at the first angle.
+        baseline: Order of the polynomial baseline, from 0 to 5; None for no baseline. It is
+            subtracted first, or is a part of the fitted shape.
+        phase_deg: Mixing of dispersion in degrees, which is removed. None means 0, or that a shape
+            fits it.
+        smoothing: Number of samples under a Savitzky–Golay filter, odd and at least 5; 0 for none.
+
+    Returns:
+        One position for each angle, in SI units. The width is that from extremum to extremum, for a
+        fitted shape the full width at half maximum of the absorption.
+
+    Raises:
+        LineError: If there is no line, none near `near`, several and none is selected, or the line
+            that is followed is lost. The angle is in `where`.
+        InputError: If an argument is out of range, or both `line` and `near` are given.
 
     >>> import xarray as xr
     >>> field = np.linspace(330.0, 346.0, 161)
@@ -156,19 +189,16 @@ def line_positions(
     >>> line_positions(spectra).field.round(7)
     array([0.3378, 0.3382])
     """
-    if definition not in DEFINITIONS:
-        raise ValueError(f"definition {definition!r}: expected one of {', '.join(DEFINITIONS)}")
-    if near is not None and not np.isfinite(near):
-        raise ValueError(f"near = {near}: expected a field in mT")
-    if line not in (None, "strongest") or (line and near is not None):
-        raise ValueError(f"line = {line!r}, near = {near}: expected 'strongest', or near, or none")
+    _check_choice(definition, line, near)
     options = _Options(definition, baseline, phase_deg, smoothing)
     found: list[Position] = []
     at, reach = near, (-np.inf, np.inf)
     for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
         try:
             if len(field) < LEAST_SAMPLES:
-                raise LineError(f"{len(field)} samples; expected {LEAST_SAMPLES} or more")
+                raise LineError(
+                    "samples in the sweep", given=len(field), expected=f"{LEAST_SAMPLES} or more"
+                )
             scale = np.abs(signal).max() or 1.0
             lines = find_lines(field, signal / scale, options.preparation)
             index = choose(lines, line, at)
@@ -177,7 +207,7 @@ def line_positions(
                 reach = neighbours(lines, index)
             found.append(options.position(lines, index))
         except LineError as error:
-            raise LineError(f"at {angle:g}°: {error}") from None
+            raise error.at(f"{angle:g}°") from None
         at = None if near is None else found[-1].position
     chosen: dict[str, Any] = {"line": line or "only"} if near is None else {"near_mT": near}
     return LinePositions(
@@ -191,27 +221,45 @@ def line_positions(
     )
 
 
+def _check_choice(definition: str, line: str | None, near: float | None) -> None:
+    """Raises `InputError` for an unknown definition or an unclear choice of the line."""
+    if definition not in DEFINITIONS:
+        names = ", ".join(DEFINITIONS)
+        raise InputError("definition", given=definition, expected=f"one of {names}")
+    if near is not None and not np.isfinite(near):
+        raise InputError("near", given=near, expected="a finite field in mT")
+    if line not in (None, "strongest"):
+        raise InputError("line", given=line, expected="'strongest'")
+    if line and near is not None:
+        raise InputError(
+            "near", given=near, expected="no {strongest} beside it", hint="Give one of the two"
+        )
+
+
 def _check_near(
     lines: Lines, index: int, near: float, before: float | None, reach: tuple[float, float]
 ) -> None:
-    """Refuse a line that is not the one meant, or (with `before`) not the one that was followed."""
+    """Raise `LineError` for a line far from `near`, or (with `before`) not the one followed."""
     position, width = float(lines.position[index]), float(lines.width[index])
     if before is None and abs(position - near) > FAR * width:
         raise LineError(
-            f"no line within {FAR:g} widths of near = {near:g} mT: the nearest is at "
-            f"{position:.1f} mT"
+            "near",
+            given=float(near),
+            expected=f"a field (mT) within {FAR:g} widths of a line",
+            hint=f"The nearest line is at {position:.1f} mT",
         )
     if before is not None and not reach[0] < position < reach[1]:
         raise LineError(
-            f"the line followed, before at {before:.1f} mT, is lost: the nearest is at "
-            f"{position:.1f} mT, where another one may have been"
+            f"the followed line, last at {before:.1f} mT, is lost",
+            hint=f"The nearest line, at {position:.1f} mT, may be another one. Leave out this "
+            "angle, or follow another line with {near}",
         )
 
 
 def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
-    """A flag for lines that reach zero field and are not placed by their shape."""
+    """A flag for lines that reach zero field and are not fitted by a shape."""
     wide = [one for one in found if one.width > BROAD * abs(one.position)]
-    if definition in SHAPES or not wide:
+    if DEFINITIONS[definition].shape or not wide:
         return ()
     message = (
         f"{len(wide)} of {len(found)} lines reach zero field (one at {wide[0].position:.1f} mT is "
@@ -222,34 +270,36 @@ def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
 
 
 def choose(lines: Lines, line: str | None = None, near: float | None = None) -> int:
-    """The index of the line that is meant. Raises `LineError` if that is not plain."""
+    """The index of the selected line. Raises `LineError` for no line, or an open choice."""
     if not len(lines):
-        raise LineError("no line stands out of the noise")
+        raise LineError(
+            "no line above the noise", hint="Set {smoothing}, or leave out this spectrum"
+        )
     if near is not None:
         return int(np.argmin(np.abs(lines.position - near)))
     if line == "strongest":
         return int(np.argmax(lines.height))
     if len(lines) == 1:
         return 0
-    count = dict(enumerate(_NUMBERS.split())).get(len(lines), str(len(lines)))
     first = ", ".join(f"{position:.1f}" for position in lines.position[:6])
     more = ", ..." if len(lines) > 6 else ""
     strongest = lines.position[np.argmax(lines.height)]
     raise LineError(
-        f"this spectrum has {count} lines ({first}{more} mT): "
-        f"choose one with line='strongest' or near={strongest:.1f}"
+        f"{len(lines)} lines ({first}{more} mT)",
+        expected="one line",
+        hint=f"Select one with {{strongest}} or {{near}} = {strongest:.1f}",
     )
 
 
 def each_sweep(spectra: "xr.Dataset") -> list[tuple[np.ndarray, np.ndarray]]:
-    """Field (mT) and signal of each angle, without what fills up the shorter ones."""
+    """Field (mT) and signal of each angle, without the NaN after the end of shorter sweeps."""
     signal = spectra["signal"].values
     field = np.broadcast_to(spectra["field"].values, signal.shape)
     return [(f[~np.isnan(f)], s[~np.isnan(f)]) for f, s in zip(field, signal, strict=True)]
 
 
 def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
-    """A flag for steps from angle to angle that are large beside the line's width."""
+    """A flag for steps between angles that are large compared with the line's width."""
     at = np.array([one.position for one in found])
     width = np.array([one.width for one in found])
     far = np.flatnonzero(np.abs(np.diff(at)) > LEAP * np.maximum(width[1:], width[:-1]))
@@ -265,11 +315,9 @@ def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
 
 
 def _read_off(lines: Lines, index: int, definition: str, preparation: Preparation) -> Position:
-    """Position by samples near the line, and its error from their weights in it."""
-    read: Callable[..., tuple[float, np.ndarray]]
-    read = crossing if definition == "zero-crossing" else midpoint
+    """A position read off the spectrum; its error follows from the weight of each sample."""
     first, last = int(lines.first[index]), int(lines.last[index])
-    position, weights = read(lines.field, lines.signal, first, last)
+    position, weights = READERS[definition](lines.field, lines.signal, first, last)
     sigma = lines.noise.of_sum(preparation.adjoint(lines.field, weights))
     return Position(position, sigma, float(lines.width[index]))
 
@@ -277,6 +325,7 @@ def _read_off(lines: Lines, index: int, definition: str, preparation: Preparatio
 def _fitted(
     lines: Lines, index: int, shape: str, baseline: int | None, phase_deg: float | None
 ) -> Position:
+    """A position from a fit of a shape, to the samples around the line."""
     position, width = float(lines.position[index]), float(lines.width[index])
     low, high = neighbours(lines, index)
     low, high = max(low, position - REACH * width), min(high, position + REACH * width)
@@ -284,14 +333,17 @@ def _fitted(
     count = len(np.unique(lines.field[inside]))
     if count < LEAST_TO_FIT:
         raise LineError(
-            f"{count} fields across the line at {position:.6g}; expected {LEAST_TO_FIT} to fit it"
+            f"fields of samples around the line at {position:.6g} mT",
+            given=count,
+            expected=f"{LEAST_TO_FIT} or more to fit a shape",
+            hint="Use {definition} = zero-crossing or midpoint",
         )
     found = fit_line(
         lines.field[inside],
         lines.signal[inside],
         shape,
         position,
-        FIT_WIDTH[shape](width),
+        SHAPES[shape].extrema_to_half * width,
         baseline,
         phase_deg,
     )

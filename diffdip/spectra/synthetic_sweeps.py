@@ -1,7 +1,7 @@
-"""Field-swept spectra of an energy: Hres(angle) with the line shape that a spectrometer records.
+"""Field-swept spectra of an energy: lines at Hres(angle), as a spectrometer records them.
 
 The shapes are those of `line_shapes`, evaluated by JAX: s(H) = amplitude · (absorption cos φ +
-dispersion sin φ), derivatives over the field with the line at negative field, plus a baseline.
+dispersion sin φ) + baseline, with derivatives over the field and the line at negative field.
 """
 
 import equinox as eqx
@@ -18,12 +18,18 @@ from .lines import polynomials
 
 
 class SweptLine(eqx.Module):
-    """The shape of a line as recorded: the derivative of a band of height `amplitude`.
+    """The shape of a recorded line: the derivative of an absorption.
 
-    `width` in tesla is the full width at half maximum of the absorption, √3 times the distance of
-    the extrema of a Lorentzian derivative and √(2 ln 2) times that of a Gaussian (`FIT_WIDTH`);
-    `fraction` the Lorentzian part, `phase` (radians) the mixing of dispersion. `baseline` (k,) are
-    the factors of powers 0 to k − 1 of the field, scaled to ±1 over the sweep.
+    The width between the extrema of the derivative is `width` divided by √3 for a Lorentzian and by
+    √(2 ln 2) for a Gaussian (`extrema_to_half` in `definitions.SHAPES`).
+
+    Args:
+        width: Full width at half maximum of the absorption in tesla, of shape () or (a,).
+        fraction: Lorentzian part, from 0 (Gaussian) to 1 (Lorentzian, the default).
+        phase: Mixing of dispersion in radians, 0 by default.
+        amplitude: Height of the absorption, of shape () or (a,), 1 by default.
+        baseline: Factors of the powers 0 to k − 1 of the field, scaled to ±1 over the sweep, of
+            shape (k,) or (a, k); none by default.
     """
 
     width: Shaped[ArrayLike, "..."]
@@ -36,10 +42,15 @@ class SweptLine(eqx.Module):
 def swept_line(
     field: Float[ArrayLike, " n"], position: Shaped[ArrayLike, ""], line: SweptLine
 ) -> Float[Array, " n"]:
-    """One spectrum over `field` of a line at `position` (tesla), per tesla; NaN positions give NaN.
+    """One spectrum of one line. It is differentiable with respect to all arguments.
 
-    Differentiable by all arguments; a `line` has one width here. Fields ascend from field[0] to
-    field[-1], between which the baseline is scaled.
+    Args:
+        field: Field in tesla, of shape (n,), ascending. The baseline is scaled between its ends.
+        position: Resonance field in tesla, a scalar.
+        line: Shape of the line, with one width and amplitude.
+
+    Returns:
+        The signal per tesla, of shape (n,); NaN for a position of NaN.
 
     >>> field = jnp.linspace(0.3, 0.4, 5)
     >>> line = SweptLine(width=0.02, baseline=jnp.array([0.0, 1.0]))
@@ -68,10 +79,19 @@ def swept_spectra(
     g: Shaped[ArrayLike, ""] = 2.0,
     plane: Plane = "xy",
 ) -> Float[Array, "a n"]:
-    """Spectra (a, n) at angles (radians) of a sample with this energy, NaN without resonance.
+    """Spectra of a sample with this energy: one line at `resonance_field` of each angle.
 
-    `frequency` in Hz and `field` in tesla are shared by all angles or have a row for each, and so
-    have width, amplitude and baseline of the `line`. Lines lie at `resonance_field`.
+    Args:
+        energy: Magnetic anisotropy of the sample.
+        angle: Angles of the field in radians, of shape (a,).
+        frequency: Microwave frequency in Hz, of shape () or (a,).
+        field: Field in tesla, ascending, of shape (n,) for all angles or (a, n).
+        line: Shape of the lines. Width, amplitude and baseline may have a row for each angle.
+        g: g-factor, 2 by default.
+        plane: Plane in which the field turns, "xy" by default.
+
+    Returns:
+        The signal per tesla, of shape (a, n); NaN at angles without resonance.
 
     >>> from diffdip import AnisotropyFields
     >>> energy, field = AnisotropyFields(A=0.1915, B=0.2046), jnp.linspace(0.0, 0.6, 601)
@@ -97,5 +117,6 @@ def swept_spectra(
 
 
 def _rows(baseline: ArrayLike | tuple[()], count: int) -> Array:
+    """The factors of the baseline with a row for each angle."""
     factors = as_float(jnp.asarray(baseline))
     return jnp.broadcast_to(factors, (count, factors.shape[-1]))

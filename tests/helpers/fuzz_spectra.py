@@ -1,10 +1,10 @@
-"""Damaged files of every kind: spectra or one `SpectrumError`, soon and in little memory.
+"""Damaged files of every kind: they give spectra or one `SpectrumError`, in little time and memory.
 
-    python tests/fuzz_spectra.py [MUTATIONS] [SEED]
+    python -m tests.helpers.fuzz_spectra [MUTATIONS] [SEED]
 
-prints for each kind how many of so many damaged files were refused, the slowest and the peak of
-memory in one of a hundred. Anything else that is raised ends the run with the bytes at fault, and
-so do more than `LONGEST` seconds (of the process) or `LARGEST` bytes for one file.
+prints for each kind how many damaged files were refused, the longest time, and the peak of memory
+in one file of a hundred. Any other exception ends the run and shows the bytes, and so does a file
+that needs more than `LONGEST` seconds (of CPU time) or `LARGEST` bytes.
 """
 
 import random
@@ -19,13 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from diffdip.io import SpectrumError, read_spectra
+from diffdip.spectra.definitions import DEFINITIONS
 from diffdip.spectra.lines import LineError
-from diffdip.spectra.positions import DEFINITIONS, line_positions
+from diffdip.spectra.positions import line_positions
 from tests.helpers import spectra_files as files
 
 
 LONGEST = 2.0
 LARGEST = 20e6
+NAMES = list(DEFINITIONS)
 
 HUGE = [b"4294967295", b"99999999999999999999", b"-1", b"0", b"1e308", b"nan", b"2147483648"]
 PIECES = [
@@ -38,7 +40,7 @@ PIECES = [
 
 
 def mutated(random, data):
-    """The bytes with one to four faults, of which some are what an attacker would try."""
+    """The bytes with one to four faults, some of which an attacker would try."""
     for _ in range(random.randint(1, 4)):
         data = random.choice(FAULTS)(random, data)
     return data
@@ -80,7 +82,7 @@ def swap_number(random, data):
 
 
 def huge_word(random, data):
-    """Four bytes of the head, where binary formats have their counts."""
+    """Replace four bytes near the start, where binary formats have their counts."""
     at = 4 * random.randint(0, min(len(data), 600) // 4)
     word = random.choice([b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00"])
     return data[:at] + word + data[at + 4 :]
@@ -90,12 +92,12 @@ FAULTS = [flip, flip, cut, insert, remove, repeat, swap_number, huge_word]
 
 
 def run(kind, count, seed, folder, traced=100):
-    """Read damaged files; what came of them, the longest time (s), the peak of memory (bytes)."""
+    """Read damaged files: the outcomes, the longest time (s) and the peak memory (bytes)."""
     target = files.KINDS[kind](folder)
     sound = {path: path.read_bytes() for path in sorted(folder.iterdir())}
-    if target.is_file():  # what a file is read with, not what it was made from
+    if target.is_file():  # the file and those beside it that it needs
         sound = {p: data for p, data in sound.items() if p == target or p.stem == target.stem}
-    assert outcome(target, target, b"") == "read"  # and what is imported for it
+    assert outcome(target, target, b"") == "read"  # also imports what it needs
     draw = random.Random(seed)
     outcomes, slowest, peak = Counter(), 0.0, 0
     for i in range(count):
@@ -106,7 +108,7 @@ def run(kind, count, seed, folder, traced=100):
         if watched:
             tracemalloc.start()
         start = time.process_time()
-        outcomes[outcome(target, path, damaged, DEFINITIONS[i % len(DEFINITIONS)])] += 1
+        outcomes[outcome(target, path, damaged, NAMES[i % len(NAMES)])] += 1
         slowest = max(slowest, time.process_time() - start)
         if watched:
             peak = max(peak, tracemalloc.get_traced_memory()[1])
@@ -118,7 +120,7 @@ def run(kind, count, seed, folder, traced=100):
 
 
 def outcome(target, path, damaged, definition="zero-crossing"):
-    """`refused`, `read`, or `read, no line`; `AssertionError` for what should not be."""
+    """`refused`, `read`, or `read, no line`. Raises `AssertionError` for any other outcome."""
     result, said = "read", ""
     try:
         spectra = read_spectra(target)

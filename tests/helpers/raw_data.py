@@ -1,4 +1,4 @@
-"""Raw instrument data beside the checkout, and the marks of tests that need them."""
+"""Raw instrument data beside the checkout, and marks for tests that need them."""
 
 from pathlib import Path
 

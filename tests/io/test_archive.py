@@ -1,4 +1,4 @@
-"""Zips from strangers: what a desktop makes is unpacked, all else is refused in one sentence."""
+"""Zips that may be hostile: those that a desktop makes are unpacked, all others are refused."""
 
 import contextlib
 import io
@@ -26,17 +26,17 @@ def unpacked(folder, data, **limits):
 
 
 def refusal(folder, data, **limits):
-    """Why a zip is refused: one line that names it; nothing is written outside the folder."""
+    """The error of a zip that is refused; it names the zip, and nothing is written elsewhere."""
     target = folder / "target"
     target.mkdir()
-    with pytest.raises(ArchiveError) as error:
+    with pytest.raises(ArchiveError) as caught:
         unpack(data, target, "a.zip", **limits)
-    message = str(error.value)
-    assert message.startswith("a.zip: ")
-    assert "\n" not in message
-    assert str(folder) not in message
+    error = caught.value
+    assert error.where[0] == "a.zip"
+    assert len(str(error).splitlines()) == 1
+    assert str(folder) not in str(error)
     assert list(folder.iterdir()) == [target]
-    return message
+    return error
 
 
 @pytest.mark.parametrize("prefix", ["", "sweeps/", "of/today/"])
@@ -58,72 +58,70 @@ def test_files_of_one_folder_are_unpacked(tmp_path, prefix):
 )
 def test_names_that_lead_elsewhere(tmp_path, name):
     entry = zipfile.ZipInfo("place")
-    entry.filename = name  # as it is, where the constructor would mend it
-    message = refusal(tmp_path, made({"good.xml": b"x", entry: b"x"}))
-    assert "out of the folder" in message
+    entry.filename = name  # the constructor would change it
+    error = refusal(tmp_path, made({"good.xml": b"x", entry: b"x"}))
+    assert "out of the folder" in error.what
     assert list((tmp_path / "target").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("a\nb.xml", "no name of a file"), ("x" * 256, "longer than 255 bytes")],
-)
-def test_other_names(tmp_path, name, words):
-    assert words in refusal(tmp_path, made({name: b"x"}))
+@pytest.mark.parametrize("name", ["a\nb.xml", "x" * 256])
+def test_other_names(tmp_path, name):
+    assert len(refusal(tmp_path, made({name: b"x"})).where) == 2
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
 def test_links_and_devices(tmp_path, kind):
     entry = zipfile.ZipInfo("link.xml")
     entry.create_system, entry.external_attr = 3, (kind | 0o777) << 16
-    message = refusal(tmp_path, made({entry: b"/etc/passwd"}))
-    assert "'link.xml'" in message
-    assert "link or a device" in message
+    error = refusal(tmp_path, made({entry: b"/etc/passwd"}))
+    assert error.where == ("a.zip", "'link.xml'")
+    assert "link" in error.what
 
 
 def test_encrypted(tmp_path):
     data = bytearray(made({"film.xml": b"secret"}))
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + flags] |= 1
-    message = refusal(tmp_path, bytes(data))
-    assert all(word in message for word in ("'film.xml'", "encrypted", "without a password"))
+    error = refusal(tmp_path, bytes(data))
+    assert error.where == ("a.zip", "'film.xml'")
+    assert "encrypted" in error.what
 
 
 def test_unusual_packing(tmp_path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("film.xml", b"x" * 100)
-    assert "packed in an unusual way" in refusal(tmp_path, stream.getvalue())
+    assert "method" in refusal(tmp_path, stream.getvalue()).what
 
 
 def test_several_folders_and_none(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    message = refusal(tmp_path / "one", made({"a/1.xml": b"", "b/2.xml": b""}))
-    assert "2 folders, 'a' and 'b'" in message
-    assert "holds no files" in refusal(tmp_path / "two", made({"a/": b""}))
+    error = refusal(tmp_path / "one", made({"a/1.xml": b"", "b/2.xml": b""}))
+    assert "2 folders, such as 'a' and 'b'" in error.what
+    assert "no files" in refusal(tmp_path / "two", made({"a/": b""})).what
 
 
 def test_two_files_of_one_name(tmp_path):
     entry = zipfile.ZipInfo("film.xml")
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = made({"film.xml": b"one", entry: b"two"})
-    message = refusal(tmp_path, data)
-    assert "'film.xml'" in message
-    assert "cannot be unpacked: File exists" in message
+    error = refusal(tmp_path, data)
+    assert error.where == ("a.zip", "'film.xml'")
+    assert "File exists" in error.what
 
 
 def test_too_many_members(tmp_path):
     data = made({f"{i}.xml": b"" for i in range(11)})
-    assert "more than 10 members" in refusal(tmp_path, data, max_members=10)
+    assert "10 members" in refusal(tmp_path, data, max_members=10).what
 
 
 def test_a_bomb_stops_at_the_limit(tmp_path):
     data = made({"film.xml": bytes(30_000_000)})
     assert len(data) < 40_000
-    message = refusal(tmp_path, data, max_bytes=2_000_000)
-    assert "'film.xml'" in message
-    assert "more than 2 MB" in message
+    error = refusal(tmp_path, data, max_bytes=2_000_000)
+    assert error.where == ("a.zip", "'film.xml'")
+    assert "2 MB" in error.what
     assert [path.stat().st_size for path in (tmp_path / "target").iterdir()] == [2_000_001]
 
 
@@ -131,12 +129,12 @@ def test_sizes_add_up(tmp_path):
     members = {f"{i}.xml": bytes(400) for i in range(3)}
     assert len(unpacked(tmp_path, made(members), max_bytes=1200)) == 3
     (tmp_path / "again").mkdir()
-    assert "'2.xml'" in refusal(tmp_path / "again", made(members), max_bytes=1199)
+    assert refusal(tmp_path / "again", made(members), max_bytes=1199).where[1] == "'2.xml'"
 
 
 @pytest.mark.parametrize("declared", [10, 2**32 - 2])
 def test_declared_sizes_are_not_believed(tmp_path, declared):
-    """A member of 5000 bytes, whatever it says, where only 1000 may come out."""
+    """A member of 5000 bytes, whatever it declares, of which only 1000 may come out."""
     data = bytearray(made({"film.xml": bytes(5000)}))
     for signature, size in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", data, data.index(signature) + size, declared)
@@ -150,8 +148,8 @@ def test_declared_sizes_are_not_believed(tmp_path, declared):
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"not a zip", b"PK\x05\x06" + bytes(18)])
 def test_what_is_no_zip(tmp_path, data):
-    words = "no zip that can be read" if len(data) < 22 else "holds no files"
-    assert words in refusal(tmp_path, data)
+    words = "damaged zip" if len(data) < 22 else "no files"
+    assert words in refusal(tmp_path, data).what
 
 
 @settings(max_examples=200)

@@ -1,4 +1,4 @@
-"""Spectra of every kind: read right, written and read back equal, every mistake named."""
+"""Spectra of every kind: read, written and read back; every mistake with its place."""
 
 import base64
 import os
@@ -19,17 +19,20 @@ from diffdip.io import (
     write_spectra,
 )
 from diffdip.io.angles import angle_in_name
+from diffdip.io.spectra_dataset import read_named
 from diffdip.spectra.positions import each_sweep
 from tests.helpers import spectra_files as files
 from tests.helpers.raw_data import GONIOMETER, ROTATION, needs_goniometer, needs_rotation
 
 
-def message(path, **options):
+def refusal(path, **options):
+    """The error for spectra that cannot be used: one line that starts with the path as given."""
     with pytest.raises(SpectrumError) as caught:
         read_spectra(path, **options)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
+    error = caught.value
+    assert len(str(error).splitlines()) == 1
+    assert error.where[0] == (str(path) if str(path).isprintable() else repr(path))
+    return error
 
 
 @pytest.mark.parametrize("kind", files.KINDS)
@@ -158,10 +161,10 @@ def test_written_and_read_back_equal(tmp_path, kind, ending):
 
 def test_a_failure_to_write_leaves_what_was_there(tmp_path):
     spectra = read_spectra(files.matrix(tmp_path))
-    with pytest.raises(OutputError, match="expected a name that ends in"):
+    with pytest.raises(OutputError, match=r"copy\.xlsx"):
         write_spectra(spectra, tmp_path / "copy.xlsx")
     (tmp_path / "folder.nc").mkdir()
-    with pytest.raises(OutputError, match="is a folder"):
+    with pytest.raises(OutputError, match=r"folder\.nc"):
         write_spectra(spectra, tmp_path / "folder.nc")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.nc", "matrix.tsv"]
 
@@ -232,7 +235,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     code = "import sys, diffdip, diffdip.io, diffdip.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())
-    assert "diffdip.io.spectra" in modules
+    assert "diffdip.io.spectra_dataset" in modules
     assert not modules & {
         "xarray",
         "pandas",
@@ -250,132 +253,129 @@ def write(folder, name, content):
 
 
 LONG = "angle,field_mT,signal\n0,300,1\n0,301,2\n0,302,3\n0,303,4\n"
+NONE = InputError("").given
+"""Stands for an error without a value."""
+
 BAD_FILES = {
-    "empty": ("a.csv", "", ": the file is empty"),
-    "binary": ("a.csv", bytes(range(256)), ": is of no known kind"),
-    "header only": ("a.csv", "field_mT,signal\n", ": no rows of numbers after the header in row 1"),
-    "no unit": ("a.csv", LONG.replace("field_mT", "field"), ", row 1, column 'field': the unit of"),
-    "no field": ("a.csv", LONG.replace("field_mT", "x"), ", row 1: no column for the field among"),
-    "no signal": (
-        "a.csv",
-        LONG.replace("signal", "x"),
-        ", row 1: angles and fields without a signal",
-    ),
-    "no signal in a matrix": ("a.csv", "field_mT,x,z\n3,1,2\n", ": no column for the signal among"),
-    "no angle": ("a.csv", LONG.replace("angle", "index"), ": no angle in the file or its name"),
-    "text": ("a.csv", LONG.replace("2\n", "two\n"), ", row 3, column 'signal': 'two' is not a"),
-    "ragged": (
-        "a.csv",
-        LONG.replace("0,301,2", "0,301"),
-        ", row 3: 2 cells where the header has 3",
-    ),
-    "overflow": ("a.csv", LONG.replace("2\n", "1e999\n"), ": signal inf of sample 2: expected a"),
-    "wild field": ("a.csv", LONG.replace("302", "1e9"), ": field 1e+09 of sample 3: expected"),
-    "wild angle": ("a.csv", LONG.replace("0,3", "9000,3"), ": angle 9000°: expected an angle"),
+    "empty": ("a.csv", "", (), "empty", NONE),
+    "binary": ("a.csv", bytes(range(256)), (), "unknown kind", NONE),
+    "header only": ("a.csv", "field_mT,signal\n", ("row 1",), "no rows", NONE),
+    "no unit": ("a.csv", LONG.replace("field_mT", "field"), ("row 1",), "column 'field'", NONE),
+    "no field": ("a.csv", LONG.replace("field_mT", "x"), ("row 1",), "'angle', 'x'", NONE),
+    "no signal": ("a.csv", LONG.replace("signal", "x"), ("row 1",), "without a signal", NONE),
+    "no signal in a matrix": ("a.csv", "field_mT,x,z\n3,1,2\n", ("row 1",), "signal", NONE),
+    "no angle": ("a.csv", LONG.replace("angle", "index"), (), "no angle", NONE),
+    "text": ("a.csv", LONG.replace("2\n", "two\n"), ("row 3",), "column 'signal'", "two"),
+    "ragged": ("a.csv", LONG.replace("0,301,2", "0,301"), ("row 3",), "cells", 2),
+    "overflow": ("a.csv", LONG.replace("2\n", "1e999\n"), ("sample 2",), "signal", np.inf),
+    "wild field": ("a.csv", LONG.replace("302", "1e9"), ("sample 3",), "field (mT)", 1e9),
+    "wild angle": ("a.csv", LONG.replace("0,3", "9000,3"), (), "angle", 9000),
     "one field": (
         "a.csv",
         LONG.replace("301", "300").replace("302", "300").replace("303", "300"),
-        ": all fields are 300 mT; expected a sweep",
+        (),
+        "300 mT",
+        NONE,
     ),
-    "too short": ("a.csv", LONG.replace("0,303,4\n", ""), ": 3 samples in a sweep; expected 4"),
+    "too short": ("a.csv", LONG.replace("0,303,4\n", ""), (), "samples", 3),
     "two frequencies": (
         "a.csv",
         "angle,frequency_GHz,field_mT,signal\n0,9,300,1\n0,9.1,301,2\n0,9,302,3\n0,9,303,3\n",
-        ", row 2: the frequency changes within a sweep; expected one",
+        ("row 3",),
+        "column 'frequency_GHz'",
+        "9.1",
     ),
-    "wild frequency": (
-        "a.csv",
-        "# frequency = 9.45 Hz\n" + LONG,
-        ": frequency 9.45e-09 GHz: expected a frequency",
-    ),
+    "wild frequency": ("a.csv", "# frequency = 9.45 Hz\n" + LONG, (), "frequency", 9.45e-9),
     "stated in nonsense": (
         "a.csv",
         "# frequency = 9.45 mT\n" + LONG,
-        ", '# frequency = 9.45 mT', column",
+        ("comment '# frequency = 9.45 mT'",),
+        "unit",
+        "mT",
     ),
-    "not well-formed": ("a.xml", "<a>", ": not well-formed XML: no element found"),
-    "another xml": ("a.xml", "<a/>", ": no Measurement element; expected a Magnettech"),
-    "no curves": (
-        "a.xml",
-        "<a><Measurement/></a>",
-        ": not a sweep: no Curve with YType BField; those there are: none",
-    ),
+    "not well-formed": ("a.xml", "<a>", (), "no element found", NONE),
+    "another xml": ("a.xml", "<a/>", (), "Measurement", NONE),
+    "no curves": ("a.xml", "<a><Measurement/></a>", (), "BField", NONE),
     "no values": (
         "a.xml",
         '<a><Measurement><Curve YType="BField" XOffset="0" XSlope="1"/></Measurement></a>',
-        ": Curve BField: 0 values at steps of 1 s",
+        ("Curve BField",),
+        "no values",
+        NONE,
     ),
     "no clock": (
         "a.xml",
         '<a><Measurement><Curve YType="BField" XOffset="0">1 2</Curve></Measurement></a>',
-        ": Curve BField: XSlope = '': expected a finite number",
+        ("Curve BField",),
+        "XSlope",
+        "",
+    ),
+    "no value": (
+        "a.xml",
+        '<a><Measurement><Curve YType="BField">1 two</Curve></Measurement></a>',
+        ("Curve BField",),
+        "value",
+        "two",
     ),
     "cut base64": (
         "a.xml",
         files.xml(30.0).replace(b"=</Curve>", b"</Curve>", 1),
-        ": Curve BField: 'AAAAAACgdUA' is not a double in base64, twelve letters",
+        ("Curve BField",),
+        "value 41",
+        "AAAAAACgdUA",
     ),
     "no number": (
         "a.xml",
         files.xml(30.0).replace(b"9.45", b"9,45"),
-        ": Measurement: MwFreq = '9,45'",
+        ("Measurement",),
+        "MwFreq",
+        "9,45",
     ),
-    "hdf5": ("a.nc", b"\x89HDF\r\n\x1a\n", ": NetCDF-4 or HDF5; expected NetCDF of the classic"),
-    "cut netcdf": ("a.nc", b"CDF\x02\x00", ": damaged, cannot be read as NetCDF"),
-    "empty netcdf": (
-        "a.nc",
-        b"CDF\x01" + bytes(28),
-        ": no angle in it; expected spectra written by",
-    ),
+    "hdf5": ("a.nc", b"\x89HDF\r\n\x1a\n", (), "HDF5", NONE),
+    "cut netcdf": ("a.nc", b"CDF\x02\x00", (), "damaged", NONE),
+    "empty netcdf": ("a.nc", b"CDF\x01" + bytes(28), (), "angle", NONE),
 }
 
 
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_a_mistake_is_named_with_its_place(tmp_path, case):
-    name, content, expected = BAD_FILES[case]
+    name, content, where, what, given = BAD_FILES[case]
     path = write(tmp_path, name, content)
-    assert message(path).startswith(str(path) + expected)
+    error = refusal(path)
+    assert error.where == (str(path), *where)
+    assert what in error.what
+    assert error.given == given or given is NONE is error.given
+    assert given is not NONE or error.expected or error.hint
 
 
 BAD_DESCRIPTORS = {
-    "no data": (files.bes3t, ("rotation.DTA", None), "no file rotation.dta beside it"),
-    "cut data": (
-        files.bes3t,
-        ("rotation.DTA", 100),
-        "100 bytes where its descriptor declares 1944",
-    ),
-    "no axis": (files.bes3t, ("rotation.YGF", None), "no file rotation.ygf beside it"),
-    "huge": (
-        files.bes3t,
-        ("XPTS\t81", "XPTS\t4000000000"),
-        "XPTS = '4000000000': expected a whole",
-    ),
-    "huge product": (files.bes3t, ("XPTS\t81", "XPTS\t49000000"), "49000000 × 3 samples"),
-    "negative": (files.bes3t, ("YPTS\t3", "YPTS\t-3"), "YPTS = '-3': expected a whole number"),
-    "no number": (files.bes3t, ("XMIN\t3300.0", "XMIN\tlow"), "XMIN = 'low': expected a finite"),
-    "no entry": (files.bes3t, ("XMIN\t3300.0", "*"), "no entry XMIN; expected a number"),
-    "unit": (files.bes3t, ("'G'", "'s'"), "column 'field (s)': unknown unit 's' for the field"),
-    "other axis": (files.bes3t, ("'deg'", "'K'"), "column 'angle (K)': unknown unit 'K'"),
-    "letters": (
-        files.bes3t,
-        ("IRFMT\tD", "IRFMT\tA"),
-        "IRFMT = 'A', BSEQ = 'BIG': expected one of",
-    ),
-    "channels": (files.bes3t, ("REAL", "REAL,REAL"), "IKKF = 'REAL,REAL': expected one signal"),
-    "three axes": (files.bes3t, ("ZTYP\tNODATA", "ZTYP\tIDX\nZPTS\t2"), "three axes; expected the"),
-    "axis kind": (files.bes3t, ("XTYP\tIDX", "XTYP\tNTUP"), "XTYP = 'NTUP': expected IDX or IGD"),
-    "esp cut": (files.esp, ("rotation.spc", 8), "8 bytes where its descriptor declares 972"),
-    "esp missing": (files.esp, ("rotation.spc", None), "no file rotation.spc beside it"),
-    "esp huge": (files.esp, ("SSX 81", "SSX 40000000"), "40000000 × 3 samples; expected up to"),
-    "esp complex": (files.esp, ("JSS 4096", "JSS 4112"), "JSS = 4112 says complex data"),
-    "esp axis": (files.esp, ("XYUN deg", "XYUN K"), "unknown unit 'K' for the angle"),
-    "esp no field": (files.esp, ("XXLB", "XXLC"), "no entry HCF; expected a number"),
+    "no data": (files.bes3t, ("rotation.DTA", None), (), "rotation.dta", NONE),
+    "cut data": (files.bes3t, ("rotation.DTA", 100), ("rotation.DTA",), "bytes", 100),
+    "no axis": (files.bes3t, ("rotation.YGF", None), (), "rotation.ygf", NONE),
+    "huge": (files.bes3t, ("XPTS\t81", "XPTS\t4000000000"), (), "XPTS", "4000000000"),
+    "huge product": (files.bes3t, ("XPTS\t81", "XPTS\t49000000"), (), "49000000 × 3", NONE),
+    "negative": (files.bes3t, ("YPTS\t3", "YPTS\t-3"), (), "YPTS", "-3"),
+    "no number": (files.bes3t, ("XMIN\t3300.0", "XMIN\tlow"), (), "XMIN", "low"),
+    "no entry": (files.bes3t, ("XMIN\t3300.0", "*"), (), "no entry XMIN", NONE),
+    "unit": (files.bes3t, ("'G'", "'s'"), (), "Field", "s"),
+    "other axis": (files.bes3t, ("'deg'", "'K'"), (), "Angle", "K"),
+    "letters": (files.bes3t, ("IRFMT\tD", "IRFMT\tA"), (), "IRFMT", "A"),
+    "byte order": (files.bes3t, ("BSEQ\tBIG", "BSEQ\tOLD"), (), "BSEQ", "OLD"),
+    "channels": (files.bes3t, ("REAL", "REAL,REAL"), (), "IKKF", "REAL,REAL"),
+    "three axes": (files.bes3t, ("ZTYP\tNODATA", "ZTYP\tIDX\nZPTS\t2"), (), "ZTYP", "IDX"),
+    "axis kind": (files.bes3t, ("XTYP\tIDX", "XTYP\tNTUP"), (), "XTYP", "NTUP"),
+    "esp cut": (files.esp, ("rotation.spc", 8), ("rotation.spc",), "bytes", 8),
+    "esp missing": (files.esp, ("rotation.spc", None), (), "rotation.spc", NONE),
+    "esp huge": (files.esp, ("SSX 81", "SSX 40000000"), (), "40000000 × 3", NONE),
+    "esp complex": (files.esp, ("JSS 4096", "JSS 4112"), (), "JSS", 4112),
+    "esp axis": (files.esp, ("XYUN deg", "XYUN K"), (), "angle", "K"),
+    "esp no field": (files.esp, ("XXLB", "XXLC"), (), "no entry HCF", NONE),
 }
 
 
 @pytest.mark.parametrize("case", BAD_DESCRIPTORS)
 def test_a_descriptor_that_does_not_fit(tmp_path, case):
-    make, (name, change), expected = BAD_DESCRIPTORS[case]
+    make, (name, change), where, what, given = BAD_DESCRIPTORS[case]
     path = make(tmp_path)
     other = tmp_path / name
     if change is None:
@@ -386,19 +386,26 @@ def test_a_descriptor_that_does_not_fit(tmp_path, case):
         text = path.read_bytes().decode()
         assert name in text
         path.write_bytes(text.replace(name, change, 1).encode())
-    text = message(path)
-    assert text.startswith(str(tmp_path))
-    assert expected in text
+    error = refusal(path)
+    assert error.where == (str(path), *where)
+    assert what in error.what
+    assert error.given == given or given is NONE is error.given
+
+
+def test_a_fault_in_a_descriptor_that_was_found_from_its_data(tmp_path):
+    path = files.bes3t(tmp_path)
+    path.write_text(path.read_text().replace("XPTS\t81", "XPTS\tmany"))
+    data = tmp_path / "rotation.DTA"
+    assert refusal(data).where == (str(data), "rotation.DSC")
 
 
 def test_entities_are_refused(tmp_path):
     laughs = "".join(f'<!ENTITY l{i + 1} "{f"&l{i};" * 10}">' for i in range(12))
     bomb = f'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY l0 "ha">{laughs}]><a>&l12;</a>'
-    path = write(tmp_path, "a.xml", bomb)
-    assert "defines a document type or entities, which is refused" in message(path)
+    assert "entities" in refusal(write(tmp_path, "a.xml", bomb)).what
     secret = write(tmp_path, "secret", "text")
     outside = f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{secret}">]><a>&x;</a>'
-    assert "which is refused" in message(write(tmp_path, "b.xml", outside))
+    assert "entities" in refusal(write(tmp_path, "b.xml", outside)).what
 
 
 HOSTILE = {
@@ -415,7 +422,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_file_costs_little(tmp_path, case):
-    """About a million bytes, made to take long: read or refused within seconds."""
+    """About a million bytes, made to take long: read or refused within seconds of CPU time."""
     path = write(tmp_path, "a_10deg.dat", HOSTILE[case])
     start = time.process_time()
     said = ""
@@ -424,37 +431,49 @@ def test_a_hostile_file_costs_little(tmp_path, case):
     except SpectrumError as error:
         said = str(error)
     assert len(said) < 500
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 5
 
 
-def test_a_header_too_wide_is_said(tmp_path):
-    path = write(tmp_path, "a_10deg.dat", HOSTILE["wide header"])
-    assert message(path).endswith("a_10deg.dat, row 1: 300001 columns; expected up to 10000")
+def test_a_header_that_is_too_wide(tmp_path):
+    error = refusal(write(tmp_path, "a_10deg.dat", HOSTILE["wide header"]))
+    assert (error.given, error.where[1:]) == (300001, ("row 1",))
+    assert "10000" in error.expected
 
 
 def test_what_is_no_file(tmp_path):
-    assert message(tmp_path / "none.xml").endswith("cannot be read: No such file or directory")
-    assert ": no spectra in this folder; expected .xml" in message(tmp_path)
-    assert "cannot be read" in message("a\0b.xml")
+    assert "No such file" in refusal(tmp_path / "none.xml").what
+    assert ".xml" in refusal(tmp_path).expected
+    assert "embedded null" in refusal("a\0b.xml").what
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        assert "is not a regular file" in message(tmp_path / "pipe")
+        assert refusal(tmp_path / "pipe").expected
 
 
 def test_a_folder_of_two_kinds(tmp_path):
     files.magnettech(tmp_path)
     files.esp(tmp_path)
-    assert "holds files of Bruker ESP and Magnettech XML; expected" in message(tmp_path)
+    error = refusal(tmp_path)
+    assert error.where == (str(tmp_path),)
+    assert "Bruker ESP and Magnettech XML" in error.what
+
+
+def test_a_file_is_called_what_its_reader_calls_it(tmp_path):
+    path = write(tmp_path, "a.csv", LONG.replace("2\n", "two\n"))
+    with pytest.raises(SpectrumError) as caught:
+        read_named(path, "mine.csv")
+    assert caught.value.where == ("mine.csv", "row 3")
 
 
 @pytest.mark.parametrize("damage", [b"", b"<a", b"\x00\x01\x02", b"<a/>"])
 def test_a_damaged_file_is_named_or_skipped(tmp_path, damage):
     files.magnettech(tmp_path)
     path = write(tmp_path, "sweep_30.xml", damage)
-    assert message(tmp_path).startswith(str(path))
+    assert refusal(tmp_path).where[:2] == (str(tmp_path), path.name)
     spectra = read_spectra(tmp_path, skip_damaged=True)
     assert spectra["angle"].values.tolist() == [0, 60]
-    assert spectra.attrs["skipped"].startswith(f"{path.name}: ")
+    [skipped] = spectra.attrs["skipped"].splitlines()
+    assert skipped.startswith(f"{path.name}: ")
+    assert str(tmp_path) not in skipped
     for ending in (".nc", ".csv"):
         assert read_spectra(write_spectra(spectra, tmp_path / f"c{ending}")).identical(spectra)
         (tmp_path / f"c{ending}").unlink()
@@ -462,7 +481,9 @@ def test_a_damaged_file_is_named_or_skipped(tmp_path, damage):
 
 def test_a_folder_in_which_all_is_damaged(tmp_path):
     write(tmp_path, "a.xml", b"<a/>")
-    assert "none of 1 files can be read" in message(tmp_path, skip_damaged=True)
+    error = refusal(tmp_path, skip_damaged=True)
+    assert error.where == (str(tmp_path),)
+    assert "a.xml" in error.what
 
 
 def test_one_base_for_what_cannot_be_read():

@@ -1,4 +1,4 @@
-"""Spectra made from an energy, against scipy, integrals and finite differences; and back again."""
+"""Spectra of an energy: against scipy, integrals and finite differences, and fitted again."""
 
 from dataclasses import replace
 
@@ -22,11 +22,11 @@ FIELD = np.linspace(0.0, 0.6, 601)
 PHASE = np.radians(12.0)
 DRIFT = np.array([0.05, -0.03])
 NOISE = 0.01
-"""Of the height, from extremum to extremum, of a typical line."""
+"""Relative to the height of a typical line from extremum to extremum."""
 
 
 def rotation(sample, seed, noise=NOISE, fraction=1.0):
-    """Spectra of a sample at 5 % fewer than 37 angles, with drift, phase error and noise."""
+    """Spectra of a sample at 35 of 37 angles, with drift, phase error and noise."""
     rng = np.random.default_rng(seed)
     angle = np.sort(rng.choice(np.arange(0, 181, 5.0), 35, replace=False))
     width = 0.05 * (1 + 0.2 * np.cos(2 * np.radians(angle)))
@@ -150,9 +150,10 @@ def test_both_ways_recover_a_published_sample(sample):
         assert np.all(errors < 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_direct_fit_is_at_least_as_precise(sample):
-    """Its errors are no larger than those of two steps, and it scatters no more, and as it says."""
+    """Its errors and its scatter are no larger than in two steps, and the two agree."""
     runs = [both_ways(rotation(sample, seed)) for seed in range(12)]
     deviation = np.array([[way[0] - SAMPLES[sample] for way in run] for run in runs])
     errors = np.array([[way[1] for way in run] for run in runs])
@@ -178,6 +179,7 @@ def test_what_was_planted_is_what_the_direct_fit_says():
     assert np.all(found.rms < 0.03)
 
 
+@pytest.mark.slow
 def test_errors_of_a_pseudo_voigt_fit_are_those_of_repetitions():
     angle, field = np.arange(0.0, 180.0, 20.0), np.linspace(0.2, 0.5, 301)
     energy, line = dd.AnisotropyFields(0.03, 0.02), dd.SweptLine(0.02, 0.6, 0.3)
@@ -203,7 +205,7 @@ def test_errors_of_a_pseudo_voigt_fit_are_those_of_repetitions():
     assert np.all((total > 3.9) & (total < 39.3))
 
 
-def test_doubts_of_the_direct_fit_are_told():
+def test_flags_of_the_direct_fit():
     one = np.ones(4)
     sound = dd.SpectraFit(
         names=(),
@@ -224,15 +226,17 @@ def test_doubts_of_the_direct_fit_are_told():
     )
     assert sound.flags == ()
     [flag] = replace(sound, converged=False).flags
-    assert "did not converge" in flag
+    assert flag.code == "not-converged"
     [flag] = replace(sound, field=np.array([0.3, np.nan, 0.3, np.nan])).flags
-    assert "no resonance at 2 of 4 angles" in flag
+    assert flag.code == "no-resonance"
+    assert "2 of 4 angles" in flag.message
     [flag] = replace(sound, noise=np.array([0.09, 0.01, 0.05, 0.09])).flags
-    assert "at 2 of 4 angles, 10 times at 30°" in flag
+    assert flag.code == "misfit"
+    assert "2 of 4 angles, 10 times at 30°" in flag.message
     assert replace(sound, rms=1e-12 * one, noise=0 * one).flags == ()
     # spectra without noise, fitted but for rounding at one angle
     [flag] = replace(sound, rms=np.array([1e-9, 0.1, 0.1, 0.1]), noise=0 * one).flags
-    assert "at 3 of 4 angles" in flag
+    assert "3 of 4 angles" in flag.message
 
 
 def test_the_direct_fit_refuses_spectra_of_several_lines():
@@ -246,5 +250,5 @@ def test_the_direct_fit_refuses_spectra_of_several_lines():
         coords={"angle": angle, "field": field, "frequency": ("angle", np.full(6, 9.45))},
     )
     positions = dd.line_positions(spectra, near=335.0)
-    with pytest.raises(dd.LineError, match=r"^at 60°: 2 lines; one is expected"):
+    with pytest.raises(dd.LineError, match="60°"):
         dd.fit_spectra(spectra, positions)

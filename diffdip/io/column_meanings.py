@@ -41,7 +41,7 @@ _SPELLINGS = {
     "oersted": "Oe",
 }
 
-_NAMES = {
+NAMES = {
     "angle": "angle alpha alphah α αh theta θ phi φ ϕ rotation rotationangle gonangle "
     "goniometer goniometerangle fieldangle azimuth",
     "field": "field resonancefield resfield fieldres magneticfield b h b0 h0 bres hres br hr b0res "
@@ -51,28 +51,29 @@ _NAMES = {
     "frequency": "frequency freq nu ν f mwfreq mwfrequency microwavefrequency",
     "sample": "sample samplename sampleid samplenumber",
 }
+"""Names of columns by quantity, without case and marks."""
 
 _SIGNAL = (
     "signal intensity derivative amplitude absorption spectrum y dpdh dpdb esr epr fmr "
     "lockin mwabsorption"
 )
 
-SERIES_NAMES = {name: quantity for quantity, names in _NAMES.items() for name in names.split()}
-"""What the columns of angular series are called, where `b` is the resonance field."""
+SERIES_NAMES = {name: quantity for quantity, names in NAMES.items() for name in names.split()}
+"""Names of columns in angular series, where `b` is the resonance field."""
 
 SPECTRUM_NAMES = {
     **{name: q for name, q in SERIES_NAMES.items() if q in ("angle", "field", "frequency")},
     **dict.fromkeys(_SIGNAL.split(), "signal"),
     **dict.fromkeys(["sweep", "sweepnumber", "scan"], "sweep"),
 }
-"""What the columns of spectra are called, where `b` is the field swept."""
+"""Names of columns in spectra, where `b` is the field of a sample."""
 
 ANISOTROPY_NAMES = {
     "a": "anisotropy field A",
     "b": "anisotropy field B",
-    **dict.fromkeys(_NAMES["sample"].split(), "sample"),
+    **dict.fromkeys(NAMES["sample"].split(), "sample"),
 }
-"""What the columns of measured anisotropies are called."""
+"""Names of columns in tables of A and B, where `b` is an anisotropy field."""
 
 _UNIT_BY_SPELLING = {
     **{unit.casefold(): unit for units in _UNITS.values() for unit in units},
@@ -89,29 +90,41 @@ EXAMPLES = {
     "anisotropy field A": "A_mT",
     "anisotropy field B": "B_mT",
 }
+"""A good name of a column, by quantity."""
 
 ANISOTROPIES = ("anisotropy field A", "anisotropy field B")
 
-ACCEPTED: dict[str, tuple[Callable[[float], bool], str]] = {
-    "angle": (lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
-    "field": (lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
-    "sigma": (lambda x: 1e-12 <= x <= 100, "an error above 0"),
-    "frequency": (lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
-    **{name: (lambda x: not abs(x) > 100, "a field within ±100 T") for name in ANISOTROPIES},
+
+@dataclass(frozen=True)
+class Accepted:
+    """The values in SI units that are accepted, as a test and as a phrase for errors."""
+
+    holds: Callable[[float], bool]
+    expected: str
+
+
+ACCEPTED = {
+    "angle": Accepted(lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
+    "field": Accepted(lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
+    "sigma": Accepted(lambda x: 1e-12 <= x <= 100, "an error above 0"),
+    "frequency": Accepted(lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
+    **{
+        name: Accepted(lambda x: not abs(x) > 100, "a field within ±100 T") for name in ANISOTROPIES
+    },
 }
-"""What is accepted, by quantity, in SI units; beyond it the value or its unit is a mistake."""
+"""What is accepted, by quantity. Beyond these ranges the value or its unit is a mistake."""
 
 _HEADER_UNIT = re.compile(r"(?P<name>.*?)\s*(?:[(\[{<](?P<inside>[^)\]}>]*)[)\]}>]\s*)?", re.DOTALL)
 _SEPARATOR = re.compile(r"[_\s/,.:-]+(?:in[_\s]+)?")
 
 
 class TableError(InputError):
-    """A table that cannot be used. The message is one line: file, row, column, value, remedy."""
+    """A table cannot be used. The file and the row are in `where`."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is used: SI values are `scale` times what is written."""
+    """A column that is used: the value in SI units is `scale` times the number in the file."""
 
     index: int
     header: str
@@ -120,27 +133,39 @@ class Column:
 
 
 def find_columns(
-    where: str, cells: list[str], names: Mapping[str, str] = SERIES_NAMES
+    cells: list[str], names: Mapping[str, str] = SERIES_NAMES
 ) -> tuple[list[Column], list[Flag]]:
-    """The columns in use, and a flag for each other one; `where` names file and row."""
+    """The columns that are used, and a flag for each other one. Raises `TableError`."""
     columns: list[Column] = []
-    warnings = []
+    flags = []
     for index, header in enumerate(cells):
         quantity, unit = _meaning(header[:200], names)
         if quantity is None:
             if header:
-                warnings.append(Flag("unused-column", f"Column {shown(header)} is not used."))
+                flags.append(Flag("unused-column", f"Column {shown(header)} is not used."))
             continue
-        place = f"{where}, column {shown(header)}"
         for other in columns:
             if other.quantity == quantity:
                 raise TableError(
-                    f"{place}: a second column for the {quantity}, besides {shown(other.header)}; "
-                    "expected one"
+                    f"columns {shown(other.header)} and {shown(header)}",
+                    expected=f"one column for the {quantity}",
+                    hint="Rename or delete one of them",
                 )
-        columns.append(Column(index, header, quantity, _scale(place, quantity, unit)))
+        try:
+            scale = unit_scale(column_name(header), quantity, unit)
+        except TableError as error:
+            error.hint = f"Write the unit as in {EXAMPLES[quantity]}"
+            raise
+        columns.append(Column(index, header, quantity, scale))
     field_scale = next((c.scale for c in columns if c.quantity == "field"), np.nan)
-    return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], warnings
+    return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], flags
+
+
+def missing_column(quantity: str, cells: list[str]) -> tuple[str, str]:
+    """What is wrong with a header that has no column for a quantity, and what to do about it."""
+    names = ", ".join(shown(cell) for cell in cells[:8])
+    what = f"no column for the {quantity} among {names}"
+    return what, f"Name the column, for example {EXAMPLES[quantity]}"
 
 
 def _meaning(header: str, names: Mapping[str, str]) -> tuple[str | None, str | None]:
@@ -157,15 +182,21 @@ def _meaning(header: str, names: Mapping[str, str]) -> tuple[str | None, str | N
 
 
 def _plain(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def _unit(text: str) -> str | None:
+    """The unit that is spelled like this, or None."""
     return _UNIT_BY_SPELLING.get(text.strip().casefold())
 
 
-def _scale(where: str, quantity: str, unit: str | None) -> float:
-    """SI per unit of the column; NaN for an error column that follows the field's unit."""
+def unit_scale(subject: str, quantity: str, unit: str | None) -> float:
+    """SI units per unit in which a quantity is written.
+
+    NaN stands for an error without a unit of its own, which has the unit of the field. Raises
+    `TableError` for a unit that is missing or unknown; `subject` says which column has it.
+    """
     units, known = _UNITS[quantity], _unit(unit) if unit is not None else None
     if known in units:
         return units[known]
@@ -175,12 +206,17 @@ def _scale(where: str, quantity: str, unit: str | None) -> float:
         return units["deg"]
     if unit is None and quantity == "sigma":
         return np.nan
-    expected = f"expected one of {', '.join(units)}, as in {EXAMPLES[quantity]}"
+    expected = f"a unit of the {quantity}, one of {', '.join(units)}"
     if unit is None:
-        raise TableError(f"{where}: the unit of the {quantity} is missing; {expected}")
-    raise TableError(f"{where}: unknown unit {shown(unit)} for the {quantity}; {expected}")
+        raise TableError(f"{subject} has no unit", expected=expected)
+    raise TableError(f"unit of {subject}", given=unit, expected=expected)
+
+
+def column_name(header: str) -> str:
+    """A column as the subject of an error."""
+    return f"column {shown(header)}"
 
 
 def shown(text: str) -> str:
-    """The text in quotes, on one line, cut where it is long."""
+    """The text in quotes, cut if it is long."""
     return repr(text if len(text) <= 40 else text[:37] + "...")

@@ -1,4 +1,4 @@
-"""Datasets of spectra in NetCDF files of the classic kind, as `write_spectra` makes them."""
+"""Datasets of spectra in classic NetCDF files, as `write_spectra` writes them."""
 
 import io
 from pathlib import Path
@@ -13,25 +13,31 @@ MAGIC = b"CDF"
 HDF5 = b"\x89HDF"
 
 NAMES = ("angle", "field", "frequency", "signal")
+"""Arrays of a dataset of spectra."""
+
+WRITTEN = "Use a file that diffdip convert wrote"
 
 
 def is_netcdf(head: bytes) -> bool:
-    """Whether a file begins as NetCDF does, of the classic kind or the later one."""
+    """Whether a file starts like classic NetCDF, or like NetCDF-4."""
     return head.startswith((MAGIC, HDF5))
 
 
 def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
-    """Sweeps and attributes of a dataset. Raises `SpectrumError` for what is damaged or no such."""
+    """Sweeps and attributes of a dataset. Raises `SpectrumError`."""
     data = read_bytes(path)
     if data.startswith(HDF5):
-        raise SpectrumError(f"{path}: NetCDF-4 or HDF5; expected NetCDF of the classic kind")
-    arrays, attributes = _contents(path, data)
+        raise SpectrumError("NetCDF-4 or HDF5", expected="classic NetCDF", hint=WRITTEN)
+    arrays, attributes = _contents(data)
     angle, field, frequency, signal = (arrays[name] for name in NAMES)
-    shapes = ", ".join(f"{name} {arrays[name].shape}" for name in NAMES)
     shape = signal.shape
     fits = len(shape) == 2 and signal.size and angle.shape == frequency.shape == shape[:1]
     if not fits or field.shape not in (shape, shape[1:]):
-        raise SpectrumError(f"{path}: {shapes}: expected a signal of angle by field, and these")
+        raise SpectrumError(
+            "shapes of the arrays",
+            given={name: arrays[name].shape for name in NAMES},
+            expected="a signal of angle by field, and the other arrays with the same lengths",
+        )
     field = np.broadcast_to(field, shape)
     sweeps = [
         Sweep(float(a), float(nu), b[~np.isnan(b)], s[~np.isnan(b)], path)
@@ -40,7 +46,8 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
     return sweeps, attributes
 
 
-def _contents(path: Path, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str | float]]:
+def _contents(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str | float]]:
+    """The arrays and attributes in these bytes. Raises `SpectrumError`."""
     from scipy.io import netcdf_file
 
     try:
@@ -48,15 +55,18 @@ def _contents(path: Path, data: bytes) -> tuple[dict[str, np.ndarray], dict[str,
             variables = {str(name): variable for name, variable in file.variables.items()}
             arrays = {n: np.array(variables[n][...], float) for n in NAMES if n in variables}
             attributes = {str(k): _plain(value) for k, value in file._attributes.items()}
-    except Exception as error:  # whatever the reader makes of damaged bytes
-        raise SpectrumError(f"{path}: damaged, cannot be read as NetCDF: {_line(error)}") from None
+    except Exception as error:  # scipy raises many kinds for damaged bytes
+        raise SpectrumError(
+            f"a damaged NetCDF file ({_line(error)})", hint="Copy or convert it again"
+        ) from None
     missing = [name for name in NAMES if name not in arrays]
     if missing:
-        raise SpectrumError(f"{path}: no {missing[0]} in it; expected spectra written by diffdip")
+        raise SpectrumError(f"no array {missing[0]} in the file", hint=WRITTEN)
     return arrays, {name: value for name, value in attributes.items() if value is not None}
 
 
 def _plain(value: Any) -> str | float | None:
+    """An attribute as text or a number; None for arrays."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if isinstance(value, str):
@@ -65,4 +75,5 @@ def _plain(value: Any) -> str | float | None:
 
 
 def _line(error: Exception) -> str:
+    """The message of another library on one short line."""
     return " ".join(str(error).split())[:100] or type(error).__name__

@@ -1,22 +1,23 @@
-"""What the two kinds of Bruker files share: descriptors, axes and arrays of declared sizes."""
+"""What the two kinds of Bruker files share: descriptors, axes, and arrays of declared size."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from .columns import SERIES_NAMES, find_columns, shown
+from .column_meanings import SERIES_NAMES, find_columns, shown, unit_scale
+from .input_files import as_place, inside
 from .sweep import Instrument, SpectrumError, Sweep, read_bytes
 
 
 MAX_POINTS = 50_000_000
-"""More samples than this are refused, whatever a descriptor declares."""
+"""More samples than this are refused before they are read, whatever a descriptor declares."""
 
 TESLA_IN_MT = 1e3
 
 
 class Descriptor:
-    """The entries of a text file that describes binary ones; the first of each name counts."""
+    """The entries of a text file that describes binary files; the first of each name is used."""
 
     def __init__(self, path: Path, entries: Iterable[tuple[str, str]]):
         self.path = path
@@ -25,39 +26,38 @@ class Descriptor:
             self.entries.setdefault(name, value)
 
     def text(self, name: str, default: str = "") -> str:
-        """An entry as text."""
+        """An entry as text, `default` without one."""
         return self.entries.get(name, default)
 
     def number(self, name: str) -> float:
         """An entry as a finite number. Raises `SpectrumError`."""
+        if name not in self.entries:
+            raise SpectrumError(f"no entry {name}", expected="a number")
         try:
             value = float(self.entries[name].split()[0])
-        except KeyError:
-            raise SpectrumError(f"{self.path}: no entry {name}; expected a number") from None
         except (ValueError, IndexError):
             value = np.nan
         if not np.isfinite(value):
-            raise SpectrumError(
-                f"{self.path}: {name} = {shown(self.entries[name])}: expected a finite number"
-            )
+            raise self.refused(name, "a finite number")
         return value
 
     def count(self, name: str) -> int:
         """An entry as a number of points. Raises `SpectrumError`."""
         value = self.number(name)
         if not (1 <= value <= MAX_POINTS and value == int(value)):
-            raise SpectrumError(
-                f"{self.path}: {name} = {shown(self.entries[name])}: "
-                f"expected a whole number from 1 to {MAX_POINTS}"
-            )
+            raise self.refused(name, f"a whole number from 1 to {MAX_POINTS}")
         return int(value)
 
+    def refused(self, name: str, expected: str) -> SpectrumError:
+        """The error for an entry with another value than expected."""
+        return SpectrumError(f"entry {name}", given=self.text(name), expected=expected)
+
     def axis(self, low: str, width: str, count: int) -> np.ndarray:
-        """Equal steps from one entry over the width in another."""
+        """Values at equal steps: the start is in one entry, the width in another."""
         return self.number(low) + self.number(width) * np.linspace(0, 1, count)
 
     def instrument(self) -> Instrument:
-        """All entries, numbers as numbers, for the record."""
+        """All entries, with numbers as numbers, for the attributes of the dataset."""
         return {name: _plain(value) for name, value in self.entries.items() if value}
 
 
@@ -73,30 +73,38 @@ def companion(path: Path, ending: str) -> Path:
     try:
         found = sorted(p for p in path.parent.iterdir() if p.name.casefold() == wanted.casefold())
     except OSError as error:
-        raise SpectrumError(f"{path.parent}: cannot be read: {error.strerror or error}") from None
+        raise SpectrumError(
+            f"its folder cannot be read: {error.strerror or error}", hint="Check its permissions"
+        ) from None
     if not found:
-        raise SpectrumError(f"{path}: no file {wanted} beside it; expected the one with the data")
+        raise SpectrumError(
+            f"no file {shown(wanted)} beside it", hint="Put the file with the data into its folder"
+        )
     return next((p for p in found if p.stem == path.stem), found[0])
 
 
 def read_array(path: Path, dtype: str, count: int) -> np.ndarray:
-    """`count` numbers, all that a file holds, as float64. Raises `SpectrumError`."""
-    data = read_bytes(path)
+    """The `count` numbers that a file consists of, as float64. Raises `SpectrumError`."""
     expected = count * np.dtype(dtype).itemsize
-    if len(data) != expected:
-        raise SpectrumError(
-            f"{path}: {len(data)} bytes where its descriptor declares {expected}: "
-            "cut off, or of another measurement"
-        )
+    with inside(as_place(path.name)):
+        data = read_bytes(path)
+        if len(data) != expected:
+            raise SpectrumError(
+                "number of bytes",
+                given=len(data),
+                expected=f"{expected}, as the descriptor declares",
+                hint="The file is cut off or belongs to another measurement: copy it again",
+            )
     return np.frombuffer(data, dtype).astype(float)
 
 
-def scale(where: Path, quantity: str, name: str, unit: str) -> float:
+def scale(quantity: str, name: str, unit: str) -> float:
     """SI units per unit of an axis of field or angle. Raises `InputError` for another axis."""
-    header = f"{quantity} ({unit})" if unit else name
-    columns, _ = find_columns(str(where), [header], SERIES_NAMES)
+    if unit:
+        return unit_scale(f"axis {shown(name)}", quantity, unit)
+    columns, _ = find_columns([name], SERIES_NAMES)
     if [column.quantity for column in columns] != [quantity]:
-        raise SpectrumError(f"{where}: axis {shown(name)} has no unit; expected the {quantity}")
+        raise SpectrumError(f"axis {shown(name)} without a unit", expected=f"the {quantity}")
     return columns[0].scale
 
 
@@ -107,7 +115,7 @@ def rotation(
     signal: np.ndarray,
     frequency_ghz: float,
 ) -> list[Sweep]:
-    """The rows of `signal` (angle, field) as sweeps; one whose angle is open without angles."""
+    """The rows of `signal` (angle, field) as sweeps; without angles one sweep, its angle None."""
     angles = [None] if angle_deg is None else angle_deg.tolist()
     instrument = descriptor.instrument()
     return [
@@ -117,6 +125,7 @@ def rotation(
 
 
 def _plain(value: str) -> str | float:
+    """A finite number as a number, anything else as text."""
     try:
         number = float(value)
     except ValueError:

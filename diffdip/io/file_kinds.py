@@ -1,0 +1,81 @@
+"""Kinds of files with spectra, found from their first bytes, and the reader of each kind."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .bes3t import is_bes3t, read_bes3t
+from .esp import is_esp, read_esp
+from .input_files import first_bytes
+from .magnettech import is_magnettech, read_magnettech
+from .netcdf_spectra import is_netcdf, read_netcdf
+from .sweep import SpectrumError, Sweep
+from .text_spectra import read_text_sweeps
+
+
+Attributes = dict[str, str | float]
+
+HEAD = 4096
+"""Bytes from which the kind of a file is found."""
+
+LONGEST_ATTRIBUTES = 1_000_000
+"""Bytes of a first line that are searched for attributes."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: its name, and what reads its sweeps and the attributes of a dataset."""
+
+    name: str
+    read: Callable[[Path], tuple[list[Sweep], Attributes | None]]
+
+
+def _text(path: Path) -> tuple[list[Sweep], Attributes | None]:
+    return read_text_sweeps(path), _attributes(path)
+
+
+# lambdas and functions, so that each reader is looked up when it is called
+MAGNETTECH = Kind("Magnettech XML", lambda path: ([read_magnettech(path)], None))
+BES3T = Kind("Bruker BES3T", lambda path: (read_bes3t(path), None))
+ESP = Kind("Bruker ESP", lambda path: (read_esp(path), None))
+NETCDF = Kind("NetCDF", read_netcdf)
+TEXT = Kind("text", _text)
+
+RECOGNISED: dict[Callable[[bytes], bool], Kind] = {
+    is_netcdf: NETCDF,
+    is_bes3t: BES3T,
+    is_magnettech: MAGNETTECH,
+    is_esp: ESP,
+}
+
+DESCRIPTORS = {".dsc": BES3T, ".par": ESP}
+"""Kinds whose descriptor lies beside files of binary data, by its ending."""
+
+
+def kind_of(path: Path) -> Kind | None:
+    """The kind of a file; None for a binary file of an unknown kind. Raises `SpectrumError`."""
+    head = _head(path)
+    for recognises, kind in RECOGNISED.items():
+        if recognises(head):
+            return kind
+    text = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not re.search(rb"[\x00-\x08]", head)
+    return TEXT if text else None
+
+
+def _head(path: Path) -> bytes:
+    return first_bytes(path, HEAD, SpectrumError, "a file of spectra")
+
+
+def _attributes(path: Path) -> Attributes | None:
+    """The attributes of a dataset that `write_spectra` put into the first line of a CSV file."""
+    if not _head(path).startswith(b"# {"):
+        return None
+    with path.open("rb") as stream:
+        line = stream.readline(LONGEST_ATTRIBUTES)
+    try:
+        found = json.loads(line[2:])
+    except (ValueError, RecursionError):
+        return None
+    return {k: v for k, v in found.items() if type(v) in (str, float, int)}

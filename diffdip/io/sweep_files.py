@@ -1,0 +1,157 @@
+"""The sweeps of a file, or of a folder with a file for each angle, each sweep with its angle.
+
+Errors have places relative to what is read: a file in a folder has its own name, and what is read
+has none. The caller knows what it is called.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..foundation.errors import InputError
+from .angles import angle_in_name
+from .file_kinds import DESCRIPTORS, TEXT, Attributes, Kind, kind_of
+from .input_files import as_place, inside
+from .sweep import SpectrumError, Sweep, checked
+
+
+TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".asc")
+"""Files of a folder that are read as text, if no file is of another known kind."""
+
+MAX_FILES = 10_000
+"""Folders of more files are refused: a rotation has hundreds of angles at most."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read from a file or folder.
+
+    Args:
+        sweeps: Sweeps with their angles, in the order of the files.
+        kind: Name of the kind of the files.
+        skipped: One sentence for each file that could not be read, starting with its name.
+        attributes: Attributes of the dataset, if the file was written from one.
+    """
+
+    sweeps: Sequence[Sweep]
+    kind: str
+    skipped: tuple[str, ...] = ()
+    attributes: Attributes | None = None
+
+
+def read_sweeps(path: Path, *, skip_damaged: bool = False) -> Found:
+    """All sweeps of a file or folder, as `read_spectra` describes it. Raises `SpectrumError`."""
+    try:
+        return _folder(path, skip_damaged=skip_damaged) if path.is_dir() else _file(path)
+    except SpectrumError:
+        raise
+    except InputError as error:  # a TableError about columns and cells
+        raise SpectrumError(
+            error.what,
+            given=error.given,
+            expected=error.expected,
+            hint=error.hint,
+            where=error.where,
+        ) from None
+
+
+def _file(path: Path) -> Found:
+    kind = kind_of(path)
+    if kind is not None:
+        sweeps, attributes = kind.read(path)
+        return Found(_with_angles(sweeps), kind.name, (), attributes)
+    descriptor, kind = _descriptor(path)
+    with inside(as_place(descriptor.name)):
+        return Found(_with_angles(kind.read(descriptor)[0]), kind.name)
+
+
+def _folder(path: Path, *, skip_damaged: bool) -> Found:
+    paths = _files(path)
+    kinds: dict[Path, Kind | None] = {}
+    for file in paths:
+        with inside(as_place(file.name)):
+            kinds[file] = kind_of(file)
+    counts = Counter(kind for kind in kinds.values() if kind not in (TEXT, None))
+    if len(counts) > 1:
+        names = " and ".join(sorted(kind.name for kind in counts))
+        raise SpectrumError(
+            f"files of two kinds, {names}",
+            expected="the files of one spectrometer",
+            hint="Read each kind from a folder of its own",
+        )
+    kind = next(iter(counts), TEXT)
+    members = _members(paths, kinds, kind)
+    if not members:
+        raise SpectrumError(
+            "no spectra in this folder",
+            expected=f".xml, .DSC with .DTA, .par with .spc, or text ({', '.join(TEXT_ENDINGS)})",
+        )
+    sweeps: list[Sweep] = []
+    skipped: list[InputError] = []
+    for member in members:
+        try:
+            sweeps += _with_angles(kind.read(member)[0])
+        except InputError as error:
+            placed = error.at(as_place(member.name))
+            if not skip_damaged:
+                raise placed from None
+            skipped.append(placed)
+    if not sweeps:
+        raise SpectrumError(f"none of {len(members)} files can be read. The first: {skipped[0]}")
+    return Found(sweeps, kind.name, tuple(map(str, skipped)))
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a folder that are not hidden, by name. Raises `SpectrumError`."""
+    try:
+        paths = sorted(file for file in path.iterdir() if file.is_file())
+    except OSError as error:
+        raise SpectrumError(
+            f"cannot be read: {error.strerror or error}", hint="Check its permissions"
+        ) from None
+    if len(paths) > MAX_FILES:
+        raise SpectrumError(
+            "files in the folder", given=len(paths), expected=f"up to {MAX_FILES}, of one rotation"
+        )
+    return [file for file in paths if not file.name.startswith(".")]
+
+
+def _members(paths: list[Path], kinds: dict[Path, Kind | None], kind: Kind) -> list[Path]:
+    """The files of this kind, and those with the same endings, which must be damaged."""
+    if kind is TEXT:
+        return [file for file in paths if file.suffix.casefold() in TEXT_ENDINGS]
+    endings = {file.suffix.casefold() for file in paths if kinds[file] is kind}
+    return [file for file in paths if file.suffix.casefold() in endings]
+
+
+def _descriptor(path: Path) -> tuple[Path, Kind]:
+    """The descriptor beside a file of binary data, with the same name. Raises `SpectrumError`."""
+    for other in _files(path.parent):
+        kind = DESCRIPTORS.get(other.suffix.casefold())
+        if other.stem == path.stem and kind is not None and kind_of(other) is kind:
+            return other, kind
+    raise SpectrumError(
+        "a binary file of an unknown kind",
+        expected="Magnettech XML, Bruker .DSC or .par with its data beside it, text, or NetCDF",
+    )
+
+
+def _with_angles(sweeps: list[Sweep]) -> list[Sweep]:
+    return [checked(_with_angle(sweep)) for sweep in sweeps]
+
+
+def _with_angle(sweep: Sweep) -> Sweep:
+    """The sweep with its angle, from the name of its file unless the file states it."""
+    if sweep.angle_deg is not None and not np.isnan(sweep.angle_deg):
+        return sweep
+    angle = angle_in_name(sweep.source.stem)
+    if angle is None:
+        raise SpectrumError(
+            "no angle in the file or its name",
+            hint="Rename the file, for example film_10deg, or add a comment to a text file, for "
+            "example '# angle = 10 deg'",
+        )
+    return replace(sweep, angle_deg=angle)

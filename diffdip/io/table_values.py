@@ -1,0 +1,175 @@
+"""The numbers of a CSV or TSV table with named columns: its header, then its rows.
+
+Columns are found by their names and have their units there (`angle_deg`, `Hres (mT)`, `nu [GHz]`).
+Errors give the row and the column; the caller adds the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..foundation.flags import Flag
+from .column_meanings import (
+    ACCEPTED,
+    ANISOTROPIES,
+    Column,
+    TableError,
+    column_name,
+    find_columns,
+    missing_column,
+)
+from .delimited_text import delimiter_of, in_row, is_comment, read_lines, split, to_number
+
+
+MAX_BYTES = 50_000_000
+"""Larger files are refused: a table of resonance fields has thousands of rows at most."""
+
+MOST_COMMENTS, LONGEST_COMMENT = 20, 1000
+"""The number of comments that are kept, and of characters in each."""
+
+
+@dataclass
+class Rows:
+    """Values of one sample in SI units, by quantity, and the line of the file of each row."""
+
+    lines: list[int] = field(default_factory=list)
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose columns are known and whose rows are not read yet.
+
+    Args:
+        columns: The columns that are used.
+        header: Cells of the header, and their line in the file.
+        body: The other lines, with their numbers in the file.
+        delimiter: The character between cells.
+        flags: Notes on columns that are not used.
+        comments: Comments of the file, without their marks.
+    """
+
+    columns: list[Column]
+    header: tuple[int, list[str]]
+    body: list[tuple[int, str]]
+    delimiter: str
+    flags: tuple[Flag, ...]
+    comments: tuple[str, ...]
+
+    def column(self, quantity: str) -> Column | None:
+        """The column with a quantity, if there is one."""
+        return next((one for one in self.columns if one.quantity == quantity), None)
+
+    def rows(self) -> dict[str, Rows]:
+        """All values, by the name in the column of samples. Raises `TableError`."""
+        rows: dict[str, Rows] = {}
+        decimal_mark = ""  # as seen so far
+        for number, line in self.body:
+            cells = split(number, line, self.delimiter)
+            try:
+                self._check_count(cells)
+                decimal_mark = self._check_decimal_mark(cells, decimal_mark)
+                name, values = self._values(cells)
+            except TableError as error:
+                raise error.at(*in_row(number)) from None
+            data = rows.setdefault(name, Rows())
+            data.lines.append(number)
+            for quantity, value in values.items():
+                data.values.setdefault(quantity, []).append(value)
+        if not rows:
+            raise TableError(
+                "no rows of numbers after the header",
+                hint="Add a row for each angle or sample",
+                where=in_row(self.header[0]),
+            )
+        return rows
+
+    def _check_count(self, cells: list[str]) -> None:
+        """Raises `TableError` for another number of cells than in the header."""
+        width = len(self.header[1])
+        if len(cells) < width or any(cells[width:]):
+            comma = "Separate the cells by semicolons if numbers have a decimal comma"
+            raise TableError(
+                "number of cells",
+                given=len(cells),
+                expected=f"{width}, as in the header",
+                hint=comma if self.delimiter == "," else "",
+            )
+
+    def _check_decimal_mark(self, cells: list[str], seen: str) -> str:
+        """The decimal mark of the rows so far. Raises `TableError` where both are used."""
+        if self.delimiter == ",":
+            return seen
+        for column in self.columns:
+            cell = cells[column.index]
+            for mark in ",." if column.quantity != "sample" else "":
+                if mark in cell and (seen := seen or mark) != mark:
+                    raise TableError(
+                        column_name(column.header),
+                        given=cell,
+                        expected=f"the decimal mark {seen!r} of the cells before",
+                        hint="Use one decimal mark, and none for thousands",
+                    )
+        return seen
+
+    def _values(self, cells: list[str]) -> tuple[str, dict[str, float]]:
+        """The name of the sample and the values of one row. Raises `TableError`."""
+        name, values = "", {}
+        for column in self.columns:
+            cell, subject = cells[column.index], column_name(column.header)
+            if column.quantity == "sample":
+                name = _sample_name(subject, cell)
+            elif not cell and column.quantity in ANISOTROPIES:
+                values[column.quantity] = np.nan
+            else:
+                value = to_number(subject, cell, self.delimiter) * column.scale
+                accepted = ACCEPTED[column.quantity]
+                if not accepted.holds(value):
+                    raise TableError(
+                        subject,
+                        given=cell,
+                        expected=accepted.expected,
+                        hint="Check the unit in the header",
+                    )
+                values[column.quantity] = value
+        return name, values
+
+
+def open_table(path: Path, names: Mapping[str, str], required: tuple[str, ...]) -> Table:
+    """A table with its header read. Raises `TableError` if a required quantity has no column."""
+    everything = read_lines(path, MAX_BYTES, "a header and rows of numbers")
+    lines = [(number, line) for number, line in everything if not is_comment(line)]
+    if not lines:
+        raise TableError("the file is empty", expected="a header and rows of numbers")
+    (number, header), *body = lines
+    delimiter = delimiter_of(header)
+    cells = split(number, header, delimiter)
+    try:
+        columns, flags = find_columns(cells, names)
+        for quantity in required:
+            if quantity not in [column.quantity for column in columns]:
+                what, hint = missing_column(quantity, cells)
+                raise TableError(what, hint=hint)
+    except TableError as error:
+        raise error.at(*in_row(number)) from None
+    comments = _comments([line for _, line in everything if is_comment(line)])
+    return Table(columns, (number, cells), body, delimiter, tuple(flags), comments)
+
+
+def _comments(lines: list[str]) -> tuple[str, ...]:
+    """The comments without their marks, up to a limit."""
+    comments = [line.strip(' \t\r\n,;"#') for line in lines]
+    kept = [comment[:LONGEST_COMMENT] for comment in comments if comment]
+    if len(kept) > MOST_COMMENTS:
+        kept[MOST_COMMENTS:] = [f"and {len(kept) - MOST_COMMENTS} more comments"]
+    return tuple(kept)
+
+
+def _sample_name(subject: str, cell: str) -> str:
+    if not cell or len(cell) > 100 or not cell.isprintable():
+        raise TableError(
+            subject, given=cell, expected="the name of a sample, up to 100 printable characters"
+        )
+    return cell
