@@ -19,7 +19,7 @@ from ..io.results import (
     spectra_fit_document,
     spectra_fit_table,
 )
-from ..io.spectra import positions_table
+from ..io.series_tables import positions_table
 from ..resonance.branches import Branches
 from .analysis import larmor_of
 from .choices import choices_toml
