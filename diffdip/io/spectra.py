@@ -12,9 +12,9 @@ import numpy as np
 
 from ..spectra.positions import each_sweep
 from .angles import near_full_turn
-from .results import OutputError, csv_bytes, write_files
 from .sources import read_sweeps
 from .sweep import SpectrumError, Sweep, common
+from .writing import OutputError, csv_bytes, write_files
 
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
+from diffdip.io.run import COLUMNS, Run, RunError, export_run, read_run, simulate_to
 from typer.testing import CliRunner
 
 import diffdip
@@ -21,7 +22,6 @@ from diffdip import NanocrystalPacking, UniformCylinder, simulate
 from diffdip.cli import app
 from diffdip.ensembles import simulation as ensemble
 from diffdip.io import OutputError, run
-from diffdip.io.run import COLUMNS, Run, RunError, export_run, read_run, simulate_to
 
 
 COMMAND = (sys.executable, "-c", "from diffdip.cli import app; app()", "ensemble")

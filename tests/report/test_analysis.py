@@ -16,8 +16,8 @@ import xarray as xr
 import diffdip
 from diffdip.io import read_table
 from diffdip.report.choices import MAY_BE_NONE
+from diffdip.report.files import analysis_files
 from diffdip.report.parameter_text import value_text
-from diffdip.report.report_files import analysis_files
 from tests.helpers import spectra_files as files
 from tests.helpers.command_line import refused, run
 from tests.helpers.raw_data import GONIOMETER, needs_goniometer

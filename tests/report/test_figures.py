@@ -11,6 +11,7 @@ import matplotlib as mpl
 import matplotlib.text
 import numpy as np
 import pytest
+from diffdip.report.ensemble_figures import figure_ensemble
 
 from diffdip import (
     AnisotropyFields,
@@ -21,7 +22,6 @@ from diffdip import (
     resonance_field,
 )
 from diffdip.report import figures as plot
-from diffdip.report.ensemble_figures import figure_ensemble
 from diffdip.report.figures import (
     figure_bytes,
     figure_curve,

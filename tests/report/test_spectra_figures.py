@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from diffdip.report.spectra_figures import figure_correlation, figure_map, figure_spectra
 
 from diffdip import line_positions
 from diffdip.report.figures import figure_bytes
-from diffdip.report.spectra_figures import figure_correlation, figure_map, figure_spectra
 
 
 def rotation(count=7, samples=3001, width=1.0):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .results import OutputError
+from .writing import OutputError
 
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def export_run(path: Path, target: Path) -> None:
     NetCDF is of the classic kind with 64-bit offsets, which MATLAB, Origin and Panoply open;
     settings are JSON text in the attribute `settings`. Raises `RunError` and `OutputError`.
     """
-    from .results import write_files
+    from .writing import write_files
 
     target = Path(target)
     if target.suffix not in (".csv", ".nc"):
