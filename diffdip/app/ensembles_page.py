@@ -21,8 +21,7 @@ from ..ensembles.models import (
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.flags import Flag
 from ..io.durable_runs import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run
-from ..report.ensemble_figures import figure_ensemble
-from ..report.figures import figure_bytes
+from ..report.figures import figure_bytes, figure_ensemble
 from . import frame
 
 

@@ -116,8 +116,8 @@ def direct_sentence(direct: Mapping[str, Any]) -> str:
     baseline = "no baseline" if order is None else f"a baseline of order {order} for each angle"
     return (
         f"The model has {direct['shape']} lines with one phase for all spectra, and {baseline}. "
-        f"The full width at half maximum is {number(width['min'])} to {number(width['max'])} mT; it "
-        "varies with cos 2α and sin 2α."
+        f"The full width at half maximum is {number(width['min'])} to {number(width['max'])} mT "
+        "and varies with cos 2α and sin 2α."
     )
 
 
@@ -126,9 +126,7 @@ def assumptions(analysis: Analysis) -> list[tuple[str, str]]:
     choices, settings = analysis.choices, analysis.positions.settings
     definition = DEFINITIONS[choices.definition]
     line = {"only": "the only one of each spectrum", "strongest": "the strongest of each spectrum"}
-    near = (
-        f"the one closest to {choices.near_mT} mT at the first angle, followed from angle to angle"
-    )
+    near = f"the one closest to {choices.near_mT} mT at the first angle, followed to the others"
     baseline, phase = settings["baseline"], settings["phase_deg"]
     treated = "subtracted" if definition.shape is None else "fitted"
     smoothed = f"Savitzky–Golay filter over {choices.smoothing} samples"
