@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..foundation.units import angle_text
-from ..spectra.definitions import DEFINITIONS
+from ..spectra.definitions import DEFINITIONS, SHAPES
 from .analysis import Analysis
 from .parameter_text import heading, interval_text, number, value_text
 
@@ -114,19 +114,23 @@ def direct_sentence(direct: Mapping[str, Any]) -> str:
     """The model that was fitted to all spectra."""
     width, order = direct["width_mT"], direct["baseline"]
     baseline = "no baseline" if order is None else f"a baseline of order {order} for each angle"
+    fraction = " The fraction is the Lorentzian part of the line."
     return (
-        f"The model has {direct['shape']} lines with one phase for all spectra, and {baseline}. "
+        f"The model has {SHAPES[direct['shape']].label} lines with one phase for all spectra, and {baseline}. "
         f"The full width at half maximum is {number(width['min'])} to {number(width['max'])} mT "
         "and varies with cos 2α and sin 2α."
-    )
+    ) + fraction * ("fraction" in direct["parameters"])
 
 
 def assumptions(analysis: Analysis) -> list[tuple[str, str]]:
     """What was assumed on the way from the spectra to A, B and C: subject and words."""
     choices, settings = analysis.choices, analysis.positions.settings
     definition = DEFINITIONS[choices.definition]
-    line = {"only": "the only one of each spectrum", "strongest": "the strongest of each spectrum"}
-    near = f"the one closest to {choices.near_mT} mT at the first angle, followed to the others"
+    line = {
+        "only": "the only line of each spectrum",
+        "strongest": "the strongest line of each spectrum",
+    }
+    near = f"the line closest to {choices.near_mT} mT at the first angle, followed to the others"
     baseline, phase = settings["baseline"], settings["phase_deg"]
     treated = "subtracted" if definition.shape is None else "fitted"
     smoothed = f"Savitzky–Golay filter over {choices.smoothing} samples"
@@ -153,8 +157,8 @@ def _weights(analysis: Analysis) -> str:
     if analysis.positions.errors is None:
         return "all equal, because the spectra have no noise"
     factor = analysis.error_factor
-    scaled = f", times {factor:.3g}" if factor > 1 else ""
-    return f"1/σ², with σ from the noise of each spectrum{scaled}"
+    scaled = f", multiplied by {factor:.3g}" if factor > 1 else ""
+    return f"1/σ²; σ is the error from the noise of each spectrum{scaled}"
 
 
 def _frequency(analysis: Analysis) -> str:

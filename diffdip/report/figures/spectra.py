@@ -113,7 +113,7 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
         axes.set_ylabel(r"angle of the field $\alpha_H$ (°)")
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
         bar = figure.colorbar(image, ax=axes, location="top", aspect=40, pad=0.02)
-        bar.set_label("signal / its largest value")
+        bar.set_label("signal relative to its maximum")
     return figure
 
 
