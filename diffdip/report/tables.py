@@ -114,9 +114,10 @@ def direct_sentence(direct: Mapping[str, Any]) -> str:
     """The model that was fitted to all spectra."""
     width, order = direct["width_mT"], direct["baseline"]
     baseline = "no baseline" if order is None else f"a baseline of order {order} for each angle"
+    shape = SHAPES[direct["shape"]].label
     fraction = " The fraction is the Lorentzian part of the line."
     return (
-        f"The model has {SHAPES[direct['shape']].label} lines with one phase for all spectra, and {baseline}. "
+        f"The model has {shape} lines with one phase for all spectra, and {baseline}. "
         f"The full width at half maximum is {number(width['min'])} to {number(width['max'])} mT "
         "and varies with cos 2α and sin 2α."
     ) + fraction * ("fraction" in direct["parameters"])
