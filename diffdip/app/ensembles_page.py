@@ -20,7 +20,8 @@ from ..ensembles.models import (
 )
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.flags import Flag
-from ..io.durable_runs import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run
+from ..io.durable_runs import Run, read_run
+from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows
 from ..report.figures import figure_bytes, figure_ensemble
 from . import frame
 

@@ -126,7 +126,8 @@ def export(
         diffdip export run.zarr run.csv
     """
     from ..io import OutputError
-    from ..io.durable_runs import RunError, export_run
+    from ..io.durable_runs import RunError
+    from ..io.run_tables import export_run
 
     try:
         export_run(run, target)
@@ -154,7 +155,7 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
     import numpy as np
 
-    from ..io.durable_runs import QUANTILE_HEADS, quantile_rows
+    from ..io.run_tables import QUANTILE_HEADS, quantile_rows
 
     settings = dataset.attrs
     shown = console()
