@@ -19,12 +19,8 @@ from .analysis import Analysis
 LIBRARIES = ("jax", "equinox", "optimistix", "numpy", "scipy", "xarray", "matplotlib")
 """Libraries whose versions the numbers and pictures depend on."""
 
-REPORT_NAMES = {
-    "strongest": 'the choice "strongest"',
-    "near": 'the choice "near_mT"',
-    "frequency": 'the choice "frequency_GHz"',
-}
-"""Names in a report of arguments that are called otherwise in Python."""
+REPORT_NAMES = {"strongest": "strongest = true", "near": "near_mT", "frequency": "frequency_GHz"}
+"""What a report calls arguments that have other names as choices; config.toml has these too."""
 
 
 def report_name(argument: str) -> str:
