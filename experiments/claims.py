@@ -31,7 +31,7 @@ from diffdip.dipoles.magnetometry import (
 )
 from diffdip.foundation.convention import PAPER
 from diffdip.foundation.units import MU_0
-from diffdip.io.results import json_bytes
+from diffdip.io.writing import json_bytes
 
 
 VERDICTS = ("agrees", "differs", "depends", "not checkable")

@@ -24,7 +24,7 @@ from script import crystals, finish, made_by, parser_of, picture_files, positive
 import diffdip
 from diffdip import NanocrystalPacking
 from diffdip.ensembles.simulation import describe
-from diffdip.io.results import json_bytes
+from diffdip.io.writing import json_bytes
 from diffdip.report.figures import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
 
 

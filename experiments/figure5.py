@@ -45,7 +45,7 @@ from diffdip import (
     tail_index,
 )
 from diffdip.foundation.units import MU_0
-from diffdip.io.results import json_bytes
+from diffdip.io.writing import json_bytes
 from diffdip.report.figures import BLUE, GRAY, GREEN, ORANGE, STYLE, TWO_COLUMNS, VERMILLION
 
 

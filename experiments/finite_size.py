@@ -41,7 +41,7 @@ import diffdip
 from diffdip import Ensemble, NanocrystalPacking, UniformCylinder, cauchy_law, quantiles, simulate
 from diffdip.ensembles.simulation import BatchPlan
 from diffdip.foundation.units import MU_0
-from diffdip.io.results import json_bytes
+from diffdip.io.writing import json_bytes
 from diffdip.report.figures import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 

@@ -47,7 +47,7 @@ from diffdip import (
     quantiles,
     simulate,
 )
-from diffdip.io.results import json_bytes
+from diffdip.io.writing import json_bytes
 from diffdip.report.figures import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 

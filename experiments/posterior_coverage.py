@@ -17,7 +17,7 @@ from script import finish, parser_of, positive
 
 import diffdip
 from diffdip import AnisotropyFields, resonance_field, sample_posterior
-from diffdip.io.results import json_bytes
+from diffdip.io.writing import json_bytes
 
 
 SERIES, QUICK_SERIES = 50, 8

@@ -15,9 +15,9 @@ from ..ensembles.models import AbstractModel, UniformBox, UniformCylinder, Unifo
 from ..ensembles.nanocrystal_packing import NanocrystalPacking
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.flags import Flag
-from ..io.run import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run
-from ..report.ensemble_figures import figure_ensemble
-from ..report.figures import figure_bytes
+from ..io.durable_runs import Run, read_run
+from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows
+from ..report.figures import figure_bytes, figure_ensemble
 from . import frame
 
 

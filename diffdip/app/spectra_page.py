@@ -9,8 +9,9 @@ import streamlit as st
 from ..io import InputError
 from ..report.analysis import Analysis, analyze
 from ..report.choices import NAME, NONE, RULES, Choices
-from ..report.report_files import Report, make_report
-from ..report.report_page import (
+from ..report.documents import fit_document_of
+from ..report.files import Report, make_report
+from ..report.tables import (
     CAPTIONS,
     DEFINITION_HEADS,
     DIRECT_HEADS,
@@ -62,7 +63,7 @@ def show() -> None:
         st.session_state.pop("fit", None)
         st.error(frame.as_text(_as_widgets(str(error))))
         return
-    st.session_state["fit"] = analysis.document
+    st.session_state["fit"] = fit_document_of(analysis)
     _show_result(analysis, _reported(uploads, choices))
 
 

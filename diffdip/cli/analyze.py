@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..foundation.errors import InputError
 from ..foundation.progress import progress_bar
 from .common import ConventionName, app, check_folder, console, fail
 from .fits import print_fits
@@ -154,7 +155,8 @@ def analyze(
         except ValueError as error:
             fail(_as_options(f"{source}: {error}"))
         advance()
-        from ..report.report_files import analysis_files
+        from ..report.documents import fit_document_of
+        from ..report.files import analysis_files
 
         contents = analysis_files(found)
         advance()
@@ -167,7 +169,7 @@ def analyze(
     if path is not None:
         shown.print(f"choices of {path}", markup=False, soft_wrap=True)
     shown.print(extent(found.positions), markup=False)
-    print_fits([found.document], written)
+    print_fits([fit_document_of(found)], written)
 
 
 def _check_out(source: Path, out: Path) -> None:
@@ -196,14 +198,19 @@ def _choices(path: Path | None, of_options: dict[str, Any]) -> "Choices":
     try:
         for name, value in options.items():
             if value is not None:
-                check_choice(name, value, _option(name))
+                check_choice(name, value)
         return resolved(of_file, options)
-    except ValueError as error:
-        fail(str(error))
+    except InputError as error:
+        fail(error.worded(_option))
 
 
 def _option(name: str) -> str:
-    return OPTIONS.get(name, f"--{name}")
+    from dataclasses import fields
+
+    from ..report.choices import Choices
+
+    known = {field.name for field in fields(Choices)}
+    return OPTIONS.get(name, f"--{name}") if name in known else name
 
 
 def _as_options(message: str) -> str:

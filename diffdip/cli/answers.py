@@ -314,7 +314,7 @@ def _write(out: Path, files: Mapping[str, bytes], stem: str, figure: "Figure") -
 def _print_sensitivity(
     shown: "Console", answers: "SensitivityTable", statistics: Mapping[str, "AbstractStatistic"]
 ) -> None:
-    from ..io.answers import statistic_unit
+    from ..io.sensitivity_results import statistic_unit
 
     settings = answers.settings
     table = Table(title=_title(settings), title_justify="left")
@@ -383,7 +383,7 @@ def _title(settings: Mapping) -> str:
 
 
 def _unit(parameter: str) -> str:
-    from ..io.answers import parameter_unit
+    from ..io.sensitivity_results import parameter_unit
 
     unit = parameter_unit(parameter)
     return {"nm^-3": "nm⁻³", "muB": "µB"}.get(unit, unit)

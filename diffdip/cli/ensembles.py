@@ -75,7 +75,7 @@ def ensemble(
 
     from ..ensembles.simulation import BatchPlan, nothing_placed
     from ..io import OutputError
-    from ..io.run import RunError, default_batch, read_run, simulate_to
+    from ..io.durable_runs import RunError, default_batch, read_run, simulate_to
 
     with jax.enable_x64(double):
         try:
@@ -126,7 +126,8 @@ def export(
         diffdip export run.zarr run.csv
     """
     from ..io import OutputError
-    from ..io.run import RunError, export_run
+    from ..io.durable_runs import RunError
+    from ..io.run_tables import export_run
 
     try:
         export_run(run, target)
@@ -154,7 +155,7 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
     import numpy as np
 
-    from ..io.run import QUANTILE_HEADS, quantile_rows
+    from ..io.run_tables import QUANTILE_HEADS, quantile_rows
 
     settings = dataset.attrs
     shown = console()

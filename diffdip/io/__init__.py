@@ -1,26 +1,16 @@
 """Files: spectra, tables of measured resonance fields or anisotropies, and results.
 
+The public names are listed in `__init__.pyi` and are imported when they are first used, so that a
+program that only reads files does not wait for JAX.
+
 >>> from diffdip.io import example_path, read_table
 >>> read_table(example_path())[0].name
 'goniometer'
 """
 
+import lazy_loader
+
 from ..foundation.errors import InputError as InputError
-from .answers import (
-    inference_files as inference_files,
-    sensitivity_files as sensitivity_files,
-)
-from .results import (
-    OutputError as OutputError,
-    curve_files as curve_files,
-    fit_document as fit_document,
-    fit_files as fit_files,
-    residual_warnings as residual_warnings,
-    write_files as write_files,
-)
-from .series_tables import positions_table as positions_table
-from .spectra_dataset import read_spectra as read_spectra, write_spectra as write_spectra
-from .sweep import SpectrumError as SpectrumError
-from .anisotropy_tables import Anisotropies as Anisotropies, read_anisotropies as read_anisotropies
-from .series_tables import Sample as Sample, example_path as example_path, read_table as read_table
-from .column_meanings import TableError as TableError
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

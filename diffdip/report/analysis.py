@@ -1,21 +1,20 @@
-"""From the spectra of a rotation to A, B and C in one call, and what was assumed on the way."""
+"""From the spectra of a rotation to A, B and C in one call, with all doubts on the way."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
-from ..fitting.fit_result import FitResult
-from ..fitting.series_fit import fit_series
+from ..fitting.outliers import residual_warnings
+from ..fitting.series_fit import FitResult, fit_series
 from ..fitting.spectra_fit import SpectraFit, fit_spectra
 from ..foundation.convention import as_convention
+from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from ..io.results import fit_document, residual_warnings
 from ..resonance.fields import larmor_field
 from ..spectra.definitions import DEFINITIONS
-from ..spectra.lines import LineError
 from ..spectra.positions import LinePositions, line_positions
 from .choices import Choices
 
@@ -25,61 +24,78 @@ if TYPE_CHECKING:
 
 
 TOO_LARGE = 2.0
-"""Residuals so many times as large as the noise explains are not of the noise."""
+"""If the residuals are this many times larger than the noise explains, the errors are scaled."""
 
 APART = 4.0
-"""Results of two ways that are so many standard errors apart are pointed out."""
+"""Two results that differ by more than this many standard errors get a flag."""
 
 ALIKE_IN_G = 0.01
-"""Relative difference of g below which it may be that of the sample, and A its disguise."""
+"""Samples differ in g by about this much, relatively, so that A may be an error of g."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """Spectra, the line positions in them, and the fit of A, B, C to these.
+    """Spectra of a rotation, the line positions in them, and the fit of A, B, C to these.
 
-    `document` is the fit as `diffdip.io.fit_document` gives it, in mT, degrees and GHz;
-    `warnings` are those of all steps. `choices` are those that were used. `by_definition` has the
-    fit to positions by each definition, the chosen one first, or in words why there is none;
-    `direct` is the fit to all samples, if it was asked for.
+    Args:
+        name: Of the sample.
+        source: The file or folder of the spectra.
+        spectra: The dataset from `read_spectra`.
+        positions: One line of each spectrum, by the chosen definition of a position.
+        fit: The fit of A, B and C to the positions.
+        error_factor: All errors were multiplied by this factor, which the residuals demand; 1 if
+            the noise explains the residuals.
+        warnings: The doubts of all steps beyond `fit.flags`.
+        choices: How the spectra were analysed.
+        by_definition: The fit by each definition of a position, the chosen one first, or the error
+            that says why there is none.
+        direct: The fit of all spectra at once, if it was asked for.
     """
 
+    name: str
+    source: str
     spectra: "xr.Dataset"
     positions: LinePositions
     fit: FitResult
-    document: dict[str, Any]
+    error_factor: float
     warnings: tuple[Flag, ...]
     choices: Choices
-    by_definition: Mapping[str, FitResult | str]
+    by_definition: Mapping[str, FitResult | InputError]
     direct: SpectraFit | None = None
 
     @property
-    def name(self) -> str:
-        """What the sample is called."""
-        return str(self.document["sample"])
-
-    @property
     def doubts(self) -> list[Flag]:
-        """All doubts: the flags of the fit, and the warnings of all steps."""
+        """All doubts: the flags of the fit and the warnings of all steps."""
         return [*self.fit.flags, *self.warnings]
 
     @property
     def instrument(self) -> dict[str, str]:
-        """What all files say of the measurement, by name."""
+        """What all files state alike about the measurement, by name."""
         prefix = "instrument_"
         found = self.spectra.attrs.items()
         return {k.removeprefix(prefix): str(v) for k, v in found if k.startswith(prefix)}
 
 
 def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
-    """Find a line in each spectrum of a dataset from `read_spectra`, and fit A, B, C to them.
+    """Find a line in each spectrum of a dataset, and fit A, B and C to the positions.
 
-    The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle,
-    and where `choices.direct` names a shape, of `fit_spectra` as well, which fits the phase and
-    takes the samples as they are, whatever the choices say of phase and smoothing.
+    The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle. If
+    the residuals are more than twice as large as the noise explains, all errors are scaled up. If
+    `choices.direct` names a line shape, `fit_spectra` fits all spectra at once as well; that fit
+    ignores the phase and the smoothing of the choices.
 
-    Raises `LineError` where there is no line, `ValueError` for angles without frequency, fewer than
-    three, or all the same.
+    Args:
+        spectra: A dataset from `read_spectra`: signal by angle (degrees) and field (mT), with the
+            frequency (GHz) of each angle.
+        choices: How to analyse them; all defaults by default.
+
+    Returns:
+        Positions, fits and doubts.
+
+    Raises:
+        LineError: For a spectrum without the line that was asked for.
+        InputError: For an angle without frequency, fewer than three angles, or angles that are all
+            the same.
 
     >>> import xarray as xr
     >>> angle, field = np.arange(0.0, 180.0, 30.0), np.linspace(330.0, 346.0, 161)
@@ -93,27 +109,41 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     -1.33
     """
     choices = choices or Choices()
-    angle = np.asarray(spectra["angle"].values, float)
-    if not (np.abs(np.sin(np.radians(angle - angle[0]))) > 1e-6).any():
-        raise ValueError(f"all angles are {angle[0]:g}°, modulo 180°; expected a rotation")
+    _check_rotation(np.asarray(spectra["angle"].values, float))
     timed = with_frequency(spectra, choices.frequency_GHz)
     positions = _positions(timed, choices)
     result, factor = _fitted(positions, choices)
     by_definition, apart = _by_definition(timed, choices, result)
     direct, against = _direct(timed, choices, positions, result)
-    attributes = spectra.attrs
-    warnings = (
-        *_notes(spectra, choices),
-        *positions.warnings,
-        *_limits(result, positions, factor),
-        *apart,
-        *residual_warnings(result),
-        *against,
+    return Analysis(
+        name=str(spectra.attrs.get("title") or "sample"),
+        source=str(spectra.attrs.get("source", "")),
+        spectra=spectra,
+        positions=positions,
+        fit=result,
+        error_factor=factor,
+        warnings=(
+            *_notes(spectra, choices),
+            *positions.warnings,
+            *_limits(result, positions, factor),
+            *apart,
+            *residual_warnings(result),
+            *against,
+        ),
+        choices=choices,
+        by_definition=by_definition,
+        direct=direct,
     )
-    name = str(attributes.get("title") or "sample")
-    source = str(attributes.get("source", ""))
-    document = fit_document(result, name, source, warnings)
-    return Analysis(spectra, positions, result, document, warnings, choices, by_definition, direct)
+
+
+def _check_rotation(angle: np.ndarray) -> None:
+    """Refuse spectra that all have one direction of the field."""
+    # the resonance field is the same for opposite directions
+    if not (np.abs(np.sin(np.radians(angle - angle[0]))) > 1e-6).any():
+        raise InputError(
+            f"all angles are {angle[0]:g}° (modulo 180°)",
+            expected="spectra of a rotation, at three angles or more",
+        )
 
 
 def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
@@ -131,7 +161,7 @@ def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
 def _direct(
     spectra: "xr.Dataset", choices: Choices, positions: LinePositions, chosen: FitResult
 ) -> tuple[SpectraFit | None, list[Flag]]:
-    """The fit of all spectra, if there is to be one, and what is doubtful about it."""
+    """The fit of all spectra if it was asked for, and the doubts about it."""
     if choices.direct is None:
         return None, []
     try:
@@ -143,25 +173,25 @@ def _direct(
             g=choices.g,
             convention=choices.convention,
         )
-    except LineError as error:
-        raise LineError(f"direct = {choices.direct}: {error}") from None
-    told = [Flag(flag.code, f"All spectra at once: {flag}") for flag in found.flags]
+    except InputError as error:
+        raise error.at("all spectra at once") from None
+    flags = [Flag(flag.code, f"All spectra at once: {flag}") for flag in found.flags]
     distance, name = max((_apart(name, chosen, found), name) for name in chosen.names)
     if distance > APART:
         message = (
-            f"{name} is {1e3 * chosen.values[name]:.4g} mT from positions but "
+            f"{name} is {1e3 * chosen.values[name]:.4g} mT from the positions but "
             f"{1e3 * found.values[name]:.4g} mT from all spectra at once: they differ by "
             f"{distance:.0f} standard errors."
         )
-        told.append(Flag("direct-fit-differs", message))
-    return found, told
+        flags.append(Flag("direct-fit-differs", message))
+    return found, flags
 
 
 def _by_definition(
     spectra: "xr.Dataset", choices: Choices, chosen: FitResult
-) -> tuple[dict[str, FitResult | str], list[Flag]]:
-    """The fit by each definition or why there is none, and a flag where they differ."""
-    found: dict[str, FitResult | str] = {choices.definition: chosen}
+) -> tuple[dict[str, FitResult | InputError], list[Flag]]:
+    """The fit by each definition or the error that prevents it, and a flag if they differ."""
+    found: dict[str, FitResult | InputError] = {choices.definition: chosen}
     apart: list[tuple[float, str, str, float]] = []
     for definition in DEFINITIONS:
         if definition == choices.definition:
@@ -170,11 +200,11 @@ def _by_definition(
         try:
             positions = _positions(spectra, other)
             result, _ = _fitted(positions, other)
-        except ValueError as error:
-            found[definition] = str(error)
+        except InputError as error:
+            found[definition] = error
             continue
         found[definition] = result
-        if not positions.warnings:
+        if not positions.warnings:  # doubtful positions say nothing about the chosen ones
             apart += [
                 (_apart(name, chosen, result), name, definition, result.values[name])
                 for name in chosen.names
@@ -191,15 +221,16 @@ def _by_definition(
 
 
 def _apart(name: str, one: FitResult, other: FitResult | SpectraFit) -> float:
-    """Distance of two results in units of its error, as if they were independent: 0 if unknown."""
+    """How many standard errors two results differ by, taken as independent; 0 if unknown."""
     error = np.hypot(one.standard_errors[name], other.standard_errors[name])
     return float(abs(one.values[name] - other.values[name]) / error) if error > 0 else 0.0
 
 
 def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, float]:
-    """The fit, and by how much the errors from the noise had to be multiplied: 1 where they hold.
+    """The fit, and the factor by which the errors from the noise were multiplied (1 if not at all).
 
-    Other errors than noise, of the model and of the field's scale, are in the residuals alone.
+    Only the residuals show errors other than noise, such as those of the model or of the field
+    calibration.
     """
 
     def fit(errors: np.ndarray | None) -> FitResult:
@@ -220,7 +251,7 @@ def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, floa
 
 
 def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[Flag]:
-    """Flags where the errors of A, B, C are too small, or were multiplied."""
+    """Flags if errors were multiplied, and if A may be an error of g."""
     flags: list[Flag] = []
     if factor > 1:
         message = (
@@ -230,6 +261,7 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
         flags.append(Flag("scaled-errors", message))
     g, larmor = result.values["g"], larmor_of(positions, result.values["g"])
     A = result.values["A"]
+    # A shifts the resonance field of all angles alike, by 3A/4, as another g does
     other = g * larmor / (larmor + as_convention(result.convention).sign * 0.75 * A)
     if abs(other / g - 1) < ALIKE_IN_G:
         message = (
@@ -241,28 +273,32 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
 
 
 def larmor_of(positions: LinePositions, g: float) -> float:
-    """Hres without anisotropy (tesla) at the mean frequency of the positions."""
+    """The field w0 without anisotropy (tesla) at the mean frequency of the positions."""
     with jax.enable_x64(True):
         return float(larmor_field(np.mean(positions.frequency), g))
 
 
 def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Dataset":
-    """Spectra with this frequency where the files state none. Raises `LineError` without one."""
+    """The spectra, with this frequency (GHz) at the angles whose files state none.
+
+    Raises `InputError` for an angle without any frequency.
+    """
     stated = np.asarray(spectra["frequency"].values, float)
     lacking = np.isnan(stated)
     if not lacking.any():
         return spectra
     if frequency_ghz is None:
-        angles = spectra["angle"].values[lacking]
-        raise LineError(
-            f"the files state no frequency at {_listed(angles)}: give it with frequency_GHz"
+        raise InputError(
+            "frequency_GHz",
+            expected="the microwave frequency, which the files do not state at "
+            + _listed(spectra["angle"].values[lacking]),
         )
     filled = np.where(lacking, frequency_ghz, stated)
     return spectra.assign_coords(frequency=("angle", filled, spectra["frequency"].attrs))
 
 
 def _notes(spectra: "xr.Dataset", choices: Choices) -> list[Flag]:
-    """Flags for what was left out, or read differently from what the files state."""
+    """Flags for files that were left out, and for settings that differ from the files."""
     attributes = spectra.attrs
     skipped = str(attributes.get("skipped", "")).splitlines()
     notes = [Flag("file-skipped", f"Left out: {line}.") for line in skipped]
@@ -280,5 +316,6 @@ def _notes(spectra: "xr.Dataset", choices: Choices) -> list[Flag]:
 
 
 def _listed(angles: Sequence[float] | np.ndarray) -> str:
+    """The first five angles, and how many more there are."""
     first = ", ".join(f"{angle:g}°" for angle in angles[:5])
     return first + (f" and {len(angles) - 5} more" if len(angles) > 5 else "")

@@ -1,4 +1,4 @@
-"""What an analysis of spectra leaves to choose: from a TOML file, checked, and back into one."""
+"""The choices of an analysis of spectra: checked, read from a TOML file, and written to one."""
 
 import json
 import math
@@ -6,33 +6,49 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..foundation.errors import InputError
-from ..io.input_files import read_regular
+from ..foundation.version import __version__
+from ..io.text import read_regular
 from ..spectra.definitions import DEFINITIONS, SHAPES
 
 
-NAME = "diffdip.toml"
-"""A file of this name beside the spectra is read where none is given."""
+NAME: Final = "diffdip.toml"
+"""If no file of choices is given, a file of this name beside the spectra is read."""
 
-MAX_BYTES = 100_000
+MAX_BYTES: Final = 100_000
 
 
 class ConfigError(InputError):
-    """A file of choices that cannot be used. The message is one line and names file and key."""
+    """A file of choices that cannot be used. `where` begins with its path."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """How spectra are analysed, in mT, degrees and GHz; `None` is what was not chosen.
+    """How spectra are analysed, in mT, degrees and GHz. None means that nothing was chosen.
 
-    `definition`, `baseline`, `phase_deg` and `smoothing` as for `line_positions`, of whose lines
-    `near_mT` or `strongest` chooses one; `frequency_GHz` is for angles whose files do not state
-    it; `direct` is the shape with which all spectra are fitted at once, beside the positions. In a
-    file "none" stands for `None`.
+    Args:
+        definition: What the position of a line is: "zero-crossing", "midpoint", "lorentzian",
+            "gaussian" or "pseudo-voigt".
+        near_mT: Follow the line that is closest to this field at the smallest angle.
+        strongest: Take the strongest line of each spectrum.
+        baseline: Order of a polynomial baseline, 0 to 5; none by default.
+        phase_deg: Mixing of dispersion. By default a line shape fits it, and the other definitions
+            use 0.
+        smoothing: Number of samples under a Savitzky–Golay filter, an odd number from 5; 0 for no
+            smoothing.
+        g: The g-factor, which is fixed.
+        frequency_GHz: The microwave frequency at angles whose files do not state it.
+        convention: "paper" or "physical".
+        direct: The line shape with which all spectra are fitted at once as well; none by default.
+        skip_damaged: Leave out files that cannot be read.
 
-    Raises `ValueError`, which names the element, for what cannot be meant.
+    Raises:
+        InputError: For a value that is not allowed. It names the choice.
+
+    >>> Choices(baseline=1).strongest
+    False
     """
 
     definition: str = "zero-crossing"
@@ -51,10 +67,15 @@ class Choices:
         for name, value in self.given().items():
             check_choice(name, value)
         if self.strongest and self.near_mT is not None:
-            raise ValueError(f"strongest with near_mT = {self.near_mT:g}: expected one of them")
+            raise InputError(
+                "near_mT",
+                given=self.near_mT,
+                expected="either a field or the strongest line",
+                hint="Leave out one of the two",
+            )
 
     def given(self) -> dict[str, Any]:
-        """Those that are chosen, by name.
+        """All choices that are not None, by name.
 
         >>> Choices().given()["definition"]
         'zero-crossing'
@@ -62,24 +83,24 @@ class Choices:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-NONE = "none"
-"""Stands in a file, or for an option, where nothing is chosen."""
+NONE: Final = "none"
+"""In a file or as an option: nothing is chosen."""
 
-MAY_BE_NONE = tuple(field.name for field in fields(Choices) if field.default is None)
+MAY_BE_NONE: Final = tuple(field.name for field in fields(Choices) if field.default is None)
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a value may be: its types, what else must hold, and both in words."""
+    """The types that a value may have, a further condition, and both in words."""
 
     types: tuple[type, ...]
     holds: Callable[[Any], bool]
     expected: str
 
     def accepts(self, value: Any) -> bool:
-        # True is an int to Python, and is meant as no number
-        known = type(value) in self.types
-        return known and self.holds(value)
+        """Whether the value is allowed."""
+        # not isinstance: True is an int in Python, but `baseline = true` is a mistake
+        return type(value) in self.types and self.holds(value)
 
 
 _NUMBER = (int, float)
@@ -89,10 +110,11 @@ _TRUTH = _Rule((bool,), lambda _: True, "true or false")
 
 
 def _one_of(*names: str) -> _Rule:
+    """A rule for one of several names."""
     return _Rule((str,), lambda name: name in names, "one of " + ", ".join(names))
 
 
-RULES = {
+RULES: Final = {
     "definition": _one_of(*DEFINITIONS),
     "near_mT": _POSITIVE,
     "strongest": _TRUTH,
@@ -109,21 +131,24 @@ RULES = {
 }
 
 
-def check_choice(name: str, value: Any, shown: str = "") -> None:
-    """Raise `ValueError` that names the choice (as `shown`), its value and what is expected.
+def check_choice(name: str, value: Any) -> None:
+    """Raise `InputError` for a value that a choice does not allow.
+
+    Its `what` is the name of the choice. The word {none} in `expected` stands for what a front end
+    calls no choice.
 
     >>> check_choice("smoothing", 4)
     Traceback (most recent call last):
-    ValueError: smoothing = 4: expected an odd whole number from 5, or 0
+    diffdip.foundation.errors.InputError: smoothing = 4: expected an odd whole number from 5, or 0
     """
     rule = RULES[name]
     if not rule.accepts(value):
-        expected = rule.expected + f', or "{NONE}"' * (name in MAY_BE_NONE)
-        raise ValueError(f"{shown or name} = {_toml(value)}: expected {expected}")
+        expected = rule.expected + ", or {none}" * (name in MAY_BE_NONE)
+        raise InputError(name, given=value, expected=expected)
 
 
 def meant(name: str, value: Any) -> Any:
-    """The value of a choice that a file or an option states: `None` for "none" where it may be.
+    """The value of a choice from a file or an option, with None for "none" if that is allowed.
 
     >>> meant("baseline", "none"), meant("baseline", 1), meant("definition", "none")
     (None, 1, 'none')
@@ -132,7 +157,10 @@ def meant(name: str, value: Any) -> Any:
 
 
 def read_choices(path: Path) -> dict[str, Any]:
-    """The choices that a TOML file states, by name. Raises `ConfigError`.
+    """The choices that a TOML file states, by name.
+
+    Raises:
+        ConfigError: For a file that cannot be read, an unknown key or a value that is not allowed.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -142,16 +170,19 @@ def read_choices(path: Path) -> dict[str, Any]:
     {'definition': 'midpoint', 'baseline': 1}
     """
     content = read_regular(path, MAX_BYTES, ConfigError, "a file of choices")
+    where = (str(path),)
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: more than {MAX_BYTES} bytes; expected a few choices")
+        expected = f"a file of choices, {MAX_BYTES // 1000} kB or less"
+        raise ConfigError(f"more than {MAX_BYTES} bytes", expected=expected, where=where)
     try:
         found = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: is no TOML: {error}") from None
+        expected = "lines such as baseline = 1"
+        raise ConfigError(f"not TOML: {error}", expected=expected, where=where) from None
     unknown = [name for name in found if name not in RULES]
     if unknown:
-        expected = ", ".join(RULES)
-        raise ConfigError(f"{path}: unknown key {unknown[0]!r}; expected {expected}")
+        expected = "one of " + ", ".join(RULES)
+        raise ConfigError("key", given=unknown[0], expected=expected, where=where)
     try:
         for name, value in found.items():
             found[name] = meant(name, value)
@@ -161,15 +192,18 @@ def read_choices(path: Path) -> dict[str, Any]:
             if RULES[name].types == _NUMBER:
                 found[name] = float(value)
         Choices(**found)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    except InputError as error:
+        raise ConfigError(
+            error.what, given=error.given, expected=error.expected, hint=error.hint, where=where
+        ) from None
     return found
 
 
 def resolved(of_file: Mapping[str, Any], of_options: Mapping[str, Any]) -> Choices:
-    """All choices: the defaults, over them those of a file, over them those of the command line.
+    """The defaults, overridden by a file, overridden by the options of the command line.
 
-    Raises `ValueError` where what comes together does not fit.
+    An option that selects a line replaces the file's selection of a line, whichever it is. Raises
+    `InputError` for options that contradict each other.
 
     >>> resolved({"strongest": True, "g": 2.1}, {"near_mT": 338.0}).given()["strongest"]
     False
@@ -181,19 +215,15 @@ def resolved(of_file: Mapping[str, Any], of_options: Mapping[str, Any]) -> Choic
 
 
 def choices_toml(choices: Choices) -> bytes:
-    """A TOML file of all choices, which `read_choices` reads.
+    """The choices as a TOML file, which `read_choices` reads.
 
     >>> print(choices_toml(Choices(near_mT=338.0)).decode().splitlines()[1:3])
     ['definition = "zero-crossing"', 'near_mT = 338.0']
     """
-    from ..foundation.version import __version__
-
     lines = [f"{name} = {_toml(value)}" for name, value in choices.given().items()]
     return "\n".join([f"# diffdip {__version__}: diffdip analyze --config", *lines, ""]).encode()
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML writes it, or on one line whatever else it is."""
-    if isinstance(value, str | bool):
-        return json.dumps(value, ensure_ascii=False)
-    return " ".join(repr(value).split())
+    """A value as TOML writes it."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else repr(value)

@@ -1,4 +1,4 @@
-"""Hres(angle) of given anisotropy fields with all branches, and the files that show it."""
+"""Hres(angle) of given anisotropy fields with all branches, as a figure and as files."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from ..io.results import curve_files
-from ..resonance.branches import Branches
+from ..io.curve_results import curve_files
 from ..resonance.energy_terms import AnisotropyFields
-from ..resonance.fields import larmor_field, resonance_branches
-from .figures import figure_bytes, figure_curve
+from ..resonance.fields import Branches, larmor_field, resonance_branches
+from .figures.curves import figure_curve
+from .figures.style import figure_bytes
 
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ POINTS = 721
 
 @dataclass(frozen=True)
 class CurveSettings:
-    """What a curve depends on, in mT and GHz; `plane` and `convention` by name."""
+    """Everything that a curve depends on, in mT and GHz; `plane` and `convention` by name."""
 
     A_mT: float
     B_mT: float
@@ -35,7 +35,14 @@ class CurveSettings:
 
 @dataclass(frozen=True)
 class Curve:
-    """The resonances at angles of the field (radians), and w0 in tesla."""
+    """All resonances at angles of the field.
+
+    Args:
+        settings: What the curve was made with.
+        angle: Of the field, in radians.
+        branches: The resonances at these angles.
+        larmor: The field w0 without anisotropy, in tesla.
+    """
 
     settings: CurveSettings
     angle: np.ndarray
@@ -64,19 +71,19 @@ class Curve:
         }
 
     def sentences(self) -> list[str]:
-        """The extent of the measured branch, and at how many angles there is none."""
+        """The range of the measured resonance field, and at how many angles there is none."""
         field = 1e3 * np.asarray(self.branches.measured()[0])
         found = np.isfinite(field)
         convention, w0 = self.settings.convention, 1e3 * self.larmor
-        told = []
+        sentences = []
         if found.any():
-            told.append(
+            sentences.append(
                 f"Hres {np.nanmin(field):.2f} to {np.nanmax(field):.2f} mT "
                 f"({convention} convention, w0 = {w0:.2f} mT)"
             )
         if not found.all():
-            told.append(f"no measured resonance at {(~found).sum()} of {len(found)} angles")
-        return told
+            sentences.append(f"no measured resonance at {(~found).sum()} of {len(found)} angles")
+        return sentences
 
 
 def resonance_curve(settings: CurveSettings) -> Curve:

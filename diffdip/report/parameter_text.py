@@ -1,27 +1,33 @@
-"""Numbers of a fit as text, for tables on any page: values with errors, intervals, headings."""
+"""The numbers of a fit as text for tables: values with errors, intervals, headings."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..fitting.parameter_table import parameter_kind
 
-def heading(name: str) -> str:
-    """The name of a parameter with its unit apart.
 
-    >>> heading("A_mT")
-    'A (mT)'
+def heading(column: str) -> str:
+    """The name of a parameter from a document, with its unit in parentheses.
+
+    >>> heading("A_mT"), heading("offset_1_deg"), heading("g")
+    ('A (mT)', 'offset_1 (deg)', 'g')
     """
-    return re.sub(r"_(\w+)$", r" (\1)", name)
+    name, _, unit = column.rpartition("_")
+    return f"{name} ({unit})" if name and parameter_kind(name).unit == unit else column
 
 
 def number(value: float | None) -> str:
-    """Three digits, or a dash for what is not known."""
+    """A number with three digits, or a dash for None.
+
+    >>> number(0.123456), number(None)
+    ('0.123', '-')
+    """
     return "-" if value is None else f"{value:.3g}"
 
 
 def value_text(entry: Mapping[str, Any]) -> str:
-    """A parameter of `fit_document`, to two digits of its error.
+    """Value and error of a parameter in a fit document, to two digits of the error.
 
     >>> value_text({"value": 12.3456, "free": True, "standard_error": 0.123})
     '12.35 ± 0.12'
@@ -36,7 +42,7 @@ def value_text(entry: Mapping[str, Any]) -> str:
 
 
 def interval_text(entry: Mapping[str, Any], level: str = "68") -> str:
-    """The interval of such a parameter at this level, `open` where it has no end.
+    """The interval of a parameter in a fit document; an end that was not found is "open".
 
     >>> interval_text({"free": True, "standard_error": 0.1, "interval_68": [1.234, None]})
     '1.23 to open'
@@ -50,4 +56,5 @@ def interval_text(entry: Mapping[str, Any], level: str = "68") -> str:
 
 
 def _digits(error: float) -> int:
+    """How many decimals show two digits of the error."""
     return min(12, max(0, 1 - math.floor(math.log10(error))))

@@ -23,7 +23,7 @@ def stages(folder: Path) -> dict[str, float]:
     """Seconds of each part, one after the other in this process, compiling included."""
     from diffdip.io import read_spectra
     from diffdip.report.analysis import analyze
-    from diffdip.report.report_files import analysis_files
+    from diffdip.report.files import analysis_files
 
     times = {}
     start = time.perf_counter()

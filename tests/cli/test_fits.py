@@ -13,7 +13,7 @@ import diffdip
 from diffdip.cli import fits
 from diffdip.fitting import series_fit as fit_module
 from diffdip.foundation import units
-from diffdip.io import TableError, results
+from diffdip.io import OutputError, TableError
 from diffdip.report import curve
 from diffdip.report.parameter_text import interval_text, value_text
 from tests.helpers.command_line import assert_refused, run, run_apart
@@ -371,4 +371,4 @@ def test_names_of_figures_are_safe_and_distinct():
 def test_errors_of_other_kinds_are_not_hidden():
     """Only what a user can mend becomes one line."""
     assert issubclass(TableError, ValueError)
-    assert issubclass(results.OutputError, OSError)
+    assert issubclass(OutputError, OSError)

@@ -20,8 +20,9 @@ import diffdip
 from diffdip import NanocrystalPacking, UniformCylinder, simulate
 from diffdip.cli import app
 from diffdip.ensembles import simulation as ensemble
-from diffdip.io import OutputError, run
-from diffdip.io.run import COLUMNS, Run, RunError, export_run, read_run, simulate_to
+from diffdip.io import OutputError, durable_runs
+from diffdip.io.durable_runs import COLUMNS, Run, RunError, chunk_path, read_run, simulate_to
+from diffdip.io.run_tables import export_run
 
 
 COMMAND = (sys.executable, "-c", "from diffdip.cli import app; app()", "ensemble")
@@ -52,7 +53,7 @@ def start(out, *options):
 
 
 def finish(process):
-    assert process.wait(timeout=120) == 0, process.stderr.read()
+    assert process.wait() == 0, process.stderr.read()
     process.stderr.close()
 
 
@@ -96,6 +97,7 @@ def test_xarray_reads_it_without_diffdip(small):
         xr.testing.assert_equal(dataset.load(), read_run(path))
 
 
+@pytest.mark.slow
 def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
     """SIGKILL at random moments of start-up, computing and writing; one batch lost at most."""
     path = tmp_path / "run.zarr"
@@ -127,7 +129,7 @@ def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
             complete = {
                 batch
                 for batch in begun
-                if all(run.chunk_path(path, name, batch).exists() for name in COLUMNS)
+                if all(chunk_path(path, name, batch).exists() for name in COLUMNS)
             }
             assert len(begun - complete) <= 1
     finish(start(path))
@@ -136,10 +138,10 @@ def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
     assert len(expected) > 8 * 46
 
 
-def test_goes_on_and_recomputes_only_what_is_missing(small, monkeypatch):
+def test_resumes_and_computes_only_what_is_missing(small, monkeypatch):
     path, plan = small
     before = contents(path)
-    run.chunk_path(path, "starts", 1).unlink()
+    chunk_path(path, "starts", 1).unlink()
     computed = []
     original = ensemble.BatchPlan.run
     monkeypatch.setattr(
@@ -153,24 +155,28 @@ def test_goes_on_and_recomputes_only_what_is_missing(small, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "what", "given"),
     [
-        ({"seed": 4}, "seed = 3, not 4"),
-        ({"samples": 101}, "n_samples = 100, not 101"),
-        ({"size": 41}, "batch_size = 40, not 41"),
-        ({"model": lambda: UniformCylinder(12, 2.5)}, "model.density = 2.0, not 2.5"),
-        ({"model": lambda: UniformCylinder(12, 2.0, convention="physical")}, "convention = paper"),
-        ({"model": lambda: NanocrystalPacking(2)}, "UniformCylinder"),
+        ({"seed": 4}, "seed", 4),
+        ({"samples": 101}, "n_samples", 101),
+        ({"size": 41}, "batch_size", 41),
+        ({"model": lambda: UniformCylinder(12, 2.5)}, "model.density", 2.5),
+        (
+            {"model": lambda: UniformCylinder(12, 2.0, convention="physical")},
+            "model.convention",
+            "physical",
+        ),
+        ({"model": lambda: NanocrystalPacking(2)}, "model.type", "NanocrystalPacking"),
     ],
 )
-def test_other_parameters_are_refused(small, change, named):
+def test_other_parameters_are_refused(small, change, what, given):
     path, plan = small
     before = contents(path)
     other = {"model": lambda: plan.model, "samples": 100, "seed": 3, "size": 40} | change
     with pytest.raises(RunError) as error:
         simulate_to(path, plan_of(**other | {"model": other["model"]()}))
-    assert named in str(error.value)
-    assert str(path) in str(error.value)
+    assert (error.value.what, error.value.given) == (what, given)
+    assert error.value.where == (str(path),)
     assert contents(path) == before
 
 
@@ -179,15 +185,16 @@ def test_other_parameters_are_refused(small, change, named):
 def test_a_damaged_chunk_is_named_and_the_rest_readable(small, name, harm):
     path, plan = small
     whole = read_run(path)
-    chunk = run.chunk_path(path, name, 1)
+    chunk = chunk_path(path, name, 1)
     good = bytearray(chunk.read_bytes())
     bad = bytearray(good)
     bad[len(bad) // 2] ^= 4
     chunk.write_bytes({"flip": bad, "cut": good[:-7], "empty": b""}[harm])
     for read in (read_run, lambda path: Run(path, plan)):
-        with pytest.raises(RunError, match="samples 40 to 79") as error:
+        with pytest.raises(RunError) as error:
             read(path)
-        assert str(chunk) in str(error.value)
+        assert "40 to 79" in error.value.what
+        assert error.value.where == (str(chunk),)
     rest = read_run(path, damaged="drop")
     assert rest.attrs["complete"] == 60
     assert np.all(np.isnan(rest["B_mT"].values[40:80]))
@@ -199,47 +206,58 @@ def test_a_damaged_chunk_is_named_and_the_rest_readable(small, name, harm):
     assert chunk.read_bytes() == bytes(good)
 
 
-def test_what_is_no_run_is_said(tmp_path):
+def test_what_is_not_a_run_is_refused(tmp_path):
     (tmp_path / "file").write_text("no store")
     (tmp_path / "folder").mkdir()
     (tmp_path / "other.zarr").mkdir()
     (tmp_path / "other.zarr" / "zarr.json").write_text('{"attributes": {"model": 1}}')
-    for name in ("file", "folder", "other.zarr"):
-        with pytest.raises(RunError, match="not a run"):
+    for name in ("file", "folder", "other.zarr", "nothing"):
+        with pytest.raises(RunError) as error:
             read_run(tmp_path / name)
-    with pytest.raises(RunError, match="no such run"):
-        read_run(tmp_path / "nothing")
+        assert error.value.where == (str(tmp_path / name),)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "said"),
-    [
-        ("batch_size", 0, "batch_size = 0, expected a whole number above 0"),
-        ("batch_size", "x", "batch_size = x, expected a whole number above 0"),
-        ("n_samples", 2.5, "n_samples = 2.5, expected a whole number above 0"),
-        ("dtype", "complex64", "dtype = complex64, expected float32 or 64"),
-        ("n_samples", 200, "does not describe an array of 200 samples in batches of 40"),
-    ],
-)
-def test_settings_that_no_run_has_are_said(small, name, value, said):
-    path, _ = small
+def stored_setting(path, name, value):
+    """Change a setting in a store."""
     settings = json.loads((path / "zarr.json").read_text())
     settings["attributes"][name] = value
     (path / "zarr.json").write_text(json.dumps(settings))
-    with pytest.raises(RunError, match=r"zarr\.json: ") as error:
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", 0), ("batch_size", "x"), ("n_samples", 2.5), ("dtype", "complex64")],
+)
+def test_settings_that_no_run_has_are_refused(small, name, value):
+    path, _ = small
+    stored_setting(path, name, value)
+    with pytest.raises(RunError) as error:
         read_run(path)
-    assert said in str(error.value)
+    assert (error.value.what, error.value.given) == (name, value)
+    assert error.value.where == (str(path / "zarr.json"),)
+
+
+def test_settings_that_contradict_the_arrays_are_refused(small):
+    path, _ = small
+    stored_setting(path, "n_samples", 200)
+    with pytest.raises(RunError) as error:
+        read_run(path)
+    assert error.value.where == (str(path / "D" / "zarr.json"),)
+    assert "200" in error.value.expected
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"shape": "abc"}'])
-def test_a_damaged_description_of_an_array_is_said(small, damage):
+def test_a_damaged_description_of_an_array_is_refused(small, damage):
     path, _ = small
     (path / "A_mT" / "zarr.json").write_bytes(damage)
-    with pytest.raises(RunError, match=r"A_mT.zarr.json: does not describe an array of 100"):
+    with pytest.raises(RunError) as error:
         read_run(path)
+    assert error.value.where == (str(path / "A_mT" / "zarr.json"),)
+    assert "100" in error.value.expected
 
 
-def test_a_full_disk_is_one_line_and_the_run_goes_on_later(finished, tmp_path):
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_the_run_resumes_later(finished, tmp_path):
     path = tmp_path / "run.zarr"
     options = ("--model", "cylinder", "--dipoles", "20", "--samples", "900", "--batch", "450")
     small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1600, 1600)); "
@@ -248,7 +266,6 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(finished, tmp_path):
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
-    assert "cannot be written" in line
     assert str(path) in line
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -256,6 +273,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(finished, tmp_path):
     np.testing.assert_array_equal(read_run(path)["A_mT"].values, part["A_mT"].values)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_make_the_bytes_of_one(finished, tmp_path):
     """Neither knows of the other."""
     path = tmp_path / "run.zarr"
@@ -279,8 +297,9 @@ def test_two_runs_make_one_store(small, monkeypatch):
     late = path.parent / "late.zarr"
     assert Run(late, plan).missing() == []
     assert contents(late) == contents(path)
-    with pytest.raises(RunError, match="seed = 3, not 4"):
+    with pytest.raises(RunError) as error:
         Run(path.parent / "other.zarr", plan_of(plan.model, 100, seed=4))
+    assert (error.value.what, error.value.given) == ("seed", 4)
     assert not list(path.parent.glob(".*"))
 
 
@@ -290,6 +309,7 @@ def free_port():
         return server.getsockname()[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_several_processes_make_the_bytes_of_one(finished, tmp_path, count):
     """With three, one is killed while it works and started again."""
@@ -298,7 +318,7 @@ def test_several_processes_make_the_bytes_of_one(finished, tmp_path, count):
     options = ("--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process-id")
     group = [start(path, *options, str(index)) for index in range(count)]
     if count == 3:
-        while not run.chunk_path(path, "starts", 2).exists():
+        while not chunk_path(path, "starts", 2).exists():
             assert group[2].poll() is None, group[2].stderr.read()
             time.sleep(0.01)
         group[2].kill()
@@ -314,7 +334,7 @@ def test_several_processes_make_the_bytes_of_one(finished, tmp_path, count):
 def test_the_first_process_does_what_a_lost_one_left(tmp_path, monkeypatch):
     plan = plan_of(UniformCylinder(n=12, density=2.0), 100)
     simulate_to(tmp_path / "whole.zarr", plan)
-    monkeypatch.setattr(run, "PATIENCE", 0.2)
+    monkeypatch.setattr(durable_runs, "PATIENCE", 0.2)
     simulate_to(tmp_path / "shared.zarr", plan, process=0, processes=2)
     assert contents(tmp_path / "shared.zarr") == contents(tmp_path / "whole.zarr")
 
@@ -336,7 +356,7 @@ def test_export(small, tmp_path):
     with xr.open_dataset(tmp_path / "run.nc", engine="scipy") as read:
         xr.testing.assert_equal(read.load(), dataset)
         assert json.loads(read.attrs["settings"])["model"]["n"] == 12
-    with pytest.raises(OutputError, match=r"\.csv or \.nc"):
+    with pytest.raises(OutputError, match=r"run\.txt"):
         export_run(path, tmp_path / "run.txt")
 
 
@@ -355,26 +375,27 @@ def test_the_command(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "named"),
     [
-        (("--volume-fraction", 0.9), "0.9"),
-        (("--diameter-nm", -1), "--diameter-nm -1.0"),
-        (("--kappa", "nan"), "--kappa nan"),
-        (("--model", "box", "--dipoles", 1), "--dipoles 1"),
-        (("--process-id", 1), "--coordinator"),
-        (("--coordinator", "localhost:1"), "--processes"),
+        (("--volume-fraction", 0.9), ("0.9",)),
+        (("--diameter-nm", -1), ("--diameter-nm", "-1")),
+        (("--kappa", "nan"), ("--kappa", "nan")),
+        (("--model", "box", "--dipoles", 1), ("--dipoles", "1")),
+        (("--process-id", 1), ("--coordinator",)),
+        (("--coordinator", "localhost:1"), ("--processes",)),
     ],
 )
-def test_bad_options_cost_one_line(tmp_path, arguments, words):
+def test_wrong_options_give_one_line(tmp_path, arguments, named):
     done = invoke("ensemble", *arguments, "--out", tmp_path / "run.zarr")
     assert done.exit_code == 2
     [line] = done.stderr.splitlines()
-    assert words in line
+    assert all(word in line for word in named)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_of_nothing(tmp_path):
     done = invoke("export", tmp_path / "run.zarr", tmp_path / "run.csv")
     assert done.exit_code == 2
-    assert "no such run" in done.stderr
+    [line] = done.stderr.splitlines()
+    assert str(tmp_path / "run.zarr") in line
     assert os.listdir(tmp_path) == []

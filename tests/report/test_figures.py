@@ -21,10 +21,10 @@ from diffdip import (
     resonance_field,
 )
 from diffdip.report import figures as plot
-from diffdip.report.ensemble_figures import figure_ensemble
 from diffdip.report.figures import (
     figure_bytes,
     figure_curve,
+    figure_ensemble,
     figure_fit,
     figure_inference,
     figure_sensitivity,
@@ -111,7 +111,7 @@ def test_data_at_several_frequencies_are_drawn_at_the_mean():
         mean = resonance_field(fit.energy, fit.series[0].angle, np.mean(DRIFT))
     np.testing.assert_allclose(points(main, "o")[:, 1], 1e3 * (np.asarray(mean) + fit.residuals))
     np.testing.assert_allclose(points(below, "o")[:, 1], [2, -2] * 6)
-    assert legend(main) == ["model", "measured, frequency-corrected"]
+    assert legend(main) == ["model", "measured, corrected to this frequency"]
 
 
 def test_points_without_a_resonance_are_marked_as_measured():
@@ -278,7 +278,8 @@ def test_settings_of_matplotlib_stay():
 
 
 def test_pyplot_is_not_imported():
-    code = "import sys, diffdip.report.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys; from diffdip.report.figures import *; "
+    code += "sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -8,8 +8,7 @@ import pytest
 import xarray as xr
 
 from diffdip import line_positions
-from diffdip.report.figures import figure_bytes
-from diffdip.report.spectra_figures import figure_correlation, figure_map, figure_spectra
+from diffdip.report.figures import figure_bytes, figure_correlation, figure_map, figure_spectra
 
 
 def rotation(count=7, samples=3001, width=1.0):
@@ -56,7 +55,7 @@ def test_a_stack_of_many_says_what_is_left_out():
     spectra = rotation(81, 301)
     axes: Any = figure_spectra(spectra, line_positions(spectra)).axes[0]
     assert len(axes.lines) == 2 * 27
-    assert axes.get_title(loc="left") == "one spectrum of 3 is drawn"
+    assert axes.get_title(loc="left") == "1 of 3 spectra is drawn"
 
 
 def test_a_map_has_the_signal_at_field_and_angle():
@@ -97,7 +96,7 @@ def test_the_part_about_a_narrow_line_is_drawn():
         axes: Any = make(spectra, found).axes[0]
         ends = (339.9 - margin, 340.1 + margin)
         assert axes.get_xlim() == pytest.approx(ends, abs=0.02)
-        assert axes.get_xlabel().endswith("(mT), a part of the sweep")
+        assert axes.get_xlabel().endswith("(mT), part of the sweep")
     values = axes.collections[0].get_array()
     assert np.abs(values).max(axis=1).min() > 0.9
     assert not np.ma.getmaskarray(np.ma.masked_invalid(values)).any()
@@ -135,5 +134,5 @@ def test_correlations_are_written_into_a_matrix():
     figure = figure_correlation(result)
     axes: Any = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["1.00", "0.00", "0.00", "?"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "g"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["$A$", "$g$"]
     assert figure_bytes(figure, "pdf").startswith(b"%PDF")

@@ -1,10 +1,11 @@
-"""What `sensitivity` and `infer` found as files, each number beside its unit."""
+"""Results of `sensitivity` and `infer` as files, each number beside its unit."""
 
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .results import csv_bytes, json_bytes, made_by
+from ..ensembles.model_parameters import ALL
+from .writing import csv_bytes, json_bytes, made_by
 
 
 if TYPE_CHECKING:
@@ -12,30 +13,18 @@ if TYPE_CHECKING:
     from ..sensitivities.observables import AbstractStatistic
     from ..sensitivities.sensitivity_table import SensitivityTable
 
-UNITS = {
-    "diameter": "nm",
-    "ligand_mean": "nm",
-    "ligand_sd": "nm",
-    "extra_below": "nm",
-    "bond_length": "nm",
-    "extra_spacing": "nm",
-    "density": "nm^-3",
-    "moment": "muB",
-}
-"""Units of a model's parameters, in letters that every program reads; others are numbers."""
-
 
 def parameter_unit(name: str) -> str:
-    """Unit of a model's parameter in files and tables, `1` for plain numbers.
+    """The unit of a parameter of a model in files, "1" for plain numbers.
 
-    >>> parameter_unit("diameter"), parameter_unit("kappa")
-    ('nm', '1')
+    >>> parameter_unit("density"), parameter_unit("kappa")
+    ('nm^-3', '1')
     """
-    return UNITS.get(name, "1")
+    return ALL[name].ascii_unit if name in ALL else "1"
 
 
 def statistic_unit(statistic: "AbstractStatistic") -> tuple[str, float]:
-    """Unit of a statistic in files and tables, and the factor from SI.
+    """The unit of a statistic in files and tables, and the factor from SI to it.
 
     >>> from diffdip import Magnitude, Quantile
     >>> statistic_unit(Quantile(Magnitude("B")))
@@ -51,17 +40,24 @@ def sensitivity_files(
     statistics: Mapping[str, "AbstractStatistic"],
     settings: Mapping[str, Any],
 ) -> dict[str, bytes]:
-    """`sensitivity.json` and `sensitivity.csv`, as bytes by name.
+    """The files of a table of sensitivities: `sensitivity.json` and `sensitivity.csv`.
 
-    `statistics` by the names they were asked for by, `settings` the options beyond those that the
-    table knows. A row for each statistic and parameter, T and θ in the units beside them.
+    There is one row for each statistic T and parameter θ, with the units of both.
+
+    Args:
+        table: The sensitivities.
+        statistics: The statistics of the table by the names that the user gave them.
+        settings: Options beyond those in `table.settings`; they go into the JSON file.
+
+    Returns:
+        Contents by file name.
     """
     names = {statistic.label: (name, statistic) for name, statistic in statistics.items()}
     rows = []
     for row in table:
         name, statistic = names[row.statistic]
         unit, factor = statistic_unit(statistic)
-        of = parameter_unit(row.parameter)
+        parameter = parameter_unit(row.parameter)
         rows.append(
             {
                 "statistic": name,
@@ -71,10 +67,10 @@ def sensitivity_files(
                 "unit": unit,
                 "parameter": row.parameter,
                 "at": float(f"{row.at:.7g}"),  # parameters are float32 by default
-                "parameter_unit": of,
+                "parameter_unit": parameter,
                 "derivative": factor * row.derivative,
                 "derivative_error": factor * row.error,
-                "derivative_unit": _ratio(unit, of),
+                "derivative_unit": _ratio(unit, parameter),
                 "dlnT_dlntheta": row.logarithmic,
                 "dlnT_dlntheta_error": row.logarithmic_error,
                 "method": row.method,
@@ -92,21 +88,29 @@ def sensitivity_files(
     }
 
 
-def _ratio(unit: str, of: str) -> str:
-    """
+def _ratio(unit: str, parameter: str) -> str:
+    """The unit of a derivative.
+
     >>> _ratio("mT", "nm"), _ratio("mT", "1"), _ratio("1", "nm^-3"), _ratio("1", "1")
     ('mT/nm', 'mT', '1/nm^-3', '1')
     """
-    return unit if of == "1" else f"{unit}/{of}"
+    return unit if parameter == "1" else f"{unit}/{parameter}"
 
 
 def inference_files(
     found: "Inference", source: str, settings: Mapping[str, Any]
 ) -> dict[str, bytes]:
-    """`infer.json` and `infer.csv`, as bytes by name.
+    """The files of an inference: `infer.json` and `infer.csv`.
 
-    `source` is the file of the measured A and B, `settings` are the options beyond those that the
-    result knows. Covariance and information are of the logarithms of the parameters, in `order`.
+    Covariance and information belong to the logarithms of the parameters, in `order`.
+
+    Args:
+        found: The inferred parameters.
+        source: The file of the measured A and B.
+        settings: Options beyond those in `found.settings`; they go into the JSON file.
+
+    Returns:
+        Contents by file name.
     """
     rows = [
         {
@@ -153,5 +157,5 @@ def inference_files(
 
 
 def _interval(ends: tuple[float, float]) -> list[float] | None:
-    """Nothing where it is open to all sides."""
+    """The ends of an interval; None where it is open on all sides."""
     return list(ends) if math.isfinite(ends[1]) else None

@@ -1,4 +1,4 @@
-"""Figures of the distributions of anisotropy fields over many samples, as in `plot`."""
+"""Figures of the distributions of anisotropy fields over many samples."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,34 +7,38 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..statistics.heavy_tails import log_histogram
-from .figures import BLUE, STYLE, TWO_COLUMNS, VERMILLION
+from ...statistics.heavy_tails import log_histogram
+from .style import BLUE, STYLE, TWO_COLUMNS, VERMILLION, inches
 
 
 PER_DECADE = 6
+"""Bins of the histograms."""
 
 
 def figure_ensemble(fields: Mapping[str, np.ndarray], title: str = "") -> Figure:
-    """The share of samples per decade of |A|, |B| …, a panel each, with its 68 % interval.
+    """Histograms of |A|, |B|, …: the share of samples per decade, with its 68 % interval.
 
-    `fields` in mT by name; values that are NaN are left out. A line marks the median.
+    Args:
+        fields: Values in mT by name, a panel for each. NaN are left out.
+        title: Stands above the figure.
 
     >>> figure_ensemble({"B": np.array([1.0, -2.0, 30.0])}).axes[0].get_xlabel()
     '$|B|$ (mT)'
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(TWO_COLUMNS / 25.4, 70 / 25.4), layout="constrained")
+        figure = Figure(figsize=inches(TWO_COLUMNS, 70), layout="constrained")
         panels = figure.subplots(1, len(fields), sharey=True, squeeze=False)[0]
         for axes, (name, values) in zip(panels, fields.items(), strict=True):
             _draw(axes, np.abs(values[np.isfinite(values)]))
             axes.set_xlabel(f"$|{name}|$ (mT)")
-        panels[0].set_ylabel("share of the samples per decade")
+        panels[0].set_ylabel("share of samples per decade")
         panels[0].set_title(title, loc="left")
-        panels[0].set_ylim(0, None)  # last, as it ends the search for the highest of all
+        panels[0].set_ylim(0, None)  # last: it fixes the top, which must hold all panels
     return figure
 
 
 def _draw(axes: Any, size: np.ndarray) -> None:
+    """Draw one histogram with its median."""
     axes.set_xscale("log")
     if not (size > 0).any():
         axes.text(0.5, 0.5, "no sample is above zero", transform=axes.transAxes, ha="center")

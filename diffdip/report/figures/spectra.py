@@ -1,7 +1,4 @@
-"""Figures of the spectra of a rotation with the positions taken from them, and of a fit's errors.
-
-As in `plot`: each function returns a `Figure` of its own, fields in mT, angles in degrees.
-"""
+"""Figures of the spectra of a rotation, with the positions of the lines."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,38 +9,36 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from ..io.results import as_shown
-from ..spectra.lines import sorted_samples
-from ..spectra.positions import each_sweep
-from .figures import BLUE, ONE_COLUMN, STYLE, VERMILLION
+from ...spectra.lines import sorted_samples
+from ...spectra.positions import each_sweep
+from .style import BLUE, ONE_COLUMN, STYLE, VERMILLION, inches
 
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..fitting.fit_result import FitResult
-    from ..fitting.spectra_fit import SpectraFit
-    from ..spectra.positions import LinePositions
+    from ...fitting.spectra_fit import SpectraFit
+    from ...spectra.positions import LinePositions
 
 MOST_STACKED = 40
-"""Of more sweeps than this, some are left out of a stack."""
+"""A stack shows at most this many sweeps."""
 
 BINS = 700
-"""Each sweep is drawn by the lowest and highest sample in so many parts of it."""
+"""A long sweep is drawn by the lowest and the highest sample in each of this many parts."""
 
 OVERLAP = 1.6
-"""Height of the largest spectrum above its baseline, of the distance between baselines."""
+"""Height of the largest spectrum over the distance between two baselines."""
 
 COLUMNS = 600
-"""Fields across a map."""
+"""Fields of a map."""
 
 MARGIN = 4.0
-"""Drawn on each side of the positions, in widths of the line."""
+"""How much is drawn on each side of the positions, in widths of the line."""
 
 MOST_CUT = 0.7
-"""All of the sweep is drawn where the positions and their margins are more of it than this."""
+"""If the positions and their margins fill more than this of the sweep, all of it is drawn."""
 
-SIZE = (ONE_COLUMN / 25.4, 95 / 25.4)
+SIZE = inches(ONE_COLUMN, 95)
 
 Sweeps = list[tuple[np.ndarray, np.ndarray]]
 
@@ -51,11 +46,15 @@ Sweeps = list[tuple[np.ndarray, np.ndarray]]
 def figure_spectra(
     spectra: "xr.Dataset", positions: "LinePositions", direct: "SpectraFit | None" = None
 ) -> Figure:
-    """Spectra above one another, each at the height of its angle, with their positions marked.
+    """A stack of spectra on one scale, each at the height of its angle.
 
-    With `direct`, a fit of all spectra, its model is drawn over them instead of the positions. All
-    have one scale. Of more than 40 some are left out, at equal steps. Of sweeps much longer than
-    what the line moves through, the part about the line is drawn, and the axis says so.
+    Of more than 40 spectra every second, third … one is drawn. If the sweep is much longer than the
+    range in which the line moves, only that range is drawn, and the label of the axis says so.
+
+    Args:
+        spectra: A dataset from `read_spectra`.
+        positions: Are marked with dots, unless `direct` is given.
+        direct: A fit of all spectra, whose model is drawn over the spectra.
     """
     step = -(-len(positions.angle) // MOST_STACKED)
     angles = np.degrees(positions.angle)
@@ -81,15 +80,16 @@ def figure_spectra(
         axes.margins(y=0.02)
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles[::step])))
         if step > 1:
-            axes.set_title(f"one spectrum of {step} is drawn", loc="left")
+            axes.set_title(f"1 of {step} spectra is drawn", loc="left")
     return figure
 
 
 def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
-    """The signal over field and angle in colors, with the positions on it.
+    """The signal over field and angle in colors, with the positions as dots.
 
-    For the drawing alone each sweep is interpolated onto 600 fields; outside of it nothing is
-    drawn. Sweeps at one angle share its height. The fields are those of `figure_spectra`.
+    Each sweep is interpolated to 600 fields, only for this figure. Nothing is drawn outside a
+    sweep. Several sweeps at one angle share its strip. The range of fields is that of
+    `figure_spectra`.
     """
     part = _Part.of(spectra, positions)
     angles = np.degrees(positions.angle)
@@ -113,31 +113,13 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
         axes.set_ylabel(r"angle of the field $\alpha_H$ (°)")
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
         bar = figure.colorbar(image, ax=axes, location="top", aspect=40, pad=0.02)
-        bar.set_label("signal, of its largest value")
-    return figure
-
-
-def figure_correlation(result: "FitResult") -> Figure:
-    """The correlation of the free parameters of a fit, as a matrix of numbers on colors."""
-    names = [as_shown(name)[0].split("_")[0] for name in result.names]
-    size = 14.0 * len(names) + 22
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(size / 25.4, size / 25.4), layout="constrained")
-        axes = figure.add_subplot()
-        axes.imshow(result.correlation, cmap="RdBu_r", vmin=-1, vmax=1)
-        for (i, j), value in np.ndenumerate(result.correlation):
-            color = "white" if abs(value) > 0.6 else "black"
-            text = f"{round(value, 2) + 0.0:.2f}" if np.isfinite(value) else "?"
-            axes.text(j, i, text.replace("-", "−"), ha="center", va="center", color=color)
-        axes.set_xticks(range(len(names)), names)
-        axes.set_yticks(range(len(names)), names)
-        axes.tick_params(length=0)
+        bar.set_label("signal relative to its maximum")
     return figure
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The sweeps by ascending field, and the fields (mT) from `low` to `high` that are drawn."""
+    """The sweeps in order of the field, and the range of fields (mT) that is drawn."""
 
     sweeps: Sweeps
     low: float
@@ -146,7 +128,7 @@ class _Part:
 
     @classmethod
     def of(cls, spectra: "xr.Dataset", positions: "LinePositions") -> "_Part":
-        """The part about the positions, or all where that is most of it."""
+        """The range around the positions, or the whole sweep if that range is most of it."""
         sweeps = [sorted_samples(*sweep) for sweep in each_sweep(spectra)]
         first = min(float(field[0]) for field, _ in sweeps)
         last = max(float(field[-1]) for field, _ in sweeps)
@@ -155,15 +137,15 @@ class _Part:
         label = r"field $\mu_0 H$ (mT)"
         if high - low > MOST_CUT * (last - first):
             return cls(sweeps, first, last, label)
-        return cls(sweeps, low, high, f"{label}, a part of the sweep")
+        return cls(sweeps, low, high, f"{label}, part of the sweep")
 
     def scaled(
         self, index: int, residual: np.ndarray | float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Of one sweep this part and a sample on each side, less what a fit left over.
+        """This part of one sweep, minus the residuals of a fit if they are given.
 
-        Zero is the median of the whole sweep, which is nearer to the baseline than that of a part;
-        one is the largest signal in this part of all sweeps.
+        Zero is the median of the whole sweep, which is closer to the baseline than the median of a
+        part. One is the largest signal in this part of all sweeps.
         """
         field, signal = self.sweeps[index]
         kept = self._kept(field)
@@ -180,7 +162,7 @@ class _Part:
 
 
 def _outline(field: np.ndarray, signal: np.ndarray) -> np.ndarray:
-    """Indices of the lowest and highest sample in each of many parts, all if there are few."""
+    """Indices of the samples to draw: the lowest and highest of each part, or all if few."""
     if len(field) <= 2 * BINS:
         return np.arange(len(field))
     parts = np.array_split(np.arange(len(field)), BINS)
@@ -189,22 +171,24 @@ def _outline(field: np.ndarray, signal: np.ndarray) -> np.ndarray:
 
 
 def _interpolated(grid: np.ndarray, field: np.ndarray, signal: np.ndarray) -> np.ndarray:
+    """The signal at the fields of a grid, NaN outside the sweep."""
     return np.interp(grid, field, signal, left=np.nan, right=np.nan)
 
 
 def _typical_gap(angles: np.ndarray) -> float:
+    """The median step between different angles."""
     steps = np.diff(np.unique(angles))
     return float(np.median(steps)) if steps.size else 1.0
 
 
 def _tick(angles: np.ndarray) -> float:
-    """A step of angles that makes seven ticks or fewer."""
+    """A step between ticks that gives seven ticks or fewer."""
     span = float(np.ptp(angles))
     return next((step for step in (1.0, 5.0, 15.0, 30.0, 45.0, 90.0) if span / step <= 6.5), 180.0)
 
 
 def _edges(centers: np.ndarray) -> Any:
-    """Borders of cells about ascending centers, half way between them; equal ones share a cell."""
+    """Borders of cells, half way between ascending centers. Equal centers share a cell."""
     places, counts = np.unique(centers, return_counts=True)
     half = np.diff(places, append=places[-1] + _typical_gap(places)) / 2
     borders = np.append(places[0] - half[0], places + half)

@@ -1,11 +1,10 @@
 """Durable runs: samples of a model in a zarr store, written batch by batch.
 
-A batch is one chunk of every array, each written to a file of its own that appears complete
-or not at all. So a run that was killed, even by SIGKILL, goes on where it stopped and ends with
-the same bytes as one that was not. The store is made beside its place and moved there, for the
+A batch is one chunk of every array. Each chunk is a file of its own that appears complete or not
+at all, and ends with a CRC-32C checksum. So an interrupted run, even one ended by SIGKILL, resumes
+and gives byte-identical output. The store itself is made beside its place and moved there, for the
 same reason. Two runs with the same parameters on one store need no lock: each does all the work,
-and every file holds the same bytes whichever of them put it there last. Every chunk ends with a
-CRC-32C sum.
+and both write the same bytes into every file.
 """
 
 import json
@@ -15,11 +14,12 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .results import OutputError
+from ..foundation.errors import InputError, shown_value
+from .writing import OutputError
 
 
 if TYPE_CHECKING:
@@ -41,41 +41,45 @@ COLUMNS = {
 """Name in files, factor from SI and meaning of each array of an `Ensemble`."""
 
 BATCH_LANES = 8
-"""Samples to a batch, in units of those that one device computes at once."""
+"""Samples in a batch, in units of the samples that one device computes at once."""
 
 PATIENCE = 30.0
-"""Seconds without news after which the first process does what another one left undone."""
+"""Seconds without a new batch after which the first process does the work of the others."""
+
+STORE_PATIENCE = 60.0
+"""Seconds that the other processes wait for the first one to make the store."""
 
 
-QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-QUANTILE_HEADS = ("1 %", "25 %", "median", "75 %", "99 %", "68 % interval of the median")
-"""Which quantiles of a run are shown, and the heads of their table."""
-
-
-class RunError(ValueError):
-    """A store that cannot be read or continued. The message is one line and names the path."""
+class RunError(InputError):
+    """A store that cannot be read or resumed. `where` names its path."""
 
 
 class Run:
-    """The store of one run, and which of its batches are there.
+    """The store of one run.
 
-    Raises `RunError` where the path holds something else, a run with other parameters, or one
-    with a damaged chunk; `OutputError` where it cannot be written.
+    Args:
+        path: Of the store, a folder.
+        plan: The model, the samples and the batches of the run.
+        create: Make the store if there is none. Otherwise wait until another process has made it.
+
+    Raises:
+        RunError: If the path holds something else, a run with other parameters, or a damaged chunk.
+        OutputError: If the store cannot be written.
     """
 
     def __init__(self, path: Path, plan: "BatchPlan", *, create: bool = True):
         self.path, self.plan = Path(path), plan
         if create and not os.path.lexists(self.path):
             self._create()
-        wait_until(self.path.exists, f"{self.path}: no other process made it")
+        self._wait()
         self._check()
 
     def missing(self) -> list[int]:
-        """The batches not yet written."""
+        """The batches that are not written yet."""
         return [b for b in range(self.plan.count) if not all(p.exists() for p in self._chunks(b))]
 
     def write(self, batch: int, arrays: dict[str, np.ndarray]) -> None:
-        """Write one batch, the same bytes whenever and by whomever it is written."""
+        """Write one batch. Its bytes do not depend on the process or the time."""
         samples = self.plan.samples(batch)
         part = slice(samples.start, samples.stop)
         try:
@@ -87,9 +91,24 @@ class Run:
             raise _not_written(self.path, error) from error
 
     def _chunks(self, batch: int) -> list[Path]:
+        """The files of a batch."""
         return [chunk_path(self.path, name, batch) for name in COLUMNS]
 
+    def _wait(self) -> None:
+        """Wait for the process that makes the store."""
+        end = time.monotonic() + STORE_PATIENCE
+        while not self.path.exists():
+            if time.monotonic() > end:
+                raise RunError(
+                    "no store",
+                    expected=f"the first process to make it within {STORE_PATIENCE:g} seconds",
+                    hint="Start the process with {process_id} = 0",
+                    where=(str(self.path),),
+                )
+            time.sleep(0.1)
+
     def _create(self) -> None:
+        """Make an empty store."""
         zarr = _zarr()
         n, size = self.plan.n_samples, min(self.plan.size, self.plan.n_samples)
         settings = run_settings(self.plan)
@@ -114,16 +133,22 @@ class Run:
             os.rename(part, self.path)
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
-            if not os.path.lexists(self.path):  # else another run was faster
+            if not os.path.lexists(self.path):  # otherwise another run was faster
                 raise _not_written(self.path, error) from error
 
     def _check(self) -> None:
+        """Refuse a run with other settings or with a damaged chunk."""
         found, wanted = read_settings(self.path), run_settings(self.plan)
+        stored = _flat(found)
         for name, value in _flat(wanted).items():
-            if _flat(found).get(name) != value:
+            if stored.get(name) != value:
+                text = shown_value(stored.get(name)).replace("{", "{{").replace("}", "}}")
                 raise RunError(
-                    f"{self.path}: a run with {name} = {_flat(found).get(name)}, not {value}: give "
-                    "the same parameters to go on with it, or another --out"
+                    name,
+                    given=value,
+                    expected=f"{text}, as in the run that is stored there",
+                    hint="Use the same parameters to resume that run, or another {out}",
+                    where=(str(self.path),),
                 )
         arrays = _open_arrays(self.path, found)
         for batch in sorted(set(range(self.plan.count)) - set(self.missing())):
@@ -138,11 +163,22 @@ def simulate_to(
     processes: int = 1,
     advance: Callable[[int], None] = lambda samples: None,
 ) -> None:
-    """Compute what a run lacks and write it batch by batch; `advance` hears of samples done.
+    """Compute the batches that a run lacks and write them one by one.
 
-    With several processes, each on the same `path`, process p takes the batches b with
-    b mod `processes` = p. The first one makes the store, stays until all is there, and does what
-    others left undone when nothing new came for a while.
+    Of several processes on the same `path`, process p takes the batches b with
+    b mod `processes` = p. The first process makes the store and stays until all batches are
+    written. If no new batch appears for `PATIENCE` seconds, it computes those of the others.
+
+    Args:
+        path: Of the store.
+        plan: The run.
+        process: Index of this process.
+        processes: Number of processes.
+        advance: Is called with the number of samples done since the last call.
+
+    Raises:
+        RunError: If the path holds something else, a run with other parameters, or a damaged chunk.
+        OutputError: If the store cannot be written.
     """
     run = Run(path, plan, create=process == 0)
     missing = run.missing()
@@ -170,7 +206,7 @@ def simulate_to(
 
 
 def default_batch(model: "AbstractModel", path: Path) -> int:
-    """Samples to a batch: those of the run where there is one, else what takes about a second."""
+    """Samples in a batch: those of the stored run, or as many as take about a second."""
     from ..ensembles.simulation import lanes_on
 
     if Path(path).exists():
@@ -184,30 +220,46 @@ def run_settings(plan: "BatchPlan") -> dict[str, Any]:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """How a run was made. Raises `RunError` for anything that is not a run."""
+    """The settings of a stored run. Raises `RunError` for anything that is not a run."""
     path = Path(path)
     if not path.exists():
-        raise RunError(f"{path}: no such run")
+        raise RunError("no such run", hint="Write one with diffdip ensemble", where=(str(path),))
+    file = path / "zarr.json"
     try:
-        settings = json.loads((path / "zarr.json").read_text())["attributes"]
+        settings = json.loads(file.read_text())["attributes"]
         if not {"diffdip", "model", "seed", "dtype", "n_samples", "batch_size"} <= settings.keys():
             raise KeyError
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: not a run of diffdip ensemble") from error
+        raise RunError(
+            "not a run", expected="a store written by diffdip ensemble", where=(str(path),)
+        ) from error
     for name in ("n_samples", "batch_size"):
+        # not isinstance: True is an int in Python
         if type(settings[name]) is not int or settings[name] < 1:
-            where = path / "zarr.json"
-            raise RunError(f"{where}: {name} = {settings[name]}, expected a whole number above 0")
+            _refuse_setting(file, name, settings[name], "a whole number above 0")
     if settings["dtype"] not in ("float32", "float64"):
-        raise RunError(f"{path / 'zarr.json'}: dtype = {settings['dtype']}, expected float32 or 64")
+        _refuse_setting(file, "dtype", settings["dtype"], "'float32' or 'float64'")
     return settings
 
 
-def read_run(path: Path, *, damaged: str = "raise") -> "xr.Dataset":
-    """A run as an `xarray.Dataset`: arrays by `sample`, settings as attributes.
+def _refuse_setting(file: Path, name: str, value: Any, expected: str) -> NoReturn:
+    """Refuse a stored setting that no run has."""
+    raise RunError(name, given=value, expected=expected, where=(str(file),))
 
-    Samples not there yet are NaN (-1 for whole numbers); `ds.attrs["complete"]` counts the others.
-    A damaged chunk raises `RunError`, or with `damaged="drop"` reads as not there.
+
+def read_run(path: Path, *, damaged: str = "raise") -> "xr.Dataset":
+    """A run as an `xarray.Dataset`: arrays by `sample`, with the settings as attributes.
+
+    Args:
+        path: Of the store.
+        damaged: "raise", or "drop" to treat the samples of a damaged chunk as missing.
+
+    Returns:
+        Missing samples are NaN, or -1 for whole numbers. The attribute `complete` is the number of
+        the other samples.
+
+    Raises:
+        RunError: For anything that is not a run, and for a damaged chunk unless it is dropped.
     """
     import xarray as xr
 
@@ -233,60 +285,13 @@ def read_run(path: Path, *, damaged: str = "raise") -> "xr.Dataset":
     return xr.Dataset(variables, attrs=settings | {"complete": complete})
 
 
-def export_run(path: Path, target: Path) -> None:
-    """Write a run as CSV (one row a sample) or NetCDF, by the ending of `target`.
-
-    NetCDF is of the classic kind with 64-bit offsets, which MATLAB, Origin and Panoply open;
-    settings are JSON text in the attribute `settings`. Raises `RunError` and `OutputError`.
-    """
-    from .results import write_files
-
-    target = Path(target)
-    if target.suffix not in (".csv", ".nc"):
-        raise OutputError(f"{target}: expected a name that ends in .csv or .nc")
-    dataset = read_run(path)
-    settings = json.dumps(dataset.attrs, ensure_ascii=True)
-    if target.suffix == ".csv":
-        table = dataset.drop_vars("D").to_dataframe()
-        rows, columns = np.triu_indices(3)
-        for row, column in zip(rows, columns, strict=True):
-            table[f"D{'xyz'[row]}{'xyz'[column]}"] = dataset["D"].values[:, row, column]
-        content = f"# {settings}\n{table.to_csv(lineterminator=chr(10))}".encode()
-    else:
-        dataset.attrs = {"settings": settings, "complete": dataset.attrs["complete"]}
-        content = bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
-    write_files(target.parent, {target.name: content})
-
-
-def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:
-    """Name and `QUANTILE_HEADS` of |A|, |B| and |C| of a run, in mT."""
-    from ..statistics.heavy_tails import quantiles
-
-    rows = []
-    for name in "ABC":
-        found = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
-        middle = QUANTILES.index(0.5)
-        interval = f"{found.low[middle]:.4g} to {found.high[middle]:.4g}"
-        rows.append((f"|{name}|", *(f"{value:.4g}" for value in found.value), interval))
-    return rows
-
-
 def chunk_path(path: Path, name: str, batch: int) -> Path:
     """The file of one batch of one array (by its name in an `Ensemble`)."""
     return Path(path) / COLUMNS[name][0] / "c" / str(batch) / ("0/0" if name == "D" else "")
 
 
-def wait_until(ready: Callable[[], bool], otherwise: str, seconds: float = 60.0) -> None:
-    """Wait for another process; `RunError` where it does not come."""
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            raise RunError(otherwise)
-        time.sleep(0.1)
-
-
 def _open_arrays(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """The arrays of a store by column, each of the shape and chunks that its settings give."""
+    """The arrays of a store by column. Their shapes and chunks must agree with the settings."""
     group = _zarr().open_group(path, mode="r")
     n, size = settings["n_samples"], min(settings["batch_size"], settings["n_samples"])
     arrays = {}
@@ -296,10 +301,12 @@ def _open_arrays(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
             array = arrays[column] = group[column]
             if (array.shape, array.chunks) != ((n, *inner), (size, *inner)):
                 raise ValueError
-        except Exception as error:  # whatever a reader makes of damaged text
+        except Exception as error:  # a reader of damaged text may raise anything
             raise RunError(
-                f"{path / column / 'zarr.json'}: does not describe an array of {n} samples in "
-                f"batches of {size}: this run cannot be read"
+                "damaged description",
+                expected=f"an array of {n} samples in batches of {size}",
+                hint="Start the run again with another {out}",
+                where=(str(path / column / "zarr.json"),),
             ) from error
     return arrays
 
@@ -307,21 +314,23 @@ def _open_arrays(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
 def _read_batch(
     arrays: dict[str, Any], path: Path, samples: range, batch: int
 ) -> dict[str, np.ndarray]:
+    """One batch by column. Raises `RunError` for a damaged chunk."""
     part = slice(samples.start, samples.stop)
     read = {}
     for name, (column, _, _) in COLUMNS.items():
         try:
             read[column] = np.asarray(arrays[column][part])
-        except Exception as error:  # whatever a codec makes of damaged bytes
-            where = chunk_path(path, name, batch)
+        except Exception as error:  # a codec may raise anything for damaged bytes
             raise RunError(
-                f"{where}: damaged, samples {part.start} to {part.stop - 1} cannot be read: delete "
-                "this file and start the run again to compute them anew"
+                f"damaged: samples {part.start} to {part.stop - 1} cannot be read",
+                hint="Delete this file and start the run again to compute them once more",
+                where=(str(chunk_path(path, name, batch)),),
             ) from error
     return read
 
 
 def _nothing(count: int, dtype: str) -> dict[str, np.ndarray]:
+    """The values that stand for missing samples, by column."""
     return {
         column: np.full(count, -1, "int32")
         if name in ("n_dipoles", "starts")
@@ -331,6 +340,7 @@ def _nothing(count: int, dtype: str) -> dict[str, np.ndarray]:
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings without nesting, named such as "model.density"."""
     flat = {}
     for name, value in settings.items():
         if isinstance(value, dict):
@@ -341,11 +351,13 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _not_written(path: Path, error: OSError) -> OutputError:
+    """The error for a store that cannot be written."""
     where = error.filename or path
     return OutputError(f"{where}: cannot be written: {error.strerror or error}")
 
 
 def _zarr() -> Any:
+    """Zarr with its codecs, which take long to import."""
     import zarr
     import zarr.codecs
 

@@ -1,0 +1,55 @@
+"""Points that lie far from a fit. Needs no JAX."""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ..foundation.flags import Flag
+
+
+if TYPE_CHECKING:
+    from .series_fit import FitResult
+
+OUTLIER: Final = 5.0
+"""Residuals larger than this many robust standard deviations are outliers."""
+
+LEAST_POINTS: Final = 6
+"""With fewer residuals their spread is not known well enough."""
+
+
+def residual_warnings(result: "FitResult") -> list[Flag]:
+    """Flags of outliers: residuals more than 5 robust standard deviations from their median.
+
+    The robust standard deviation is 1.4826 times the median absolute deviation. Residuals with a
+    standard error are divided by it first. Fewer than 6 residuals give no flag, and neither do
+    residuals of which more than half are equal.
+
+    Args:
+        result: A fit of one or several series.
+
+    Returns:
+        A flag `outlier` for each such point, in the order of the points.
+    """
+    residuals = np.asarray(result.residuals)
+    sigmas = [np.nan if s.sigma is None else s.sigma for s in result.series]
+    angles = np.concatenate([np.asarray(s.angle) for s in result.series])
+    sizes = [len(s.angle) for s in result.series]
+    sigma = np.concatenate([np.broadcast_to(s, n) for s, n in zip(sigmas, sizes, strict=True)])
+    weighted = np.where(np.isfinite(sigma), residuals / sigma, residuals)
+    known = np.isfinite(weighted)
+    if known.sum() < LEAST_POINTS:
+        return []
+    centre = np.median(weighted[known])
+    scale = 1.4826 * np.median(np.abs(weighted[known] - centre))
+    if scale == 0:
+        return []
+    score = np.where(known, np.abs(weighted - centre) / scale, 0)
+    return [
+        Flag(
+            "outlier",
+            f"The point at {np.degrees(angles[i]):.4g}° is an outlier: "
+            f"{1e3 * residuals[i]:+.3g} mT from the fit, {score[i]:.0f} robust standard "
+            "deviations.",
+        )
+        for i in np.flatnonzero(score > OUTLIER)
+    ]

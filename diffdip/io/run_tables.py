@@ -1,0 +1,63 @@
+"""Stored runs as tables: exported files, and quantiles of the anisotropy fields."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .durable_runs import read_run
+from .writing import OutputError, write_files
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+QUANTILE_HEADS = ("1 %", "25 %", "median", "75 %", "99 %", "68 % interval of the median")
+"""The quantiles of a run that are shown, and the heads of their table."""
+
+
+def export_run(path: Path, target: Path) -> None:
+    """Write a run as CSV or NetCDF.
+
+    CSV has one row for each sample, below a comment with the settings. NetCDF is classic with
+    64-bit offsets, which MATLAB, Origin and Panoply open; the settings are JSON text in the
+    attribute `settings`.
+
+    Args:
+        path: Of the store.
+        target: The file; its ending, .csv or .nc, gives the format.
+
+    Raises:
+        RunError: If the path holds no run, or one with a damaged chunk.
+        OutputError: If the ending is another one, or the file cannot be written.
+    """
+    target = Path(target)
+    if target.suffix not in (".csv", ".nc"):
+        raise OutputError(f"{target}: expected a name that ends in .csv or .nc")
+    dataset = read_run(path)
+    settings = json.dumps(dataset.attrs, ensure_ascii=True)
+    if target.suffix == ".csv":
+        table = dataset.drop_vars("D").to_dataframe()
+        rows, columns = np.triu_indices(3)
+        for row, column in zip(rows, columns, strict=True):
+            table[f"D{'xyz'[row]}{'xyz'[column]}"] = dataset["D"].values[:, row, column]
+        content = f"# {settings}\n{table.to_csv(lineterminator=chr(10))}".encode()
+    else:
+        dataset.attrs = {"settings": settings, "complete": dataset.attrs["complete"]}
+        content = bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
+    write_files(target.parent, {target.name: content})
+
+
+def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:
+    """The name and `QUANTILE_HEADS` of |A|, |B| and |C| of a run, in mT."""
+    from ..statistics.heavy_tails import quantiles
+
+    rows = []
+    for name in "ABC":
+        found = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
+        middle = QUANTILES.index(0.5)
+        interval = f"{found.low[middle]:.4g} to {found.high[middle]:.4g}"
+        rows.append((f"|{name}|", *(f"{value:.4g}" for value in found.value), interval))
+    return rows

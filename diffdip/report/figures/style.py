@@ -1,0 +1,67 @@
+"""The look of all figures: colors, sizes, the axis of angles, and figures as bytes."""
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+
+ONE_COLUMN = 85.0
+TWO_COLUMNS = 170.0
+"""Widths of figures in mm."""
+
+BLUE, VERMILLION, GREEN, ORANGE, GRAY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#666666"
+"""Colors that color-blind readers can distinguish (Okabe and Ito)."""
+
+STYLE: dict[Any, Any] = {
+    "font.size": 8.0,
+    "axes.labelsize": 8.0,
+    "axes.titlesize": 8.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.0,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "grid.linewidth": 0.4,
+    "grid.color": "#d0d0d0",
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "diffdip",
+}
+"""Settings of all figures, for `matplotlib.rc_context(STYLE)`."""
+
+
+def angle_axis(axes: Any, degrees: np.ndarray) -> None:
+    """Label the x-axis as the angle of the field, with ticks and limits for angles `degrees`."""
+    low, high = degrees.min(), degrees.max()
+    step = next((s for s in (15, 30, 45, 90, 180) if (high - low) / s <= 9), 360)
+    axes.set_xticks(np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step)
+    margin = 0.025 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
+    axes.set_xlabel(r"angle of the field $\alpha_H$ (°)")
+
+
+def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
+    """The figure as a `png` or `pdf` file. The same figure gives the same bytes."""
+    # dates and version numbers would differ from run to run
+    metadata: dict[str, Any] = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+    }[kind]
+    stream = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
+    return stream.getvalue()
+
+
+def inches(width: float, height: float) -> tuple[float, float]:
+    """A size in mm as Matplotlib takes it."""
+    return width / 25.4, height / 25.4
