@@ -25,7 +25,8 @@ import diffdip
 from diffdip import NanocrystalPacking
 from diffdip.ensembles.simulation import describe
 from diffdip.io.writing import json_bytes
-from diffdip.report.figures import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures.style import BLUE, GRAY, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures import STYLE
 
 
 CRYSTALS, SAMPLES, SEED = 20, 200, 0

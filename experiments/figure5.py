@@ -46,7 +46,8 @@ from diffdip import (
 )
 from diffdip.foundation.units import MU_0
 from diffdip.io.writing import json_bytes
-from diffdip.report.figures import BLUE, GRAY, GREEN, ORANGE, STYLE, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures.style import BLUE, GRAY, GREEN, ORANGE, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures import STYLE
 
 
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 20, 100)  # each takes long to compile

@@ -48,7 +48,8 @@ from diffdip import (
     simulate,
 )
 from diffdip.io.writing import json_bytes
-from diffdip.report.figures import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures.style import BLUE, GREEN, TWO_COLUMNS, VERMILLION
+from diffdip.report.figures import STYLE
 
 
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 10)

@@ -17,7 +17,8 @@ from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.flags import Flag
 from ..io.durable_runs import Run, read_run
 from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows
-from ..report.figures import figure_bytes, figure_ensemble
+from ..report.figures.style import figure_bytes
+from ..report.figures.ensembles import figure_ensemble
 from . import frame
 
 

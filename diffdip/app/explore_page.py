@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from ..report.curve import Curve, CurveSettings, resonance_curve
-from ..report.figures import figure_bytes
+from ..report.figures.style import figure_bytes
 from . import frame
 
 

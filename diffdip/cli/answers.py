@@ -140,7 +140,7 @@ def sensitivity(
     written: list[Path] = []
     if out is not None:
         from ..io import sensitivity_files
-        from ..report.figures import figure_sensitivity
+        from ..report.figures.sensitivities import figure_sensitivity
 
         settings = {"command": "sensitivity", "method": method, "frequency_GHz": frequency_ghz}
         files = sensitivity_files(table, statistics, settings)
@@ -216,7 +216,7 @@ def infer(
         written: list[Path] = []
         if out is not None:
             from ..io import inference_files
-            from ..report.figures import figure_inference
+            from ..report.figures.sensitivities import figure_inference
 
             ours = simulate(found.model, max(samples, 1000), seed, progress=False)
             figure = figure_inference((data.A, data.B), (ours.A, ours.B), title=measured.stem)
@@ -302,7 +302,7 @@ def _parameters(model: "AbstractModel", asked: list[str] | None, without: list[s
 
 def _write(out: Path, files: Mapping[str, bytes], stem: str, figure: "Figure") -> list[Path]:
     from ..io import OutputError, write_files
-    from ..report.figures import figure_bytes
+    from ..report.figures.style import figure_bytes
 
     figures = {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in KINDS}
     try:

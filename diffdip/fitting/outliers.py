@@ -8,7 +8,7 @@ from ..foundation.flags import Flag
 
 
 if TYPE_CHECKING:
-    from .series_fit import FitResult
+    from .fit_result import FitResult
 
 OUTLIER: Final = 5.0
 """Residuals larger than this many robust standard deviations are outliers."""

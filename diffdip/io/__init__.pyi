@@ -10,20 +10,12 @@ from .sensitivity_results import (
     inference_files as inference_files,
     sensitivity_files as sensitivity_files,
 )
-from .spectra import (
-    positions_table as positions_table,
-    read_spectra as read_spectra,
-    write_spectra as write_spectra,
-)
+from .series_tables import positions_table as positions_table
+from .spectra_dataset import read_spectra as read_spectra, write_spectra as write_spectra
 from .sweep import SpectrumError as SpectrumError
-from .table import (
-    Anisotropies as Anisotropies,
-    Sample as Sample,
-    TableError as TableError,
-    example_path as example_path,
-    read_anisotropies as read_anisotropies,
-    read_table as read_table,
-)
+from .anisotropy_tables import Anisotropies as Anisotropies, read_anisotropies as read_anisotropies
+from .series_tables import Sample as Sample, example_path as example_path, read_table as read_table
+from .column_meanings import TableError as TableError
 from .writing import OutputError as OutputError, write_files as write_files
 
 InputError = diffdip.foundation.errors.InputError  # the lazy loader reads names of this folder only

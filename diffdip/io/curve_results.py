@@ -10,7 +10,7 @@ from .writing import csv_bytes, json_bytes, made_by
 
 
 if TYPE_CHECKING:
-    from ..resonance.fields import Branches
+    from ..resonance.branches import Branches
 
 
 def curve_files(

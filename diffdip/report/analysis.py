@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from ..fitting.outliers import residual_warnings
-from ..fitting.series_fit import FitResult, fit_series
+from ..fitting.fit_result import FitResult
+from ..fitting.series_fit import fit_series
 from ..fitting.spectra_fit import SpectraFit, fit_spectra
 from ..foundation.convention import as_convention
 from ..foundation.errors import InputError

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..foundation.errors import InputError
 from ..foundation.version import __version__
-from ..io.text import read_regular
+from ..io.input_files import read_regular
 from ..spectra.definitions import DEFINITIONS, SHAPES
 
 

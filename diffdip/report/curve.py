@@ -8,7 +8,8 @@ import numpy as np
 
 from ..io.curve_results import curve_files
 from ..resonance.energy_terms import AnisotropyFields
-from ..resonance.fields import Branches, larmor_field, resonance_branches
+from ..resonance.branches import Branches
+from ..resonance.fields import larmor_field, resonance_branches
 from .figures.curves import figure_curve
 from .figures.style import figure_bytes
 

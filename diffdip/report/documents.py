@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..fitting.series_fit import FitResult
+from ..fitting.fit_result import FitResult
 from ..foundation.errors import InputError
 from ..io.fit_results import curve_grid, fit_document, spectra_fit_document
 from ..io.writing import made_by
-from ..resonance.fields import Branches
+from ..resonance.branches import Branches
 from ..resonance.lag import magnetization_angles
 from .analysis import Analysis
 

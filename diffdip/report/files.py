@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..io.fit_results import curve_grid, fit_files, spectra_fit_table
-from ..io.spectra import positions_table
+from ..io.series_tables import positions_table
 from ..io.writing import json_bytes, rows_bytes
-from ..resonance.fields import Branches
+from ..resonance.branches import Branches
 from .analysis import Analysis, larmor_of
 from .choices import choices_toml
 from .documents import analysis_document, largest_lag

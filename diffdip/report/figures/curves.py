@@ -11,7 +11,7 @@ from .style import BLUE, GRAY, ONE_COLUMN, STYLE, VERMILLION, angle_axis, inches
 
 
 if TYPE_CHECKING:
-    from ...resonance.fields import Branches
+    from ...resonance.branches import Branches
 
 REACH = 0.3
 """A line of a branch ends where the unit vector of M would change by more than this."""

@@ -13,7 +13,7 @@ from .style import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION, angle_axis, inche
 
 
 if TYPE_CHECKING:
-    from ...fitting.series_fit import FitResult
+    from ...fitting.fit_result import FitResult
 
 
 def figure_fit(result: "FitResult", series: int = 0, title: str = "") -> Figure:
