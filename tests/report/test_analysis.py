@@ -331,7 +331,7 @@ def test_choices_of_the_folder_and_options_over_them(tmp_path):
 
 
 def test_none_undoes_what_a_file_chose(tmp_path):
-    from diffdip.cli.analyze import _choices
+    from diffdip.cli.analysis import _choices
 
     config = tmp_path / "diffdip.toml"
     config.write_text("baseline = 1\nphase_deg = 'none'\nnear_mT = 330\nfrequency_GHz = 9.4\n")
