@@ -44,8 +44,8 @@ def infer(
         list[str],
         typer.Option(
             metavar="NAME",
-            help="A parameter to estimate, such as kappa; repeat the option for several. All others "
-            "keep the values of their options.",
+            help="A parameter to estimate, such as kappa; repeat the option for several. "
+            "The others keep the values of their options.",
         ),
     ],
     samples: Annotated[

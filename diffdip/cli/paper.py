@@ -32,9 +32,7 @@ def reproduce(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option(
-            "--quick", help="Use fewer samples and sizes, to finish in about two minutes."
-        ),
+        typer.Option("--quick", help="Use fewer samples and sizes: about two minutes."),
     ] = False,
     seed: SeedOption = 0,
 ) -> None:

@@ -115,8 +115,10 @@ def sensitivity(
     resonances = any(isinstance(s.observable, Amplitude) for s in statistics.values())
     with jax.enable_x64(double or resonances):
         model = chosen.build()
-        zero = [] if parameter else _zero(model)
-        names = checked_parameters(model, parameter) if parameter else _nonzero(model)
+        if parameter:
+            names, zero = checked_parameters(model, parameter), []
+        else:
+            names, zero = _split_at_zero(model)
         # a statistic that is 0 has no logarithm: its cells stay empty, and a note says so
         with np.errstate(divide="ignore", invalid="ignore"):
             table = sensitivity_table(
@@ -158,16 +160,12 @@ def checked_parameters(model: "AbstractModel", asked: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _zero(model: "AbstractModel") -> list[str]:
+def _split_at_zero(model: "AbstractModel") -> tuple[list[str], list[str]]:
+    """The continuous parameters that have a logarithm, and those that are 0."""
     from ..sensitivities.sample_derivatives import parameters_of
 
-    return [name for name in parameters_of(model) if float(getattr(model, name)) == 0]
-
-
-def _nonzero(model: "AbstractModel") -> list[str]:
-    from ..sensitivities.sample_derivatives import parameters_of
-
-    return [name for name in parameters_of(model) if float(getattr(model, name)) != 0]
+    zero = [name for name in parameters_of(model) if float(getattr(model, name)) == 0]
+    return [name for name in parameters_of(model) if name not in zero], zero
 
 
 def _print_table(

@@ -53,7 +53,7 @@ def serve_pages(
     The page Spectra analyzes dropped files and shows the fit; Explore draws the resonance curve for
     values of A, B, C, g and frequency; Ensembles simulates a model. Each page offers the files of
     the corresponding command as a download. The pages are served only to this machine, until
-    Ctrl-C. Install the needed packages with: pip install 'diffdip[app]'
+    Ctrl-C. Install the needed packages with: pip install 'diffdip\\[app]'
 
     [bold]Examples[/bold]
 
