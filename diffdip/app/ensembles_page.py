@@ -72,7 +72,7 @@ MODELS: dict[str, tuple[Callable[..., AbstractModel], Mapping[str, ModelParamete
 
 
 @dataclass
-class Drawing:
+class Simulation:
     """The part of a run that is computed, in a folder that is removed with this object.
 
     Streamlit can stop a script at any time, so this object is in the session before it is filled.
@@ -105,7 +105,7 @@ def show() -> None:
     with right:
         if wanted:
             try:
-                _draw(asked)
+                _simulate(asked)
             except InputError as error:
                 frame.refuse(error)
             except OSError as error:
@@ -113,9 +113,9 @@ def show() -> None:
             except jax.errors.JaxRuntimeError as error:
                 reason = str(error).splitlines()[0]
                 frame.refuse(f"The samples could not be computed: {reason}")
-        drawing: Drawing | None = st.session_state.get("drawing")
-        if drawing is not None and drawing.latest[0]:
-            _show(drawing, asked)
+        simulation: Simulation | None = st.session_state.get("simulation")
+        if simulation is not None and simulation.latest[0]:
+            _show(simulation, asked)
         elif not wanted:
             st.info("Choose a model and simulate samples to see the distributions of A and B.")
 
@@ -154,20 +154,20 @@ def _choices() -> Asked:
     return Asked(name, tuple(numbers), convention, samples, seed)
 
 
-def _draw(asked: Asked) -> None:
+def _simulate(asked: Asked) -> None:
     """Simulate the samples and show the distribution as it grows. Raises `InputError`.
 
     As on the command line the numbers are float32, and the run is a store that can be exported.
     """
-    st.session_state.pop("drawing", None)
+    st.session_state.pop("simulation", None)
     with jax.enable_x64(False):
         model = MODELS[asked.model][0](**dict(asked.numbers), convention=asked.convention)
         plan = plan_of(model, asked.samples, asked.seed)
-        drawing = st.session_state["drawing"] = Drawing(asked)
+        simulation = st.session_state["simulation"] = Simulation(asked)
         bar, stop, picture = st.progress(0.0, "Compiling …"), st.empty(), st.empty()
         # like any widget, it stops the script between two batches
         stop.button("Stop after this batch", icon=":material/stop:")
-        run = Run(drawing.store, plan)
+        run = Run(simulation.store, plan)
         done, unplaced = 0, 0
         fields: dict[str, list[np.ndarray]] = {"A": [], "B": []}
         try:
@@ -178,14 +178,14 @@ def _draw(asked: Asked) -> None:
                 for field, parts in fields.items():
                     parts.append(1e3 * arrays[field])
                 shown = _picture(fields, f"{done} of {asked.samples} samples, {asked.model}")
-                drawing.latest = done, shown
+                simulation.latest = done, shown
                 picture.image(shown)
                 bar.progress(done / asked.samples, f"{done} of {asked.samples} samples")
         finally:
             for place in (bar, stop, picture):
                 place.empty()
         if unplaced == done:
-            del st.session_state["drawing"]
+            del st.session_state["simulation"]
             raise nothing_placed(model)
 
 
@@ -195,15 +195,15 @@ def _picture(fields: dict[str, list[np.ndarray]], title: str) -> bytes:
         return figure_bytes(figure_ensemble(values, title), "png")
 
 
-def _show(drawing: Drawing, asked: Asked) -> None:
-    done, picture = drawing.latest
-    sentence = drawing.asked.sentence()
-    if done < drawing.asked.samples:
-        st.info(f"Stopped after {done} of {drawing.asked.samples} samples.")
-    if drawing.asked != asked:
+def _show(simulation: Simulation, asked: Asked) -> None:
+    done, picture = simulation.latest
+    sentence = simulation.asked.sentence()
+    if done < simulation.asked.samples:
+        st.info(f"Stopped after {done} of {simulation.asked.samples} samples.")
+    if simulation.asked != asked:
         st.info("The choices have changed since this simulation. Simulate again to apply them.")
     st.image(picture, alt=f"Distributions of |A| and |B|: {sentence}")
-    dataset = read_run(drawing.store).isel(sample=slice(done))
+    dataset = read_run(simulation.store).isel(sample=slice(done))
     unplaced = int(dataset["M_A_per_m"].isnull().sum())
     if unplaced < done:
         frame.table(("(mT)", *QUANTILE_HEADS), quantile_rows(dataset))
@@ -211,4 +211,4 @@ def _show(drawing: Drawing, asked: Asked) -> None:
     if unplaced:
         message = f"{unplaced} samples could not be placed. Their rows are empty."
         frame.doubts([Flag("unplaced-samples", message)])
-    frame.download("Table of the samples", lambda: {"run.csv": drawing.table()}, "run.csv")
+    frame.download("Table of the samples", lambda: {"run.csv": simulation.table()}, "run.csv")

@@ -103,13 +103,8 @@ def _sliders() -> CurveSettings:
     st.select_slider(
         "Range of A, B and C (mT)", REACHES, format_func=lambda x: f"{x:g}", key=MOVED + "reach"
     )
-    frequency = _moved(
-        "frequency_GHz",
-        LABELS["frequency_GHz"],
-        (0.8 * about, 1.2 * about),
-        about / 2000,
-        least=1e-3,
-    )
+    near = (0.8 * about, 1.2 * about)
+    frequency = _moved("frequency_GHz", LABELS["frequency_GHz"], near, about / 2000, least=1e-3)
     ends = min(1.0, start.g), max(4.0, start.g)
     g = _moved("g", LABELS["g"], ends, 0.001, least=1e-3)
     convention = st.radio(

@@ -156,8 +156,8 @@ def _choices() -> Choices:
             (NONE, *SHAPES),
             format_func=lambda shape: "no" if shape == NONE else f"{shape} lines",
             key=key("direct"),
-            help="Also fit all samples of all spectra, besides the positions. It takes about half a "
-            "minute.",
+            help="Also fit all samples of all spectra, besides the positions. It takes about "
+            "half a minute.",
         )
         skip = st.checkbox(LABELS["skip_damaged"], key=key("skip_damaged"))
     if line == "near" and near is None:

@@ -86,12 +86,12 @@ def one_line() -> Iterator[None]:
 
         if not isinstance(error, OutputError):
             raise
-        fail(str(error))
+        fail(error)
 
 
-def fail(error: InputError | str) -> NoReturn:
+def fail(error: Exception | str) -> NoReturn:
     """End with one line on stderr and exit code 2."""
-    message = error.worded(option_name) if isinstance(error, InputError) else error
+    message = error.worded(option_name) if isinstance(error, InputError) else str(error)
     typer.echo(f"diffdip: {' '.join(message.split())}", err=True)
     raise typer.Exit(2)
 

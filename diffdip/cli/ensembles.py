@@ -101,7 +101,7 @@ def ensemble(
             first = jax.process_index() == 0
             dataset = read_run(out) if first else None
         except RunError as error:
-            fail(str(error))
+            fail(error)
         except jax.errors.JaxRuntimeError as error:
             fail(f"the samples could not be computed: {str(error).splitlines()[0]}")
         except KeyboardInterrupt:
@@ -113,7 +113,7 @@ def ensemble(
         return
     unplaced = int(dataset["M_A_per_m"].isnull().sum())
     if unplaced == samples:
-        fail(f"{nothing_placed(arrangement)} {out} holds empty samples")
+        raise nothing_placed(arrangement).at(str(out))
     if not np.isfinite(dataset["B_mT"].values).any():
         fail(f"{out}: no sample has a finite B. Check the sizes and the moment")
     _print_run(dataset, out, unplaced)
@@ -141,7 +141,7 @@ def export(
     try:
         export_run(run, target)
     except RunError as error:
-        fail(str(error))
+        fail(error)
     print_line(console(), f"wrote {target}")
 
 
