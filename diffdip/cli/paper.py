@@ -53,7 +53,7 @@ def reproduce(
     """
     figures = [_number(text) for text in figure or ()]
     shown = console()
-    sys.path.insert(0, str(_experiments()))
+    sys.path.insert(0, str(scripts_folder()))
     run = importlib.import_module("reproduce").reproduce
     try:
         written = run(out, figures, quick, seed)
@@ -70,7 +70,7 @@ def _number(text: str) -> int:
     return known[text]
 
 
-def _experiments() -> Path:
+def scripts_folder() -> Path:
     """Folder of the scripts: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent.parent
     places = (package / "experiments", package.parent / "experiments")
