@@ -43,5 +43,6 @@ def main(
     """Magnetic anisotropy from magnetic resonance, and from the dipoles that cause it.
 
     Fields are in mT, angles in degrees, frequencies in GHz and lengths in nm.
+
     diffdip COMMAND --help explains a command and gives examples.
     """

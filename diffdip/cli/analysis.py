@@ -119,7 +119,7 @@ def analyze(
 
         diffdip analyze sweeps/ --out report
 
-        diffdip analyze rotation.par --near 338.6 --definition lorentzian --baseline 1 --out report
+        diffdip analyze rotation.par --definition lorentzian --out report
 
         diffdip analyze sweeps/ --config report/config.toml --out again
     """

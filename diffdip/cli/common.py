@@ -1,6 +1,7 @@
 """What all commands share: the application, wrong input as one line, and common options."""
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,9 +67,20 @@ def command(panel: str, name: str | None = None) -> Callable[[Callable[..., None
             with one_line():
                 function(**options)
 
-        return app.command(name, rich_help_panel=panel)(run)
+        text = one_line_paragraphs(function.__doc__ or "")
+        return app.command(name, help=text, rich_help_panel=panel)(run)
 
     return register
+
+
+def one_line_paragraphs(docstring: str) -> str:
+    """A docstring in which only examples keep their lines; the terminal wraps the others.
+
+    >>> one_line_paragraphs("Fit\\nA.\\n\\n    diffdip fit a.csv")
+    'Fit A.\\n\\n    diffdip fit a.csv'
+    """
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    return "\n\n".join(p if p[:1] == " " else " ".join(p.split()) for p in paragraphs)
 
 
 @contextmanager

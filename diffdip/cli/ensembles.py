@@ -67,7 +67,7 @@ def ensemble(
 
         diffdip ensemble --crystals 20 --samples 2000 --out run.zarr
 
-        diffdip ensemble --model cylinder --dipoles 1000 --samples 1000000 --out uniform.zarr
+        diffdip ensemble --model cylinder --samples 100000 --out uniform.zarr
 
         srun -n 8 diffdip ensemble --distributed --samples 1000000 --out big.zarr
 

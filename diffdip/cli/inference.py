@@ -73,9 +73,9 @@ def infer(
 
         diffdip infer measured.csv --parameter kappa --crystals 20 --out found
 
-        diffdip infer measured.csv --parameter density --model cylinder --dipoles 200
+        diffdip infer measured.csv --parameter density --model cylinder
 
-        diffdip infer run.csv --parameter moment --parameter diameter --crystals 20 --samples 500
+        diffdip infer run.csv --parameter moment --parameter kappa --crystals 20
     """
     from ..io import read_anisotropies
 

@@ -38,7 +38,7 @@ def magnetization(
 
         diffdip magnetization "2 memu/g" "6 memu/g"
 
-        diffdip magnetization "4 emu/g" --diameter-nm 3.5 --impurity "2 ppm" --element Co
+        diffdip magnetization "4 emu/g" --impurity "2 ppm" --element Co
     """
     check_positive(
         {

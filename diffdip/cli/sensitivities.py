@@ -97,9 +97,9 @@ def sensitivity(
 
         diffdip sensitivity --crystals 20 --samples 500
 
-        diffdip sensitivity --crystals 20 --statistic q90-B --statistic tail-B:100 --out answers
+        diffdip sensitivity --crystals 20 --statistic tail-B:100 --out answers
 
-        diffdip sensitivity --model cylinder --dipoles 200 --statistic width-B --parameter moment
+        diffdip sensitivity --model cylinder --dipoles 200 --parameter moment
     """
     check_positive({"--frequency-ghz": frequency_ghz, "--step": step})
     statistics = statistics_by_name(statistic or ["median-A", "median-B"], frequency_ghz)

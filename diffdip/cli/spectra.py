@@ -101,7 +101,7 @@ def positions(
 
         diffdip fit t.csv
 
-        diffdip positions rotation.par --near 338.6 --definition lorentzian --out t.csv
+        diffdip positions rotation.par --near 338.6 --out t.csv
     """
     from ..io import positions_table, write_files
     from ..spectra.positions import line_positions

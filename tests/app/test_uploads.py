@@ -1,4 +1,4 @@
-"""Uploads: they are read like files of a folder, leave no trace, and strangers' files do no harm."""
+"""Uploads are read like the files of a folder, leave no trace, and cannot do harm."""
 
 from pathlib import Path
 

@@ -1,5 +1,6 @@
 """The command as a whole: version, help, exit codes, the names of options, and what it imports."""
 
+import shlex
 import subprocess
 import sys
 
@@ -47,8 +48,20 @@ def test_help_lists_all_commands():
 def test_help_has_options_and_examples(command):
     text = help_of(command)
     assert COMMANDS[command] in text
-    assert "Example" in text
     assert f"diffdip {command}" in text.partition("Example")[2]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_are_accepted(command):
+    """Options and values of the examples are valid, and each fits a terminal of 80 columns."""
+    known = typer.main.get_command(app).commands
+    examples = [line for line in known[command].help.splitlines() if line.startswith("    ")]
+    for line in examples:
+        words = shlex.split(line.partition("diffdip ")[2])
+        context = known[words[0]].make_context(words[0], words[1:])
+        assert context.params
+        assert len(line) < 80
+    assert examples
 
 
 def test_names_of_options_exist():
