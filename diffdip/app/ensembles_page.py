@@ -11,14 +11,9 @@ import jax
 import numpy as np
 import streamlit as st
 
+from .. import NanocrystalPacking, UniformBox, UniformCylinder, UniformSphere
 from ..ensembles.model_parameters import ASPECT, PACKING, UNIFORM, ModelParameter
-from ..ensembles.models import (
-    AbstractModel,
-    NanocrystalPacking,
-    UniformBox,
-    UniformCylinder,
-    UniformSphere,
-)
+from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag

@@ -101,7 +101,10 @@ def _sliders() -> CurveSettings:
         _moved(name, name.replace("_mT", " (mT)"), (-reach, reach), reach / 1000) for name in FIELDS
     )
     st.select_slider(
-        "Sliders of A, B and C go up to (mT)", REACHES, format_func=lambda x: f"{x:g}", key=MOVED + "reach"
+        "Sliders of A, B and C go up to (mT)",
+        REACHES,
+        format_func=lambda x: f"{x:g}",
+        key=MOVED + "reach",
     )
     near = (0.8 * about, 1.2 * about)
     frequency = _moved("frequency_GHz", LABELS["frequency_GHz"], near, about / 2000, least=1e-3)

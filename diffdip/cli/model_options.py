@@ -36,20 +36,20 @@ class ModelOptions:
 
     def build(self) -> "AbstractModel":
         """The model. Raises `InputError` for numbers that it cannot have."""
-        from ..ensembles import models
+        from .. import NanocrystalPacking, UniformBox, UniformCylinder, UniformSphere
 
         convention = str(self.convention)
         if self.model is ModelName.PACKING:
-            return models.NanocrystalPacking(**self._of(PACKING), convention=convention)
+            return NanocrystalPacking(**self._of(PACKING), convention=convention)
         uniform = {**self._of(UNIFORM), "convention": convention}
         if uniform["n"] < 2:
             raise InputError("n", given=uniform["n"], expected="2 or more")
         aspect = self.numbers["aspect"]
         if self.model is ModelName.CYLINDER:
-            return models.UniformCylinder(**uniform, aspect=aspect)
+            return UniformCylinder(**uniform, aspect=aspect)
         if self.model is ModelName.BOX:
-            return models.UniformBox(**uniform, edges=(1.0, 1.0, aspect))
-        return models.UniformSphere(**uniform)
+            return UniformBox(**uniform, edges=(1.0, 1.0, aspect))
+        return UniformSphere(**uniform)
 
     def _of(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: self.numbers[name] for name in names}
