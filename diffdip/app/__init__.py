@@ -1,6 +1,6 @@
-"""`diffdip app`: the command line's answers on pages in a browser, by Streamlit.
+"""`diffdip app`: analyze spectra, draw curves and simulate ensembles on pages in a browser.
 
-`uploads` and `downloads` know nothing of Streamlit; `frame` holds what all pages share; `main` is
-the script that Streamlit runs. The numbers are those of `diffdip analyze`, `diffdip curve` and
-`diffdip ensemble`, by the same functions.
+`main` is the script that Streamlit runs, `frame` has what all pages share, and `field_labels`
+names the fields. `uploads` and `downloads` do not import Streamlit. The numbers come from the same
+functions as those of `diffdip analyze`, `diffdip curve` and `diffdip ensemble`.
 """

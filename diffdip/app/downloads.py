@@ -1,4 +1,4 @@
-"""Files to take home from a page, several of them as one zip."""
+"""Downloads of a page; several files are one zip."""
 
 import io
 import zipfile
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The date of every member: the same files give the same zip."""
+"""The date of every member, so that the same files give the same zip."""
 
 
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:
-    """Files by name as a zip.
+    """A zip of files by name.
 
     >>> archive = zipfile.ZipFile(io.BytesIO(zip_bytes({"curve.csv": b"angle_deg"})))
     >>> archive.namelist(), archive.read("curve.csv")

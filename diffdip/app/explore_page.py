@@ -1,4 +1,4 @@
-"""The page "Explore": A, B, C, frequency and g on sliders, and all branches of Hres(angle)."""
+"""The page "Explore": sliders for A, B, C, frequency and g, and all branches of Hres(angle)."""
 
 import math
 from collections.abc import Mapping
@@ -9,24 +9,25 @@ import streamlit as st
 from ..report.curve import Curve, CurveSettings, resonance_curve
 from ..report.figures.style import figure_bytes
 from . import frame
+from .field_labels import LABELS
 
 
 FIELDS = ("A_mT", "B_mT", "C_mT")
 
 PUBLISHED = CurveSettings(191.5, 204.6, 0.0, 2.0, 9.45)
-"""Sample I of the paper, from which the sliders start where there is no fit."""
+"""Sample I of the paper, where the sliders start without a fit."""
 
 MOVED = frame.KEPT + "moved "
-"""Keys of the sliders begin so."""
+"""Start of the keys of the sliders."""
 
 PICTURE_DPI = 150
 
 REACHES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
-"""How far the sliders of A, B and C go, in mT."""
+"""Ranges of the sliders of A, B and C (mT)."""
 
 
 def show() -> None:
-    """The page."""
+    """Show the page."""
     fit = st.session_state.get("fit")
     if MOVED + "g" not in st.session_state or st.session_state.get("explored") != fit:
         _start(fit)
@@ -44,16 +45,16 @@ def show() -> None:
     with head:
         frame.head("Explore", settings.convention)
     curve, picture = _computed(settings)
-    told = curve.sentences()
+    sentences = curve.sentences()
     with right:
-        st.image(picture, width=640, alt=f"Resonance fields by angle: {'; '.join(told)}")
-        for sentence in told:
+        st.image(picture, width=640, alt=f"Resonance fields by angle: {'; '.join(sentences)}")
+        for sentence in sentences:
             st.write(frame.as_text(sentence))
         frame.download("All files as a zip", lambda: _files(curve), "curve.zip")
 
 
 def start_of(fit: Mapping[str, Any] | None) -> CurveSettings:
-    """What is shown first: the document of a fit as it is, at its mean frequency.
+    """The settings of a fit, by its document, at its mean frequency; sample I without a fit.
 
     >>> start_of(None).frequency_GHz
     9.45
@@ -72,7 +73,7 @@ def start_of(fit: Mapping[str, Any] | None) -> CurveSettings:
 
 
 def reach_for(*values: float) -> float:
-    """The shortest of `REACHES` that is twice the largest of these values, or the longest.
+    """The smallest of `REACHES` that is at least twice the largest value, or the largest one.
 
     >>> reach_for(0.926, 0.083), reach_for(191.5, -204.6), reach_for(1e6)
     (2.0, 500.0, 2000.0)
@@ -82,7 +83,7 @@ def reach_for(*values: float) -> float:
 
 
 def _start(fit: Mapping[str, Any] | None) -> None:
-    """Put the sliders where the fit is."""
+    """Set the sliders to the values of the fit."""
     start = start_of(fit)
     state = st.session_state
     state["explored"], state["start"] = fit, start
@@ -92,7 +93,7 @@ def _start(fit: Mapping[str, Any] | None) -> None:
 
 
 def _sliders() -> CurveSettings:
-    """A slider for each value, and beside it a field that takes any."""
+    """Show a slider for each value, and beside it a field for any number."""
     start: CurveSettings = st.session_state["start"]
     reach = st.session_state[MOVED + "reach"]
     about = start.frequency_GHz
@@ -100,15 +101,17 @@ def _sliders() -> CurveSettings:
         _moved(name, name.replace("_mT", " (mT)"), (-reach, reach), reach / 1000) for name in FIELDS
     )
     st.select_slider(
-        "A, B and C up to (mT)", REACHES, format_func=lambda x: f"{x:g}", key=MOVED + "reach"
+        "Sliders of A, B and C go up to (mT)",
+        REACHES,
+        format_func=lambda x: f"{x:g}",
+        key=MOVED + "reach",
     )
-    frequency = _moved(
-        "frequency_GHz", "Frequency (GHz)", (0.8 * about, 1.2 * about), about / 2000, least=1e-3
-    )
+    near = (0.8 * about, 1.2 * about)
+    frequency = _moved("frequency_GHz", LABELS["frequency_GHz"], near, about / 2000, least=1e-3)
     ends = min(1.0, start.g), max(4.0, start.g)
-    g = _moved("g", "g", ends, 0.001, least=1e-3)
+    g = _moved("g", LABELS["g"], ends, 0.001, least=1e-3)
     convention = st.radio(
-        "Convention", ("paper", "physical"), horizontal=True, key=MOVED + "convention"
+        LABELS["convention"], ("paper", "physical"), horizontal=True, key=MOVED + "convention"
     )
     return CurveSettings(a, b, c, g, frequency, convention=convention)
 
@@ -116,7 +119,7 @@ def _sliders() -> CurveSettings:
 def _moved(
     name: str, label: str, ends: tuple[float, float], step: float, least: float | None = None
 ) -> float:
-    """A value by its slider, which shows the nearest end where it is beyond, or as typed."""
+    """A value by slider or as typed; the slider stops at its end for values beyond."""
     state = st.session_state
     slider, typed = f"{MOVED}{name} by slider", f"{MOVED}{name} typed"
     value = float(state[MOVED + name])
@@ -141,7 +144,7 @@ def _moved(
 
 
 def _take(widget: str, name: str) -> None:
-    """The value of the widget that was moved is the value."""
+    """Take the value of the widget that was moved."""
     st.session_state[MOVED + name] = st.session_state[widget]
 
 

@@ -1,4 +1,4 @@
-"""What all pages share: head, text from files, tables, downloads, and one computation at a time."""
+"""What all pages share: head, messages, tables, downloads, and one computation at a time."""
 
 import re
 import string
@@ -8,20 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.version import __version__
 from .downloads import zip_bytes
+from .field_labels import field_label
 
 
 KEPT = "kept "
-"""Widgets whose key begins so keep their value while another page is shown."""
+"""Start of the keys of widgets that keep their value while another page is shown."""
 
 COMPUTING = threading.Lock()
-"""Held while numbers or figures are made: Matplotlib's settings are those of the whole process."""
+"""Held while numbers or figures are made, because Matplotlib's settings belong to the process."""
 
 
 def head(title: str, convention: str) -> None:
-    """Title, version, convention and units of a page."""
+    """Show title, version, convention and units of a page."""
     st.title(title)
     st.caption(
         f"diffdip {__version__} · {convention} convention · fields in mT, angles in degrees, "
@@ -30,14 +32,14 @@ def head(title: str, convention: str) -> None:
 
 
 def keep_widgets() -> None:
-    """Hold the values of the widgets called `KEPT`, which Streamlit forgets with their page."""
+    """Keep the values of the widgets called `KEPT`; Streamlit drops them with their page."""
     for name, value in st.session_state.items():
         if isinstance(name, str) and name.startswith(KEPT):
             st.session_state[name] = value
 
 
 def as_text(text: str) -> str:
-    r"""Text on one line for Markdown, in which nothing of it has a meaning.
+    r"""Text on one line for Markdown, with every mark escaped.
 
     >>> print(as_text("film <b>_1_ $x$"))
     film \<b\>\_1\_ \$x\$
@@ -47,19 +49,25 @@ def as_text(text: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table of text, the first column naming the rows."""
+    """Show a table of text; the first column names the rows."""
     cells = [[as_text(cell) for cell in row] for row in rows]
     st.table(pd.DataFrame(cells, columns=list(heads)).set_index(heads[0]))
 
 
+def refuse(error: InputError | str) -> None:
+    """Show why input cannot be used, with the labels of the fields."""
+    message = error.worded(field_label) if isinstance(error, InputError) else error
+    st.error(as_text(message))
+
+
 def doubts(flags: Sequence[Flag]) -> None:
-    """The doubts about a result, a warning each."""
+    """Show each doubt about a result as a warning."""
     for flag in flags:
         st.warning(as_text(flag.message), icon=":material/warning:")
 
 
 def download(label: str, files: Callable[[], Mapping[str, bytes]], name: str) -> None:
-    """A button for one file, or for several as a zip; they are made when it is pressed."""
+    """Show a button for one file, or for several as a zip. Files are made when it is pressed."""
 
     def data() -> bytes:
         made = files()

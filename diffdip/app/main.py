@@ -1,4 +1,4 @@
-"""The script that Streamlit runs: the pages, and which of them is shown."""
+"""The script that Streamlit runs: it shows one of the pages."""
 
 import streamlit as st
 
@@ -7,8 +7,8 @@ from diffdip.app.frame import keep_widgets
 
 
 def main() -> None:
-    """Show the page that was chosen."""
-    # without an icon, which Streamlit would have the browser fetch from elsewhere
+    """Show the selected page."""
+    # an icon would make the browser ask another server for it
     st.set_page_config("diffdip", layout="wide")
     keep_widgets()
     pages = [

@@ -1,5 +1,6 @@
-"""Files from a browser as spectra: on disk under plain names while they are read, and no longer."""
+"""Spectra from uploaded files, which are on disk under plain names only while they are read."""
 
+import copy
 import os
 import re
 import tempfile
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file as it came: what its sender called it, and its bytes."""
+    """An uploaded file: its name on the sender's machine, and its bytes."""
 
     name: str
     data: bytes
 
 
 def read_uploads(uploads: Sequence[Upload], skip_damaged: bool = False) -> "xr.Dataset":
-    """What `read_spectra` makes of one file, of several as a folder, or of a folder's zip.
+    """The spectra of one file, of the files of a folder, or of the zip of a folder.
 
-    Raises `InputError`, whose message names the files as their sender does.
+    Raises `InputError`, which names the files as their sender does.
 
     >>> table = b"field_G,signal\\n3360,1\\n3370,4\\n3380,-4\\n3390,-1\\n"
     >>> read_uploads([Upload("film_10deg.csv", table)]).attrs["source"]
@@ -45,14 +46,14 @@ def read_uploads(uploads: Sequence[Upload], skip_damaged: bool = False) -> "xr.D
 
 
 def choices_beside(uploads: Sequence[Upload]) -> dict[str, Any]:
-    """The choices of a `diffdip.toml` among the files, none without. Raises `InputError`."""
+    """The choices of a `diffdip.toml` among the files. Raises `InputError`."""
     with _on_disk(uploads) as path:
         beside = path / NAME
         return read_choices(beside) if beside.is_file() else {}
 
 
 def plain_name(name: str) -> str:
-    """A name for a file that leads nowhere else: letters, digits and marks that angles need.
+    """A file name of letters, digits and the marks that angles need, without folders.
 
     >>> plain_name("../film 10°.csv"), plain_name("a<b>:1.xml")
     ('film 10°.csv', 'a_b__1.xml')
@@ -64,21 +65,30 @@ def plain_name(name: str) -> str:
 
 @contextmanager
 def _on_disk(uploads: Sequence[Upload]) -> Iterator[Path]:
-    """Where the file or folder lies, in a folder that is removed; its place is in no message."""
+    """The path of the file or folder, inside a temporary folder that no message shows."""
     with tempfile.TemporaryDirectory(prefix="diffdip-") as made:
         try:
             yield _placed(uploads, Path(made))
         except InputError as error:
-            raise InputError(str(error).replace(f"{made}{os.sep}", "")) from None
+            raise _without(error, f"{made}{os.sep}") from None
+
+
+def _without(error: InputError, folder: str) -> InputError:
+    """The error without this folder in the paths that it names."""
+    named = copy.copy(error)
+    named.what = error.what.replace(folder, "")
+    named.where = tuple(place.replace(folder, "") for place in error.where)
+    return named
 
 
 def _placed(uploads: Sequence[Upload], root: Path) -> Path:
-    """The uploads as a file or a folder in `root`, called as its sender would."""
+    """The uploads as a file or a folder in `root`, under the name that the sender gave it."""
     size = sum(len(upload.data) for upload in uploads)
     if len(uploads) > MAX_FILES or size > MAX_BYTES:
         raise InputError(
-            f"{len(uploads)} files of {size / 1e6:.0f} MB; expected one rotation, up to "
-            f"{MAX_FILES} files and {MAX_BYTES / 1e6:.0f} MB"
+            f"{len(uploads)} files with {size / 1e6:.0f} MB",
+            expected=f"at most {MAX_FILES} files and {MAX_BYTES / 1e6:.0f} MB",
+            hint="Upload one rotation",
         )
     names = [plain_name(upload.name) for upload in uploads]
     if len(uploads) == 1 and not is_zip(uploads[0].data):
@@ -93,9 +103,9 @@ def _placed(uploads: Sequence[Upload], root: Path) -> Path:
         return folder
     for upload, name in zip(uploads, names, strict=True):
         if is_zip(upload.data):
-            raise InputError(f"{name}: a zip among other files; expected it alone")
+            raise InputError("a zip among other files", expected="only the zip").at(name)
         path = folder / name
         if path.exists():
-            raise InputError(f"{name}: two files of this name; expected one for each angle")
+            raise InputError("two files of this name", expected="one for each angle").at(name)
         path.write_bytes(upload.data)
     return folder

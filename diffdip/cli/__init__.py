@@ -1,7 +1,8 @@
 """The command `diffdip`: thin over the library, one module for each kind of question.
 
-Fields are mT, angles degrees, frequencies GHz, lengths nm. Bad input ends with one line on stderr
-and exit code 2 before anything is written. The heavy imports wait until a command needs them.
+Fields are mT, angles degrees, frequencies GHz, lengths nm. Wrong input ends with one line on
+stderr and exit code 2 before anything is written. JAX and other large packages are imported when a
+command runs, so that `diffdip --help` is fast.
 """
 
 from typing import Annotated
@@ -9,19 +10,20 @@ from typing import Annotated
 import typer
 
 from . import (
-    analyze as analyze,
-    answers as answers,
+    analysis as analysis,
     ensembles as ensembles,
     fits as fits,
-    magnetization as magnetization,
+    inference as inference,
+    magnetometry as magnetometry,
     paper as paper,
+    sensitivities as sensitivities,
     serve as serve,
     spectra as spectra,
 )
 from .common import app as app
 
 
-def _version(shown: bool) -> None:
+def _print_version(shown: bool) -> None:
     if shown:
         from ..foundation.version import __version__
 
@@ -33,7 +35,14 @@ def _version(shown: bool) -> None:
 def main(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
-    """Magnetic anisotropy from magnetic resonance, in mT, degrees and GHz."""
+    """Magnetic anisotropy from magnetic resonance, and from the dipoles that cause it.
+
+    Fields are in mT, angles in degrees, frequencies in GHz and lengths in nm.
+
+    diffdip COMMAND --help explains a command and gives examples.
+    """

@@ -4,62 +4,70 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from ..foundation.progress import progress_bar
-from .common import (
-    INTERRUPTED,
-    ModelOptions,
-    SeedOption,
-    app,
-    console,
-    fail,
-    with_model,
-)
+from ..foundation.errors import InputError
+from .common import INTERRUPTED, MODELS, DoubleOption, SeedOption, command, fail
+from .model_options import ModelOptions, with_model
+from .output import console, print_line, samples_title
 
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-@app.command()
+@command(MODELS)
 @with_model
 def ensemble(
     *,
-    out: Annotated[Path, typer.Option(help="Store to write (zarr), or to go on with: run.zarr.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="STORE", help="Zarr store to write or to resume, such as run.zarr."),
+    ],
     samples: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 2000,
     seed: SeedOption = 0,
     chosen: ModelOptions,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples written at a time; all that a kill loses.")
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="what takes about a second",
+            help="Number of samples that are computed and written together. An interrupted run "
+            "loses at most these.",
+        ),
     ] = None,
-    double: Annotated[bool, typer.Option("--float64", help="Compute in float64.")] = False,
+    double: DoubleOption = False,
     distributed: Annotated[
         bool,
         typer.Option(
-            "--distributed", help="Share the work among the processes of a SLURM or MPI job."
+            "--distributed", help="Divide the work among the processes of a SLURM or MPI job."
         ),
     ] = False,
     coordinator: Annotated[
-        str | None, typer.Option(help="host:port of the first process, where nothing else says.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Address of the first process, outside of SLURM and MPI. Needs --processes and "
+            "--process-id.",
+        ),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="With --coordinator: number of processes.")
+        int | None, typer.Option(min=1, help="Number of processes, with --coordinator.")
     ] = None,
     process_id: Annotated[
-        int | None, typer.Option(min=0, help="With --coordinator: number of this one, from 0.")
+        int | None, typer.Option(min=0, help="Number of this process from 0, with --coordinator.")
     ] = None,
 ) -> None:
-    """Distributions of A, B, C over thousands of computer-made samples.
+    """Simulate many samples of a model and store their A, B and C.
 
-    Batches are written as they finish. Killed and started again with the same options, a run goes
-    on where it stopped and ends with the same bytes. Sample i is the same in every run.
+    Each batch of samples is written as soon as it is computed. An interrupted run resumes when it
+    is started again with the same options, and gives byte-identical output. It prints quantiles of
+    |A|, |B| and |C|; diffdip export writes the samples as a table.
 
     [bold]Examples[/bold]
 
         diffdip ensemble --crystals 20 --samples 2000 --out run.zarr
 
-        diffdip ensemble --model cylinder --dipoles 1000 --samples 1000000 --out uniform.zarr
+        diffdip ensemble --model cylinder --samples 100000 --out uniform.zarr
 
         srun -n 8 diffdip ensemble --distributed --samples 1000000 --out big.zarr
 
@@ -71,11 +79,11 @@ def ensemble(
     if distributed or coordinator is not None:
         _join(coordinator, processes, process_id)
     elif processes is not None or process_id is not None:
-        fail("--processes and --process-id need --coordinator host:port")
+        raise InputError("--processes and --process-id", expected="--coordinator as well")
 
     from ..ensembles.simulation import BatchPlan, nothing_placed
-    from ..io import OutputError
-    from ..io.durable_runs import RunError, default_batch, read_run, simulate_to
+    from ..foundation.progress import progress_bar
+    from ..io.run import RunError, default_batch, read_run, simulate_to
 
     with jax.enable_x64(double):
         try:
@@ -92,12 +100,12 @@ def ensemble(
                 )
             first = jax.process_index() == 0
             dataset = read_run(out) if first else None
-        except (ValueError, RunError, OutputError) as error:
-            fail(str(error))
+        except RunError as error:
+            fail(error)
         except jax.errors.JaxRuntimeError as error:
             fail(f"the samples could not be computed: {str(error).splitlines()[0]}")
         except KeyboardInterrupt:
-            typer.echo("diffdip: stopped; the same command goes on from here", err=True)
+            typer.echo("diffdip: interrupted; the same command resumes the run", err=True)
             raise typer.Exit(INTERRUPTED) from None
     if jax.process_count() > 1:
         jax.distributed.shutdown()
@@ -105,46 +113,47 @@ def ensemble(
         return
     unplaced = int(dataset["M_A_per_m"].isnull().sum())
     if unplaced == samples:
-        fail(f"{nothing_placed(arrangement)} {out} holds empty samples")
+        raise nothing_placed(arrangement).at(str(out))
     if not np.isfinite(dataset["B_mT"].values).any():
-        fail(f"no sample has a finite B: are these sizes meant? {out} holds what was found")
+        fail(f"{out}: no sample has a finite B. Check the sizes and the moment")
     _print_run(dataset, out, unplaced)
 
 
-@app.command()
+@command(MODELS)
 def export(
-    run: Annotated[Path, typer.Argument(help="Store written by diffdip ensemble.")],
+    run: Annotated[Path, typer.Argument(help="Zarr store written by diffdip ensemble.")],
     target: Annotated[Path, typer.Argument(help="File to write: name.csv or name.nc (NetCDF).")],
 ) -> None:
-    """Write a run as a table (CSV) or as NetCDF, for pandas, Origin, MATLAB.
+    """Write the samples of diffdip ensemble as a CSV table or as NetCDF.
 
-    A CSV file has one row a sample and one comment line with the settings of the run; a run that
-    is not complete has empty cells.
+    A CSV file has a comment line with the settings of the run and one row for each sample. In a run
+    that is not complete, the cells of missing samples are empty. pandas, Origin and MATLAB read
+    these files.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
         diffdip export run.zarr run.csv
+
+        diffdip export run.zarr run.nc
     """
-    from ..io import OutputError
-    from ..io.durable_runs import RunError
-    from ..io.run_tables import export_run
+    from ..io.run import RunError, export_run
 
     try:
         export_run(run, target)
-    except (RunError, OutputError) as error:
-        fail(str(error))
-    console().print(f"wrote {target}", markup=False, soft_wrap=True)
+    except RunError as error:
+        fail(error)
+    print_line(console(), f"wrote {target}")
 
 
 def _join(coordinator: str | None, processes: int | None, process_id: int | None) -> None:
-    """Become one of several processes, by JAX's own runtime."""
+    """Join the processes of a job through JAX."""
     import jax
 
     if coordinator is not None and (processes is None or process_id is None):
-        fail("--coordinator needs --processes and --process-id")
+        raise InputError("--coordinator", expected="--processes and --process-id as well")
     if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
-        fail(f"--coordinator {coordinator}: expected host:port")
-    # the others go on when one is killed, and it can join again
+        raise InputError("--coordinator", given=coordinator, expected="host:port")
+    # if one process is killed, the others continue and it can join again
     jax.config.update("jax_enable_recoverability", True)
     try:
         jax.distributed.initialize(coordinator, processes, process_id)
@@ -154,16 +163,12 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 
 def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
     import numpy as np
+    from rich.table import Table
 
-    from ..io.run_tables import QUANTILE_HEADS, quantile_rows
+    from ..io.run import QUANTILE_HEADS, quantile_rows
 
-    settings = dataset.attrs
     shown = console()
-    table = Table(
-        title=f"{settings['n_samples']} samples of {settings['model']['type']}, "
-        f"{settings['model']['convention']} convention, seed {settings['seed']}",
-        title_justify="left",
-    )
+    table = Table(title=samples_title(dataset.attrs), title_justify="left")
     table.add_column("(mT)")
     for head in QUANTILE_HEADS:
         table.add_column(head, justify="right")
@@ -171,10 +176,12 @@ def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
         table.add_row(*row)
     shown.print(table)
     number = dataset["n_dipoles"].values
-    shown.print(
-        f"{number.mean():.4g} dipoles on average, closest pair "
-        f"{np.nanmedian(dataset['closest_nm'].values):.3g} nm in the median"
+    closest = np.nanmedian(dataset["closest_nm"].values)
+    print_line(
+        shown,
+        f"mean number of dipoles {number.mean():.4g}, median distance of the closest pair "
+        f"{closest:.3g} nm",
     )
     if unplaced:
-        shown.print(f"{unplaced} samples could not be placed and are empty")
-    shown.print(f"wrote {out}", markup=False, soft_wrap=True)
+        print_line(shown, f"{unplaced} samples could not be placed; their rows are empty")
+    print_line(shown, f"wrote {out}")

@@ -6,27 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from ..foundation.progress import progress_bar
+from ..foundation.errors import InputError
 from .common import (
+    MEASUREMENTS,
     ConventionName,
     ConventionOption,
-    app,
+    check_finite,
     check_folder,
-    check_numbers,
-    console,
-    fail,
-    print_paths,
+    check_positive,
+    command,
 )
+from .output import FIGURE_KINDS, console, print_line, print_paths
 
 
 if TYPE_CHECKING:
     from ..fitting.fit_result import FitResult
     from ..io import Sample
-
-KINDS = ("png", "pdf")
 
 
 class Plane(StrEnum):
@@ -44,62 +40,66 @@ class Loss(StrEnum):
     SOFT_L1 = "soft_l1"
 
 
-GOption = Annotated[float, typer.Option("--g", help="The g-factor (start value with --free-g).")]
 PlaneOption = Annotated[
-    Plane, typer.Option(help="Plane of rotation: first axis at 0°, second at 90°.")
+    Plane, typer.Option(help="Plane of rotation: the first axis is at 0°, the second at 90°.")
 ]
 
 
-@app.command()
+@command(MEASUREMENTS)
 def fit(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
             metavar="FILE...",
-            help="CSV or TSV tables with columns such as angle_deg and field_mT, and where there "
-            "are, sigma_mT, frequency_GHz and sample.",
+            help="CSV or TSV tables with the columns angle_deg and field_mT, and optionally "
+            "sigma_mT, frequency_GHz and sample. Other units are read from the names, as in "
+            "'field (G)'.",
         ),
     ] = None,
     frequency_ghz: Annotated[
         float | None,
-        typer.Option(help="Microwave frequency, for tables without a frequency column."),
+        typer.Option(help="Microwave frequency (GHz) for tables without a frequency column."),
     ] = None,
-    g: GOption = 2.0,
-    free_g: Annotated[bool, typer.Option("--free-g", help="Fit the g-factor too.")] = False,
+    g: Annotated[
+        float, typer.Option("--g", help="The g-factor; with --free-g where the search starts.")
+    ] = 2.0,
+    free_g: Annotated[bool, typer.Option("--free-g", help="Fit the g-factor as well.")] = False,
     free_offset: Annotated[
         bool,
         typer.Option(
             "--free-offset",
-            help="Fit the zero of the angle; needs --fix-c-mt (both turn the curve).",
+            help="Fit the zero of the angle scale as well. Needs --fix-c-mt, because C and the "
+            "offset both turn the curve.",
         ),
     ] = False,
     fix_a_mt: Annotated[
-        float | None, typer.Option("--fix-a-mt", "--fix-a", help="Keep A at this value (mT).")
+        float | None, typer.Option("--fix-a-mt", "--fix-a", help="Fix A at this value (mT).")
     ] = None,
     fix_b_mt: Annotated[
-        float | None, typer.Option("--fix-b-mt", "--fix-b", help="Keep B at this value (mT).")
+        float | None, typer.Option("--fix-b-mt", "--fix-b", help="Fix B at this value (mT).")
     ] = None,
     fix_c_mt: Annotated[
-        float | None, typer.Option("--fix-c-mt", "--fix-c", help="Keep C at this value (mT).")
+        float | None, typer.Option("--fix-c-mt", "--fix-c", help="Fix C at this value (mT).")
     ] = None,
     plane: PlaneOption = Plane.XY,
     loss: Annotated[
-        Loss, typer.Option(help="soft_l1 gives outliers less weight than least squares.")
+        Loss, typer.Option(help="linear: least squares. soft_l1: outliers have less weight.")
     ] = Loss.LINEAR,
     convention: ConventionOption = ConventionName.PAPER,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for fit.json, points.csv, curve.csv and the figures."),
+        typer.Option(
+            metavar="DIR", help="Folder for fit.json, points.csv, curve.csv and figures (PNG, PDF)."
+        ),
     ] = None,
     example: Annotated[
         bool, typer.Option("--example", help="Fit the table that comes with diffdip.")
     ] = False,
 ) -> None:
-    """Fit the anisotropy fields A, B, C to resonance fields measured at many angles.
+    """Fit the anisotropy fields A, B and C to resonance fields measured at several angles.
 
-    Each file, and in it each value of the sample column, is a fit of its own.
-    The table gives standard error and 68 % interval of each parameter;
-    --out writes everything to files.
+    Every file is fitted separately, and in a file every value of the column sample. It prints each
+    parameter with its standard error and 68 % interval. With --out it also writes files.
 
     [bold]Examples[/bold]
 
@@ -110,8 +110,6 @@ def fit(
         diffdip fit a.csv b.csv --free-g --convention physical
     """
     from ..io import (
-        OutputError,
-        TableError,
         example_path,
         fit_document,
         fit_files,
@@ -121,23 +119,25 @@ def fit(
     from ..io.series_tables import read_table
 
     if bool(files) == example:
-        fail("give one or more files, or --example; see diffdip fit --help")
-    numbers = {"--g": g, "--fix-a-mt": fix_a_mt, "--fix-b-mt": fix_b_mt, "--fix-c-mt": fix_c_mt}
-    check_numbers({**numbers, "--frequency-ghz": frequency_ghz}, {"--g", "--frequency-ghz"})
+        raise InputError("FILE...", expected="one or more files, or --example")
+    check_finite({"--fix-a-mt": fix_a_mt, "--fix-b-mt": fix_b_mt, "--fix-c-mt": fix_c_mt})
+    check_positive({"--g": g, "--frequency-ghz": frequency_ghz})
     check_folder(out)
     if free_offset and fix_c_mt is None:
-        fail("--free-offset needs --fix-c-mt 0: C and the offset both turn the curve")
+        raise InputError(
+            "--free-offset",
+            expected="--fix-c-mt as well, because C and the offset both turn the curve",
+            hint="Add --fix-c-mt 0",
+        )
     paths = [example_path()] if example else list(files or [])
     samples: list[Sample] = []
-    try:
-        for path in paths:
-            samples += read_table(path, None if frequency_ghz is None else 1e9 * frequency_ghz)
-    except TableError as error:
-        fail(str(error))
+    for path in paths:
+        samples += read_table(path, None if frequency_ghz is None else 1e9 * frequency_ghz)
     labels = _labels(samples)
 
     from ..fitting.parameters import Free
     from ..fitting.series_fit import fit_series
+    from ..foundation.progress import progress_bar
 
     fixed = {"A": fix_a_mt, "B": fix_b_mt, "C": fix_c_mt}
     options: dict[str, Any] = {
@@ -155,11 +155,12 @@ def fit(
                 result = fit_series(
                     sample.angle, sample.field, sample.sigma, frequency=sample.frequency, **options
                 )
-            except ValueError as error:
-                fail(f"{sample.source}, sample {sample.name!r}: {error}")
+            except InputError as error:
+                place = error.at(f"sample {sample.name!r}")
+                raise place.at(str(sample.source)) from None
             warnings = [*sample.warnings, *residual_warnings(result)]
-            told = (label, str(sample.source), warnings, sample.comments)
-            fits.append((result, fit_document(result, *told)))
+            about = (label, str(sample.source), warnings, sample.comments)
+            fits.append((result, fit_document(result, *about)))
             advance()
         contents: dict[str, bytes] = {}
         if out is not None:
@@ -168,45 +169,46 @@ def fit(
 
             settings = {key: options[key] for key in ("loss", "convention", "plane")}
             contents = fit_files(fits, {"command": "fit", **settings})
-            for (result, _), label, stem in zip(fits, labels, _stems(labels), strict=True):
+            for (result, _), label, stem in zip(fits, labels, figure_stems(labels), strict=True):
                 figure = figure_fit(result, title=label)
-                contents |= {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in KINDS}
+                contents |= {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in FIGURE_KINDS}
                 advance()
-    written: list[Path] = []
-    if out is not None:
-        try:
-            written = write_files(out, contents)
-        except OutputError as error:
-            fail(str(error))
+    written: list[Path] = [] if out is None else write_files(out, contents)
     print_fits([document for _, document in fits], written)
 
 
-@app.command()
+@command(MEASUREMENTS)
 def curve(
     a_mt: Annotated[float, typer.Option("--a-mt", "--a", help="Anisotropy field A (mT).")],
     b_mt: Annotated[float, typer.Option("--b-mt", "--b", help="Anisotropy field B (mT).")],
-    frequency_ghz: Annotated[float, typer.Option(help="Microwave frequency.")],
-    out: Annotated[Path, typer.Option(help="Folder for curve.csv, curve.json and the figure.")],
+    frequency_ghz: Annotated[float, typer.Option(help="Microwave frequency (GHz).")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder for curve.csv, curve.json and the figure (PNG, PDF)."
+        ),
+    ],
     c_mt: Annotated[float, typer.Option("--c-mt", "--c", help="Anisotropy field C (mT).")] = 0.0,
     g: Annotated[float, typer.Option("--g", help="The g-factor.")] = 2.0,
     plane: PlaneOption = Plane.XY,
     convention: ConventionOption = ConventionName.PAPER,
 ) -> None:
-    """Draw Hres against the angle of the field: all branches, and the lag of the magnetization.
+    """Compute the resonance field at each angle of the applied field from given A, B and C.
 
-    curve.csv has one row for each resonance of each angle from 0 to 180°;
-    its column measured marks the one that is seen after saturation.
+    It writes a figure with all branches and with the angle by which the magnetization lags behind
+    the field. curve.csv has one row for each resonance at each angle from 0 to 180°; its column
+    measured is 1 for the resonance that is measured after saturation.
 
-    [bold]Example[/bold] (sample I of the paper)
+    [bold]Example[/bold], sample I of the paper:
 
         diffdip curve --a-mt 191.5 --b-mt 204.6 --frequency-ghz 9.45 --out out
     """
-    numbers = {"--a-mt": a_mt, "--b-mt": b_mt, "--c-mt": c_mt}
-    positive = {"--g": g, "--frequency-ghz": frequency_ghz}
-    check_numbers({**numbers, **positive}, set(positive))
+    check_finite({"--a-mt": a_mt, "--b-mt": b_mt, "--c-mt": c_mt})
+    check_positive({"--g": g, "--frequency-ghz": frequency_ghz})
     check_folder(out)
 
-    from ..io import OutputError, write_files
+    from ..foundation.progress import progress_bar
+    from ..io import write_files
     from ..report.curve import CurveSettings, resonance_curve
 
     settings = CurveSettings(a_mt, b_mt, c_mt, g, frequency_ghz, str(plane), str(convention))
@@ -215,18 +217,15 @@ def curve(
         advance()
         contents = found.files()
         advance()
-    try:
-        written = write_files(out, contents)
-    except OutputError as error:
-        fail(str(error))
+    written = write_files(out, contents)
     shown = console()
     for sentence in found.sentences():
-        shown.print(sentence, markup=False)
+        print_line(shown, sentence)
     print_paths(shown, written)
 
 
 def _labels(samples: list["Sample"]) -> list[str]:
-    """One name for each fit: the sample's, with the file's where several samples share it."""
+    """A name for each fit: that of the sample, after the file's if samples share a name."""
     names = [sample.name for sample in samples]
     labels = [
         name if names.count(name) == 1 else f"{sample.source}: {name}"
@@ -238,8 +237,8 @@ def _labels(samples: list["Sample"]) -> list[str]:
     ]
 
 
-def _stems(labels: list[str]) -> list[str]:
-    """File names without suffix for the figures: one each, of letters that every system takes."""
+def figure_stems(labels: list[str]) -> list[str]:
+    """File names of the figures without suffix, all distinct and valid on every system."""
     if len(labels) == 1:
         return ["fit"]
     slugs = [re.sub(r"[^\w.-]+", "_", label).strip("._")[:60] or "sample" for label in labels]
@@ -251,7 +250,10 @@ def _stems(labels: list[str]) -> list[str]:
 
 
 def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
-    """A table of the parameters of fits, what is doubtful about them, and the files written."""
+    """Print the parameters of fits, the doubts about them, and the files written."""
+    from rich.markup import escape
+    from rich.table import Table
+
     from ..report.parameter_text import heading, interval_text, number, value_text
 
     shown = console()
@@ -271,5 +273,5 @@ def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
     shown.print(table)
     for document in documents:
         for flag in [*document["flags"], *document["warnings"]]:
-            shown.print(f"{escape(document['sample'])}: {escape(flag['message'])}", soft_wrap=True)
+            print_line(shown, f"{document['sample']}: {flag['message']}")
     print_paths(shown, written)

@@ -1,4 +1,4 @@
-"""`diffdip reproduce`: the figures of the paper and its claims."""
+"""`diffdip reproduce`: the figures and the claims of the paper."""
 
 import importlib
 import sys
@@ -7,33 +7,41 @@ from typing import Annotated
 
 import typer
 
-from .common import INTERRUPTED, SeedOption, app, console, fail, print_paths
+from ..foundation.errors import InputError
+from .common import INTERRUPTED, OTHERS, SeedOption, command
+from .output import console, print_paths
 
 
 FIGURES = (1, 3, 4, 5)
-"""The figures of the paper that are calculated."""
+"""The figures of the paper that can be computed."""
 
 
-@app.command()
+@command(OTHERS)
 def reproduce(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder, made if missing.")] = Path(
-        "out"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder for the files. It is made if it does not exist."),
+    ] = Path("out"),
     figure: Annotated[
         list[str] | None,
-        typer.Option(metavar="N", help="Only this figure, 1, 3, 4 or 5; may be given again."),
+        typer.Option(
+            metavar="N",
+            show_default="all",
+            help="Only this figure: 1, 3, 4 or 5; repeat the option for several.",
+        ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer samples and sizes: all in less than two minutes.")
+        bool,
+        typer.Option("--quick", help="Use fewer samples and sizes: about two minutes."),
     ] = False,
     seed: SeedOption = 0,
 ) -> None:
-    """The paper again: Figs. 1, 3, 4 and 5, and each of its claims with a verdict.
+    """Compute Figs. 1, 3, 4 and 5 of the paper again, and check each of its claims.
 
-    A measured goniometer series is fitted first (first_look). Besides the figures come the pairs
-    of dipoles that dominate, the effect of the sample's size, and claims.md: what the paper says,
-    the number found here, whether they agree and why. Each part is written as soon as it is done:
-    PNG and PDF, and its numbers as CSV or JSON. With --figure only those figures are made.
+    It writes each figure (PNG, PDF) and its numbers (CSV, JSON) as soon as they are computed; the
+    fit of a measured goniometer series (first_look); the dominant pairs of dipoles; the effect of
+    the sample size; and claims.md, which compares each claim of the paper with the number found
+    here. With --figure it makes only those figures.
 
     [bold]Examples[/bold]
 
@@ -45,16 +53,12 @@ def reproduce(
     """
     figures = [_number(text) for text in figure or ()]
     shown = console()
-    sys.path.insert(0, str(_experiments()))
+    sys.path.insert(0, str(scripts_folder()))
     run = importlib.import_module("reproduce").reproduce
-    from ..io import OutputError
-
     try:
         written = run(out, figures, quick, seed)
-    except OutputError as error:
-        fail(str(error))
     except KeyboardInterrupt:
-        typer.echo("diffdip: stopped; what was finished is written", err=True)
+        typer.echo("diffdip: interrupted; the finished parts are written", err=True)
         raise typer.Exit(INTERRUPTED) from None
     print_paths(shown, written)
 
@@ -62,15 +66,19 @@ def reproduce(
 def _number(text: str) -> int:
     known = {str(number): number for number in FIGURES}
     if text not in known:
-        fail(f"--figure {text}: expected one of {', '.join(known)}")
+        raise InputError("--figure", given=text, expected=f"one of {', '.join(known)}")
     return known[text]
 
 
-def _experiments() -> Path:
-    """Folder of the scripts: inside of the installed package, beside it in a checkout."""
+def scripts_folder() -> Path:
+    """Folder of the scripts: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent.parent
     places = (package / "experiments", package.parent / "experiments")
     found = [folder for folder in places if (folder / "reproduce.py").is_file()]
     if not found:
-        fail(f"the scripts that make the figures are neither in {package} nor beside it")
+        raise InputError(
+            str(package),
+            expected="the scripts of the figures in it or beside it",
+            hint="Install diffdip again",
+        )
     return found[0]

@@ -1,4 +1,4 @@
-"""`diffdip app`: pages in a browser, served to this machine alone."""
+"""`diffdip app`: pages in a browser, served only to this machine."""
 
 import socket
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .common import app, fail
+from ..foundation.errors import InputError
+from .common import OTHERS, command
 
 
 ADDRESS = "127.0.0.1"
@@ -29,26 +30,30 @@ OPTIONS: dict[str, object] = {
     "theme.base": "light",
     "theme.primaryColor": "#0072B2",
 }
-"""Streamlit's settings, given on its command line so that none of a user's overrides them."""
+"""Streamlit's settings, given as options so that a user's own settings do not override them."""
 
 
-@app.command("app")
-def serve(
+@command(OTHERS, "app")
+def serve_pages(
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="Port to listen at. [default: the first free one from 8501]"
+            min=1,
+            max=65535,
+            show_default="the first free port from 8501",
+            help="Port of the address.",
         ),
     ] = None,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Do not open a browser, and print the address.")
+        bool, typer.Option("--no-browser", help="Only print the address.")
     ] = False,
 ) -> None:
-    """Spectra, curves and ensembles on pages in a browser.
+    """Open pages in the browser for spectra, resonance curves and ensembles.
 
-    Drop a file or a folder's zip and see spectra and fit; move A, B, C, frequency and g; see the
-    distribution of an ensemble build up; take home all that the command line writes. The pages
-    are served to this machine alone, until Ctrl-C. Needs the extra: pip install 'diffdip[app]'.
+    The page Spectra analyzes dropped files and shows the fit; Explore draws the resonance curve for
+    values of A, B, C, g and frequency; Ensembles simulates a model. Each page offers the files of
+    the corresponding command as a download. The pages are served only to this machine, until
+    Ctrl-C. Install the needed packages with: pip install 'diffdip\\[app]'
 
     [bold]Examples[/bold]
 
@@ -59,7 +64,9 @@ def serve(
     try:
         from streamlit.web import cli as streamlit
     except ImportError:
-        fail("diffdip app needs Streamlit: pip install 'diffdip[app]'")
+        raise InputError(
+            "diffdip app", expected="Streamlit", hint="Install it with: pip install 'diffdip[app]'"
+        ) from None
     if port is not None:
         _check_free(port)
     options = {**OPTIONS, "server.headless": str(no_browser).lower()}
@@ -75,9 +82,14 @@ def serve(
 
 
 def _check_free(port: int) -> None:
+    """Raise `InputError` for a port that another program uses."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
         except OSError as error:
-            fail(f"--port {port}: cannot be used: {error.strerror or error}")
+            raise InputError(
+                f"--port {port}",
+                expected=f"a free port ({error.strerror})",
+                hint="Choose another one",
+            ) from None

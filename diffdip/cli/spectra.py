@@ -1,12 +1,14 @@
 """`diffdip convert` and `diffdip positions`: from a spectrometer's files to resonance fields."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import app, console, fail
+from ..foundation.errors import InputError
+from ..spectra.definitions import DEFINITIONS
+from .common import MEASUREMENTS, command
+from .output import console, print_line
 
 
 if TYPE_CHECKING:
@@ -14,46 +16,39 @@ if TYPE_CHECKING:
 
     from ..spectra.positions import LinePositions
 
+SOURCE_HELP = (
+    "Folder with one file for each angle, or a file of all angles: Magnettech .xml, Bruker .DSC or "
+    ".par with its data, CSV or TSV, NetCDF .nc."
+)
+DEFINITION_HELP = f"Definition of a line's position: {', '.join(DEFINITIONS)}."
+NEAR_HELP = "Follow the line nearest to this field (mT) at the smallest angle."
+STRONGEST_HELP = "Use the strongest line at each angle."
+BASELINE_HELP = "Order of a polynomial baseline, 0 to 5."
+PHASE_HELP = "Phase (degrees) of the mixing of absorption and dispersion."
+SMOOTHING_HELP = (
+    "Number of samples under a Savitzky-Golay filter, an odd number from 5; 0 is no filter."
+)
+SKIP_HELP = "Leave out files that cannot be read, and name them."
 
-class Definition(StrEnum):
-    """What the position of a line is."""
+DEFAULT_DEFINITION = "zero-crossing"
+DEFAULT_PHASE = "fitted with a line shape, else 0"
 
-    ZERO_CROSSING = "zero-crossing"
-    MIDPOINT = "midpoint"
-    LORENTZIAN = "lorentzian"
-    GAUSSIAN = "gaussian"
-    PSEUDO_VOIGT = "pseudo-voigt"
-
-
-SourceArgument = Annotated[
-    Path,
-    typer.Argument(
-        help="Folder with one file for each angle, or a file of all angles: Magnettech .xml, "
-        "Bruker .DSC or .par with its data, CSV or TSV, .nc."
-    ),
-]
-SkipOption = Annotated[
-    bool,
-    typer.Option("--skip-damaged", help="Go on without files that cannot be read, and name them."),
-]
-NearOption = Annotated[
-    float | None,
-    typer.Option(metavar="MT", help="Follow the line nearest to this field at the least angle."),
-]
+SourceArgument = Annotated[Path, typer.Argument(help=SOURCE_HELP)]
+SkipOption = Annotated[bool, typer.Option("--skip-damaged", help=SKIP_HELP)]
 
 
-@app.command()
+@command(MEASUREMENTS)
 def convert(
     source: SourceArgument,
     target: Annotated[Path, typer.Argument(help="File to write: name.csv or name.nc (NetCDF).")],
     skip_damaged: SkipOption = False,
 ) -> None:
-    """Bring a spectrometer's files into one labelled file: signal by angle and field.
+    """Convert the files of a spectrometer into one file with the signal by angle and field.
 
-    What kind of files they are is found from their content. Angles are degrees, fields mT,
-    frequencies GHz; nothing is interpolated, and what the files say of the measurement is kept.
-    An angle that a file does not state is taken from its name, as in film_10deg.csv. CSV has one
-    row a sample.
+    The kind of the files is recognized by their content. The new file has angles in degrees,
+    fields in mT and frequencies in GHz, without interpolation, and keeps what the files state
+    about the measurement. If a file does not state its angle, the angle is taken from its name, as
+    in film_10deg.csv. A CSV file has one row for each sample of a spectrum.
 
     [bold]Examples[/bold]
 
@@ -61,50 +56,44 @@ def convert(
 
         diffdip convert rotation.DSC rotation.csv
     """
-    from ..io import OutputError, write_spectra
+    from ..io import write_spectra
 
-    spectra = read_source(source, skip_damaged)
-    try:
-        write_spectra(spectra, target)
-    except OutputError as error:
-        fail(str(error))
-    console().print(summary(spectra), markup=False, soft_wrap=True)
-    console().print(f"wrote {target}", markup=False, soft_wrap=True)
+    spectra = read_source(source, skip_damaged=skip_damaged)
+    write_spectra(spectra, target)
+    shown = console()
+    print_line(shown, summary(spectra))
+    print_line(shown, f"wrote {target}")
 
 
-@app.command()
+@command(MEASUREMENTS)
 def positions(
     source: SourceArgument,
-    out: Annotated[Path, typer.Option(help="Table to write, which diffdip fit reads: name.csv.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Table to write, name.csv, which diffdip fit reads."),
+    ],
     definition: Annotated[
-        Definition, typer.Option(help="What the position of a line is.")
-    ] = Definition.ZERO_CROSSING,
-    near: NearOption = None,
-    strongest: Annotated[
-        bool, typer.Option("--strongest", help="Take the strongest line of each angle.")
-    ] = False,
+        str, typer.Option(metavar="NAME", help=DEFINITION_HELP)
+    ] = DEFAULT_DEFINITION,
+    near: Annotated[float | None, typer.Option(metavar="MT", help=NEAR_HELP)] = None,
+    strongest: Annotated[bool, typer.Option("--strongest", help=STRONGEST_HELP)] = False,
     baseline: Annotated[
         int | None,
-        typer.Option(min=0, max=5, help="Order of a polynomial baseline; none if not given."),
+        typer.Option(min=0, max=5, metavar="ORDER", show_default="no baseline", help=BASELINE_HELP),
     ] = None,
     phase_deg: Annotated[
-        float | None,
-        typer.Option(
-            help="Mixing of dispersion; not given, shapes fit it, and others take it as 0."
-        ),
+        float | None, typer.Option(metavar="DEG", show_default=DEFAULT_PHASE, help=PHASE_HELP)
     ] = None,
-    smoothing: Annotated[
-        int, typer.Option(min=0, help="Samples under a Savitzky-Golay filter, odd; 0 is none.")
-    ] = 0,
+    smoothing: Annotated[int, typer.Option(min=0, metavar="N", help=SMOOTHING_HELP)] = 0,
     skip_damaged: SkipOption = False,
 ) -> None:
-    """The resonance field at each angle, with its standard error, from spectra.
+    """Determine the resonance field at each angle from spectra, with its standard error.
 
-    zero-crossing is that of a straight line through the middle of the derivative line;
-    midpoint lies half way between parabolas through its extrema; lorentzian, gaussian and
-    pseudo-voigt are fitted with mixing of dispersion and the line at negative field, which a band
-    as broad as its field needs. Standard errors are those of the noise. Of several lines one has
-    to be chosen.
+    Definitions of a position: zero-crossing fits a straight line to the middle of the derivative
+    line; midpoint lies half way between its two extrema, each from a parabola; lorentzian, gaussian
+    and pseudo-voigt fit that line shape, with dispersion and the line at negative field. Broad
+    lines need a line shape. The standard errors come from the noise. If a spectrum has several
+    lines, select one with --near or --strongest.
 
     [bold]Examples[/bold]
 
@@ -112,51 +101,45 @@ def positions(
 
         diffdip fit t.csv
 
-        diffdip positions rotation.par --near 338.6 --definition lorentzian --out t.csv
+        diffdip positions rotation.par --near 338.6 --out t.csv
     """
-    from ..io import OutputError, positions_table, write_files
+    from ..io import positions_table, write_files
     from ..spectra.positions import line_positions
 
-    spectra = read_source(source, skip_damaged)
+    spectra = read_source(source, skip_damaged=skip_damaged)
     try:
         found = line_positions(
             spectra,
-            str(definition),
+            definition,
             line="strongest" if strongest else None,
             near=near,
             baseline=baseline,
             phase_deg=phase_deg,
             smoothing=smoothing,
         )
-    except ValueError as error:
-        fail(as_options(f"{source}: {error}"))
-    try:
-        write_files(out.parent, {out.name: positions_table(found)})
-    except OutputError as error:
-        fail(str(error))
+    except InputError as error:
+        raise error.at(str(source)) from None
+    write_files(out.parent, {out.name: positions_table(found)})
     shown = console()
-    shown.print(summary(spectra), markup=False, soft_wrap=True)
-    shown.print(extent(found), markup=False)
+    print_line(shown, summary(spectra))
+    print_line(shown, extent(found))
     for flag in found.warnings:
-        shown.print(flag.message, markup=False, soft_wrap=True)
-    shown.print(f"wrote {out}", markup=False, soft_wrap=True)
+        print_line(shown, flag.message)
+    print_line(shown, f"wrote {out}")
 
 
-def read_source(source: Path, skip_damaged: bool) -> "xr.Dataset":
-    """The spectra, and on stderr one line for each file that was left out."""
-    from ..io import SpectrumError, read_spectra
+def read_source(source: Path, *, skip_damaged: bool) -> "xr.Dataset":
+    """The spectra; each file that was left out is one line on stderr."""
+    from ..io import read_spectra
 
-    try:
-        spectra = read_spectra(source, skip_damaged)
-    except SpectrumError as error:
-        fail(str(error))
+    spectra = read_spectra(source, skip_damaged)
     for reason in spectra.attrs.get("skipped", "").splitlines():
         typer.echo(f"diffdip: left out {reason}", err=True)
     return spectra
 
 
 def summary(spectra: "xr.Dataset") -> str:
-    """One line on what was read."""
+    """One line about the spectra that were read."""
     from ..foundation.units import angle_text
 
     angles = spectra["angle"].values
@@ -169,11 +152,6 @@ def summary(spectra: "xr.Dataset") -> str:
 
 
 def extent(found: "LinePositions") -> str:
-    """One line on what was found."""
+    """One line about the range of the positions."""
     low, high = 1e3 * found.field.min(), 1e3 * found.field.max()
     return f"{found.settings['definition']}: {low:.3f} to {high:.3f} mT"
-
-
-def as_options(message: str) -> str:
-    """The message with the names that options have on the command line."""
-    return message.replace("line='strongest'", "--strongest").replace("near=", "--near ")

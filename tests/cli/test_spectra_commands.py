@@ -1,7 +1,6 @@
 """`diffdip convert` and `diffdip positions`: what a user sees, and one line for a mistake."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -10,34 +9,6 @@ from diffdip.io import read_spectra, read_table
 from tests.helpers import spectra_files as files
 from tests.helpers.command_line import refused, run
 from tests.helpers.raw_data import GONIOMETER, needs_goniometer
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (
-            "convert",
-            ["name.csv or name.nc", "--skip-damaged", "diffdip convert sweeps/ rotation.nc"],
-        ),
-        (
-            "positions",
-            [
-                "zero-crossing",
-                "pseudo-voigt",
-                "--near",
-                "--strongest",
-                "diffdip fit t.csv",
-                "--out",
-            ],
-        ),
-    ],
-)
-def test_help_teaches(command, words):
-    done = run(command, "--help")
-    assert done.exit_code == 0
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", done.stdout).split())
-    for word in words:
-        assert word in text
 
 
 @pytest.mark.parametrize("ending", [".nc", ".csv"])
@@ -92,8 +63,8 @@ def test_options_reach_the_positions(tmp_path):
 
 def test_one_of_several_lines_has_to_be_chosen(tmp_path):
     line = refused("positions", files.several_lines(tmp_path), "--out", tmp_path / "t.csv")
-    assert "at 0°: this spectrum has two lines (330.0, 340.0 mT): choose one with --stron" in line
-    assert line.endswith("--strongest or --near 340.0")
+    for part in (tmp_path / "two.csv", "0°", "330.0", "340.0", "--strongest", "--near"):
+        assert str(part) in line
     assert [path.name for path in tmp_path.iterdir()] == ["two.csv"]
 
 
@@ -122,16 +93,20 @@ def test_mistakes_are_one_line_and_leave_what_was_there(tmp_path):
     source, before = files.matrix(tmp_path), tmp_path / "t.csv"
     before.write_text("of before")
     out = ("--out", before)
-    assert "none.xml: cannot be read" in refused("positions", tmp_path / "none.xml", *out)
-    assert "smoothing = 4: expected an odd" in refused("positions", source, *out, "--smoothing", 4)
-    both = ("--near", 338, "--strongest")
-    assert "expected 'strongest', or near" in refused("positions", source, *out, *both)
-    assert "phase_deg = nan" in refused("positions", source, *out, "--phase-deg", "nan")
-    assert "near = nan" in refused("positions", source, *out, "--near", "nan")
+    assert "none.xml" in refused("positions", tmp_path / "none.xml", *out)
+    for options, parts in (
+        (("--smoothing", 4), ["--smoothing", "4"]),
+        (("--near", 338, "--strongest"), ["--near", "--strongest"]),
+        (("--phase-deg", "nan"), ["--phase-deg", "nan"]),
+        (("--near", "nan"), ["--near", "nan"]),
+        (("--definition", "peak"), ["--definition", "peak"]),
+    ):
+        line = refused("positions", source, *out, *options)
+        assert all(part in line for part in (str(source), *parts))
     assert before.read_text() == "of before"
-    assert "name that ends in .csv or .nc" in refused("convert", source, tmp_path / "a.xlsx")
+    assert "a.xlsx" in refused("convert", source, tmp_path / "a.xlsx")
     (tmp_path / "d.csv").mkdir()
-    assert "is a folder" in refused("positions", source, "--out", tmp_path / "d.csv")
+    assert "d.csv" in refused("positions", source, "--out", tmp_path / "d.csv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d.csv", "matrix.tsv", "t.csv"]
 
 

@@ -1,12 +1,17 @@
-"""The command `diffdip` as a test calls it, and what it says of a mistake."""
+"""The command `diffdip` as a test calls it, and what it does about a mistake."""
 
 import os
+import re
 import subprocess
 import sys
 
 from typer.testing import CliRunner
 
 from diffdip.cli import app
+
+
+PROCESS = (sys.executable, "-c", "from diffdip.cli import app; app()")
+"""The command as a process of its own."""
 
 
 def run(*arguments):
@@ -17,7 +22,7 @@ def run(*arguments):
 def run_apart(*arguments):
     """The command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-c", "from diffdip.cli import app; app()", *map(str, arguments)],
+        [*PROCESS, *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -40,3 +45,15 @@ def assert_refused(done, *parts):
     for part in parts:
         assert str(part) in line
     return line
+
+
+def help_of(*command):
+    """The text of `--help` without colours, frames and line breaks."""
+    done = run(*command, "--help")
+    assert done.exit_code == 0, done.output
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", done.stdout).split())
+
+
+def snapshot(folder):
+    """All files of a folder with their bytes."""
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}

@@ -1,0 +1,82 @@
+"""`diffdip magnetization`: the number of dipoles per crystal from magnetometry."""
+
+from typing import Annotated
+
+import typer
+
+from .common import MODELS, check_positive, command
+from .output import console, print_line
+
+
+@command(MODELS)
+def magnetization(
+    saturation: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SATURATION...",
+            help="Saturation magnetization with its unit, in quotes: emu/g, memu/g, µemu/g or "
+            "A·m²/kg.",
+        ),
+    ],
+    diameter_nm: Annotated[float, typer.Option(help="Diameter of a crystal (nm).")] = 2.7,
+    density_g_cm3: Annotated[
+        float, typer.Option(help="Density of a crystal (g/cm³). The default is that of CdSe.")
+    ] = 5.82,
+    moment_mub: Annotated[float, typer.Option(help="Moment of a dipole (µB).")] = 1.73,
+    impurity: Annotated[
+        str, typer.Option(help="Mass fraction of an impurity with its unit: ppb, ppm or %.")
+    ] = "1 ppb",
+    element: Annotated[str, typer.Option(help="Element of the impurity: Fe, Co or Ni.")] = "Fe",
+) -> None:
+    """Compute the number of dipoles per crystal from the saturation magnetization.
+
+    The number is the saturation times the mass of a crystal, divided by the moment of a dipole. The
+    last column is the mass fraction of a ferromagnetic impurity that would give the same
+    saturation without any dipoles; compare it with the chemical analysis. Nothing is written.
+
+    [bold]Examples[/bold]
+
+        diffdip magnetization "2 memu/g" "6 memu/g"
+
+        diffdip magnetization "4 emu/g" --impurity "2 ppm" --element Co
+    """
+    check_positive(
+        {
+            "--diameter-nm": diameter_nm,
+            "--density-g-cm3": density_g_cm3,
+            "--moment-mub": moment_mub,
+        }
+    )
+
+    from rich.table import Table
+
+    from ..dipoles.magnetometry import (
+        crystal_mass,
+        dipoles_per_crystal,
+        impurity_needed,
+        impurity_saturation,
+        saturation_of,
+    )
+
+    mass = crystal_mass(diameter_nm, density_g_cm3)
+    bound = impurity_saturation(impurity, element)
+    rows = [
+        (text, dipoles_per_crystal(text, mass, moment_mub), impurity_needed(text, element))
+        for text in saturation
+    ]
+    table = Table(box=None, pad_edge=False)
+    for name in ("saturation", "dipoles per crystal", f"{element} that gives the same"):
+        table.add_column(name, justify="right")
+    for text, dipoles, share in rows:
+        table.add_row(text, f"{dipoles:.3g}", f"{1e6 * share:.3g} ppm of the mass")
+    shown = console()
+    shown.print(table)
+    one = saturation_of(1.0, mass, moment_mub)
+    print_line(
+        shown,
+        f"One dipole of {moment_mub:g} µB on each crystal of {1e3 * mass:.3g} g saturates at "
+        f"{one:.3g} emu/g; {impurity} of {element} gives at most {1e3 * bound:.3g} memu/g.",
+    )
+    few = [text for text, dipoles, _ in rows if dipoles < 1]
+    if few:
+        print_line(shown, f"{', '.join(few)}: fewer dipoles than crystals. Is the unit right?")

@@ -1,0 +1,53 @@
+"""What the arguments of the library are called on the command line."""
+
+from typing import Final
+
+from ..ensembles.model_parameters import ALL
+
+
+_SAME: Final = (
+    "baseline",
+    "convention",
+    "definition",
+    "direct",
+    "element",
+    "frequency_GHz",
+    "g",
+    "impurity",
+    "loss",
+    "method",
+    "near",
+    "phase_deg",
+    "plane",
+    "samples",
+    "seed",
+    "skip_damaged",
+    "smoothing",
+    "step",
+    "steps",
+    "strongest",
+)
+
+OPTIONS: Final = {
+    **{name: f"--{name.lower().replace('_', '-')}" for name in _SAME},
+    **{name: f"--{parameter.option}" for name, parameter in ALL.items()},
+    "edges": "--aspect",
+    "frequency": "--frequency-ghz",
+    "line": "--strongest",
+    "n_samples": "--samples",
+    "names": "--parameter",
+    "near_mT": "--near",
+    "offset": "--free-offset",
+    "size": "--batch",
+    "statistics": "--statistic",
+}
+"""The option of each argument and each choice, by its Python name."""
+
+
+def option_name(argument: str) -> str:
+    """The option that sets an argument; names of anything else stay as they are.
+
+    >>> option_name("near_mT"), option_name("n_crystals"), option_name("no line")
+    ('--near', '--crystals', 'no line')
+    """
+    return OPTIONS.get(argument, argument)
