@@ -17,9 +17,10 @@ from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from ..io.run import QUANTILE_HEADS, Run, export_run, quantile_rows, read_run
-from ..report.ensemble_figures import figure_ensemble
-from ..report.figures import figure_bytes
+from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows
+from ..io.durable_runs import Run, read_run
+from ..report.figures.ensembles import figure_ensemble
+from ..report.figures.style import figure_bytes
 from . import frame
 from .field_labels import LABELS
 

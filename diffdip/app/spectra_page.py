@@ -9,21 +9,8 @@ import streamlit as st
 from ..foundation.errors import InputError
 from ..report.analysis import Analysis, analyze
 from ..report.choices import NAME, NONE, RULES, Choices
-from ..report.report_files import Report, make_report
-from ..report.report_page import (
-    CAPTIONS,
-    DEFINITION_HEADS,
-    DIRECT_HEADS,
-    RESULT_HEADS,
-    assumptions,
-    definition_notes,
-    definition_rows,
-    direct_rows,
-    direct_sentence,
-    result_rows,
-    result_sentence,
-    summary,
-)
+from ..report.files import Report, make_report
+from ..report.tables import CAPTIONS, DEFINITION_HEADS, DIRECT_HEADS, RESULT_HEADS, assumptions, definition_notes, definition_rows, direct_rows, direct_sentence, result_rows, result_sentence, summary
 from ..spectra.definitions import DEFINITIONS, SHAPES
 from . import frame
 from .field_labels import LABELS, LINES

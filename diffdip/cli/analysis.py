@@ -151,7 +151,7 @@ def analyze(
         except InputError as error:
             raise error.at(str(source)) from None
         advance()
-        from ..report.report_files import analysis_files
+        from ..report.files import analysis_files
 
         contents = analysis_files(found)
         advance()

@@ -83,7 +83,7 @@ def ensemble(
 
     from ..ensembles.simulation import BatchPlan, nothing_placed
     from ..foundation.progress import progress_bar
-    from ..io.run import RunError, default_batch, read_run, simulate_to
+    from ..io.durable_runs import RunError, default_batch, read_run, simulate_to
 
     with jax.enable_x64(double):
         try:
@@ -136,7 +136,8 @@ def export(
 
         diffdip export run.zarr run.nc
     """
-    from ..io.run import RunError, export_run
+    from ..io.durable_runs import RunError
+    from ..io.run_tables import export_run
 
     try:
         export_run(run, target)
@@ -165,7 +166,7 @@ def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
     import numpy as np
     from rich.table import Table
 
-    from ..io.run import QUANTILE_HEADS, quantile_rows
+    from ..io.run_tables import QUANTILE_HEADS, quantile_rows
 
     shown = console()
     table = Table(title=samples_title(dataset.attrs), title_justify="left")

@@ -22,7 +22,7 @@ from .sensitivities import FEWEST_SAMPLES, checked_parameters
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..sensitivities.inference import Inference
+    from ..sensitivities.inference_result import Inference
 
 FEWEST_ROWS = 10
 """Fewer measured samples do not determine a distribution."""
@@ -98,7 +98,7 @@ def infer(
         written: list[Path] = []
         if out is not None:
             from ..io import inference_files
-            from ..report.figures import figure_inference
+            from ..report.figures.sensitivities import figure_inference
 
             ours = simulate(found.model, max(samples, 1000), seed, progress=False)
             figure = figure_inference((data.A, data.B), (ours.A, ours.B), title=measured.stem)

@@ -43,7 +43,7 @@ def write_with_figure(
 ) -> list[Path]:
     """Write files, and a figure of each kind."""
     from ..io import write_files
-    from ..report.figures import figure_bytes
+    from ..report.figures.style import figure_bytes
 
     figures = {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in FIGURE_KINDS}
     return write_files(out, {**files, **figures})

@@ -133,7 +133,7 @@ def sensitivity(
     written: list[Path] = []
     if out is not None:
         from ..io import sensitivity_files
-        from ..report.figures import figure_sensitivity
+        from ..report.figures.sensitivities import figure_sensitivity
 
         settings = {"command": "sensitivity", "method": method, "frequency_GHz": frequency_ghz}
         files = sensitivity_files(table, statistics, settings)
@@ -174,7 +174,7 @@ def _print_table(
     from rich.markup import escape
     from rich.table import Table
 
-    from ..io.answers import statistic_unit
+    from ..io.sensitivity_results import statistic_unit
 
     table = Table(title=samples_title(answers.settings), title_justify="left")
     for heading in ("statistic", "value", "parameter"):

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from diffdip.app.uploads import Upload, choices_beside, plain_name, read_uploads
 from diffdip.foundation.errors import InputError
 from diffdip.io import read_spectra
-from diffdip.io.sources import MAX_FILES
+from diffdip.io.sweep_files import MAX_FILES
 from tests.helpers import spectra_files as files
 from tests.helpers.uploaded_files import ENTITIES, HUGE_PARTS, huge, zipped
 
