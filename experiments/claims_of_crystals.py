@@ -60,8 +60,8 @@ def unpassivated_atoms() -> Claim:
         f"{unpassivated:.0f} of {surface:.0f} atoms with a missing neighbour ({total:.0f} atoms in "
         f"all); {by_area:.0f} from the area per atom on (0001)",
         judged(max(unpassivated, by_area) / 30 < 2 and min(unpassivated, by_area) / 30 > 0.5),
-        'within a factor of 2, because "surface atom" can be defined in several ways; 30 % of them are '
-        "unpassivated",
+        "criterion: a factor of 2, because there are several definitions of a surface atom; 30 % "
+        "of them are unpassivated",
         {"unpassivated": unpassivated, "surface_atoms": surface, "by_area": by_area},
     )
 
@@ -90,8 +90,8 @@ def magnetization() -> list[Claim]:
             "Fig. 2",
             f"{iron:.5f} memu/g, {measured[0] / iron:.0f} times below 2 memu/g",
             judged(0.5 < iron / 0.02 < 2),
-            "iron saturates at 218 emu/g; the printed number would need 14 000 emu/g; so iron "
-            "explains even less than the paper says",
+            "iron saturates at 218 emu/g, not at 14 000 emu/g as printed; so iron explains even "
+            "less than the paper says",
             {"memu_per_g_of_1_ppb": iron, "printed_over_found": 0.02 / iron},
         ),
         Claim(

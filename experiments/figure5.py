@@ -68,9 +68,9 @@ Reproduce Fig. 5: distributions of |A| and |B| of random packings with 2, 10, 20
 
 There are two cases: extra dipoles keep the bond length from the others on their crystal, or they
 lie anywhere. The figure also shows the Cauchy law of uncorrelated dipoles of the same density.
-Prints medians with 68 % intervals, 1 % and 99 % points, the decades between them, the index of the tail
-(Hill, from the largest 5 %), and the percentiles of the published samples I and II. All fields are
-in mT, in the convention `paper`.
+Prints medians with 68 % intervals, 1 % and 99 % points, the decades between them, the index of the
+tail (Hill, from the largest 5 %), and the percentiles of the published samples I and II. All fields
+are in mT, in the convention `paper`.
 """
 
 EPILOG = """\

@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 from diffdip import zero_crossing
+from diffdip.foundation.errors import InputError
 from diffdip.io.magnettech import read_magnettech
 
 
@@ -27,10 +28,14 @@ COMMENTS = """\
 
 
 def table(folder: Path) -> str:
-    """The table of all XML files in a folder, sorted by name, which is the order of recording."""
+    """The table of all XML files in a folder, sorted by name, which is the order of recording.
+
+    Raises:
+        InputError: If the folder has no XML file.
+    """
     paths = sorted(folder.glob("*.xml"))
     if not paths:
-        raise ValueError(f"{folder}: no .xml files")
+        raise InputError("XML files", given=0, expected="one per angle", where=(str(folder),))
     rows = ["angle_deg,field_mT,frequency_GHz"]
     for sweep in map(read_magnettech, paths):
         field = zero_crossing(sweep.field_mt, sweep.signal)

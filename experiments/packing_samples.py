@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import truncnorm
 
 from diffdip import NanocrystalPacking
+from diffdip.foundation.errors import InputError
 
 
 class Samples(NamedTuple):
@@ -36,7 +37,8 @@ def run(crystals: int, samples: int, seed: int, **parameters: Any) -> Samples:
         keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(samples, dtype=np.uint32))
         complete, packing, system = jax.device_get(_draw(model, keys))
     if not complete.any():
-        raise ValueError(f"no packing of {crystals} crystals could be placed")
+        expected, hint = "a number that can be packed", "Give fewer crystals"
+        raise InputError("crystals", given=crystals, expected=expected, hint=hint)
     first = int(np.argmax(complete))
     kept = system.mask[first]
     regular = crystals * model.dipoles_per_crystal
