@@ -53,7 +53,7 @@ def main() -> None:
         own = process_time(*command, "analyze", str(folder), "--out", out)
     row("diffdip analyze, cold", f"{own:.2f} s", f"libraries, {libraries:.2f} s", own / libraries)
 
-    header("Where it spends it", ("", "seconds"))
+    header("Time of each stage", ("", "seconds"))
     for name, seconds in stages(folder).items():
         line(name, f"{seconds:.2f} s")
 

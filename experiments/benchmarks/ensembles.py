@@ -143,7 +143,7 @@ def figure5(sizes: Sequence[int], samples: int) -> None:
 
 def shares(sizes: Sequence[int], samples: int) -> None:
     """Print the time of each stage of Fig. 5."""
-    header("Where diffdip spends it", ("", "sampling", "pair sums"))
+    header("Time of each stage in diffdip", ("", "sampling", "pair sums"))
     for size in sizes:
         line(f"{size} crystals", *(f"{s:.3f} s" for s in split(size, samples)))
 

@@ -209,7 +209,7 @@ def pair_sum(x, y, z, sums):
 
 @njit(fastmath=True, error_model="numpy")
 def sample(state, crystals, sums):
-    """Write the pair sums of one packing to `sums`; return the number of dipoles, 0 if it failed."""
+    """Write the pair sums of one packing to `sums`; return the number of dipoles (0: failed)."""
     volume = crystals * math.pi / 6 * DIAMETER**3 / FRACTION
     half = 0.5 * (4 * volume / math.pi) ** (1 / 3) - DIAMETER / 2
     contacts = crystals - 1
