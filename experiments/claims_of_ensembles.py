@@ -24,7 +24,7 @@ def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
     spacings = list(dict.fromkeys(key[0] for key in ensembles))
     sizes = list(dict.fromkeys(key[1] for key in ensembles))
 
-    def told(spacing: float) -> str:
+    def rule(spacing: float) -> str:
         return f"extra dipoles {figure5.rule(spacing)}"
 
     decades, wide = {}, []
@@ -56,7 +56,7 @@ def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
             "A and B span about 4 decades",
             "Fig. 5",
             "; ".join(
-                f"{told(s)}: {low:.1f} to {high:.1f} decades" for s, (low, high) in decades.items()
+                f"{rule(s)}: {low:.1f} to {high:.1f} decades" for s, (low, high) in decades.items()
             ),
             over_rules(wide),
             f"from the 1 % to the 99 % point of |A| and |B|; {silent}; without it, a pair on one "
@@ -67,7 +67,7 @@ def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
             "the distributions depend little on n_NC",
             "Fig. 5",
             "; ".join(
-                f"{told(s)}: medians of |B| differ by a factor of {r:.1f}, smallest p "
+                f"{rule(s)}: medians of |B| differ by a factor of {r:.1f}, smallest p "
                 f"{pvalues[s]:.0e}"
                 for s, r in ratios.items()
             ),
@@ -81,7 +81,7 @@ def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
             "samples I and II lie within the calculated ranges for all n_NC",
             "Fig. 5",
             "; ".join(
-                f"{told(s)}: percentiles {low:.1f} to {high:.1f}"
+                f"{rule(s)}: percentiles {low:.1f} to {high:.1f}"
                 for s, (low, high) in inside_numbers.items()
             ),
             over_rules(inside),
@@ -124,15 +124,15 @@ def pairs(dominant: Mapping[str, dominant_pairs.Counted]) -> list[Claim]:
         head: str, key: str, judge: Callable[[float], bool], forms: Mapping[str, str], why: str
     ) -> Claim:
         """`forms` holds texts by the names of `summary`; the first one decides the verdict."""
-        told, values = [], {}
+        found_here, values = [], {}
         for case, summary in found.items():
             shown = {name: summary[name]["value"] for name in forms}
             if None not in shown.values():
                 parts = (form.format(shown[name]) for name, form in forms.items())
-                told.append(f"{dominant_pairs.LABELS[case]}: {', '.join(parts)}")
+                found_here.append(f"{dominant_pairs.LABELS[case]}: {', '.join(parts)}")
                 values[f"{key}_{case}"] = next(iter(shown.values()))
         verdict = over_rules([judge(value) for value in values.values()])
-        return Claim(head, source, "; ".join(told), verdict, why, values)
+        return Claim(head, source, "; ".join(found_here), verdict, why, values)
 
     return [
         row(

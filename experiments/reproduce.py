@@ -127,9 +127,9 @@ def reproduce(
     work = Work(out, quick, seed)
     write_files(out, {})
     start = time.perf_counter()
-    told = lambda text: print(text, file=sys.stderr, flush=True)
+    report = lambda text: print(text, file=sys.stderr, flush=True)
     for index, (name, part) in enumerate(parts.items(), 1):
-        told(f"[{index}/{len(parts)}] {name} ({time.perf_counter() - start:.0f} s)")
+        report(f"[{index}/{len(parts)}] {name} ({time.perf_counter() - start:.0f} s)")
         part(work)
-    told(f"done in {time.perf_counter() - start:.0f} s")
+    report(f"done in {time.perf_counter() - start:.0f} s")
     return work.written
