@@ -1,4 +1,4 @@
-"""How few pairs of dipoles make the anisotropy: the claims of the paper, counted.
+"""How many pairs of dipoles make the anisotropy? This counts them, to check the paper's claims.
 
 For ensembles of packed nanocrystals and of uniform dipoles: how many of the strongest pairs carry
 most of the tensor D, how close their dipoles are, and on which crystals they sit.
@@ -26,16 +26,16 @@ from diffdip.report.figures import STYLE
 
 
 FRACTIONS = (50, 80, 90)
-"""Parts of |D| in % whose pairs are counted."""
+"""Shares of |D| in %; the pairs that carry each share are counted."""
 
 LINES = {50: "-", 80: "--"}
-"""Those that the figure draws, and how."""
+"""Shares in the figure, with their line styles."""
 
 KEPT = 256
-"""Pairs that are kept of each ensemble."""
+"""Number of the strongest pairs that are kept of each sample."""
 
 BLOCK = 64
-"""Ensembles computed at once."""
+"""Samples computed at once."""
 
 CRYSTALS, SAMPLES, SEED = 100, 2000, 0
 SPACING = 0.26
@@ -47,24 +47,24 @@ LABELS = {
     "between_crystals": "anywhere, only pairs between crystals",
     "uniform": "1000 uniform dipoles",
 }
-"""The cases, and how they are named in the table and the figure."""
+"""The cases, with their names in the table and the figure."""
 
 COLORS = dict(zip(LABELS, (BLUE, VERMILLION, GREEN, GRAY), strict=True))
 
 DESCRIPTION = """\
 Count the pairs of dipoles that dominate the dipolar energy of random ensembles.
 
-The share of a pair in D is the projection of its own term on D: all pairs together have 1. Pairs
-are taken by strength 1/r³, and those are counted that carry 50, 80 and 90 % of D. Four cases:
-crystals whose extra dipoles keep 0.26 nm from the others of their crystal; crystals without that
-rule (of which the paper says nothing); the same, with D summed over pairs between different
-crystals alone; and 1000 uniform dipoles at 2 per nm³.
+The share of a pair in D is the projection of its own term on D; the shares of all pairs add up to
+1. Pairs are sorted by their strength 1/r³. The script counts how many are needed for 50, 80 and
+90 % of D. There are four cases: crystals whose extra dipoles keep 0.26 nm from the others of their
+crystal; crystals without this rule (which the paper does not mention); the same crystals, but
+with D summed over pairs between different crystals only; and 1000 uniform dipoles at 2 per nm³.
 """
 
 EPILOG = """\
-The paper: F_dip is dominated by only 2-4 pairs; their dipoles sit on different crystals, a few
-angstrom apart; in most ensembles they involve a dipole added under a thin ligand shell. "Pairs up
-to 80 %" are the strongest ones that together carry 80 % of D.
+The paper claims that F_dip is dominated by only 2-4 pairs, that their dipoles sit on different
+crystals, a few angstrom apart, and that in most ensembles they involve a dipole added under a thin
+ligand shell. "Pairs up to 80 %" are the strongest pairs that together carry 80 % of D.
 
 Writes dominant_pairs.csv (the numbers), .png and .pdf. Example:
   python experiments/dominant_pairs.py --samples 200 --crystals 20 --out out
@@ -74,7 +74,7 @@ Counted = dict[str, np.ndarray]
 
 
 def run(crystals: int = CRYSTALS, samples: int = SAMPLES, seed: int = SEED) -> dict[str, Counted]:
-    """What `run_model` counts in each of the cases, by their keys in LABELS, in float64."""
+    """The counts of `run_model` for each case in LABELS, in float64."""
     with jax.enable_x64(True):
         ruled = NanocrystalPacking(crystals, extra_spacing=SPACING)
         free = NanocrystalPacking(crystals, extra_spacing=0.0)
@@ -89,21 +89,27 @@ def run(crystals: int = CRYSTALS, samples: int = SAMPLES, seed: int = SEED) -> d
 def run_model(
     model: AbstractModel, samples: int, seed: int = SEED, between_crystals: bool = False
 ) -> Counted:
-    """Dominant pairs of the samples that `simulate` draws, as arrays with one entry a sample.
+    """Count the dominant pairs of the samples that `simulate` draws.
 
-    `pairs_50`, `pairs_80`, `pairs_90` count the strongest pairs that carry so much of D
-    (KEPT + 1 for more than KEPT); `distance` (nm) and `share` are those of the strongest pair.
-    For crystals `different_first` and `extra_first` say whether it is between different
-    crystals and involves an extra dipole, and `different_80` and `extra_80` count the pairs up to
-    80 % of which this holds, among at most KEPT. `extra_dipoles` is the part of all dipoles.
-    `complete` is False for samples that could not be placed. With `between_crystals` D is the sum
-    over pairs of different crystals alone, and what says that they are is left out.
+    Returns arrays with one entry per sample:
+
+    - `pairs_50`, `pairs_80`, `pairs_90`: how many of the strongest pairs carry this share of D
+      (KEPT + 1 means more than KEPT);
+    - `distance` (nm) and `share` of the strongest pair;
+    - `different_first`, `extra_first`, for crystals: whether the strongest pair is between
+      different crystals, and whether it involves an extra dipole;
+    - `different_80`, `extra_80`, for crystals: the number of such pairs among the pairs up to 80 %;
+    - `extra_dipoles`: the share of extra dipoles among all dipoles;
+    - `complete`: False for samples that could not be placed.
+
+    With `between_crystals`, D is the sum over pairs between different crystals only. Then
+    `different_first` and `different_80` are left out, because they would always be true.
     """
     key = jax.random.key(seed)
     parts = []
     with progress_bar("dominant pairs", samples) as advance:
         for start in range(0, samples, BLOCK):
-            # the last block repeats a sample, so that all have one shape
+            # the last block repeats a sample, so that all blocks have one shape
             block = np.minimum(np.arange(start, start + BLOCK), samples - 1).astype(np.uint32)
             system, complete = _draw(model, key, block)
             counted = jax.device_get(_count(system, between_crystals))
@@ -114,7 +120,7 @@ def run_model(
 
 @eqx.filter_jit
 def _draw(model: AbstractModel, key: jax.Array, samples: jax.Array) -> tuple[Any, jax.Array]:
-    """Apart from the counting, as drawing takes long to compile and cases share it."""
+    """Draw samples. Compiled apart from the counting, because two cases share it."""
 
     def one(sample: jax.Array) -> tuple[DipoleSystem, jax.Array]:
         drawn = model.draw(jax.random.fold_in(key, sample))
@@ -148,10 +154,10 @@ def _count(systems: DipoleSystem, between_crystals: bool) -> dict[str, jax.Array
 
 
 def summary(result: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """Numbers of one model, each with the claim of the paper: {name: {value, claim}}.
+    """Numbers of one case, each with the claim of the paper: {name: {value, claim}}.
 
-    `value` is a number, or None where the model has no crystals or the case decides it; `claim` is
-    "" where the paper has none. Ensembles that could not be placed are left out.
+    `value` is None if the model has no crystals, or if the choice of the pairs decides it. `claim`
+    is "" if the paper claims nothing. Samples that could not be placed are left out.
     """
     kept = {name: values[result["complete"]] for name, values in result.items()}
     within = np.minimum(kept["pairs_80"], KEPT)
@@ -222,7 +228,7 @@ def summary(result: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
 
 
 def figure(results: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """Counts, distances and places of the dominant pairs of each model, two columns wide."""
+    """Numbers, distances and places of the dominant pairs in each case; two columns wide."""
     kept = {
         name: {key: values[result["complete"]] for key, values in result.items()}
         for name, result in results.items()
@@ -306,7 +312,7 @@ def _draw_places(axes: Any, kept: Mapping[str, Any]) -> None:
 
 
 def table(results: Mapping[str, Mapping[str, np.ndarray]]) -> list[list[str]]:
-    """Rows of quantity, one value a model, claim of the paper; the first row names them."""
+    """Rows of a quantity, its value in each case, and the claim of the paper, with a header."""
     summaries = [summary(result) for result in results.values()]
     rows = [["quantity", *(LABELS[name] for name in results), "claim of the paper"]]
     for name, first in summaries[0].items():
@@ -316,7 +322,7 @@ def table(results: Mapping[str, Mapping[str, np.ndarray]]) -> list[list[str]]:
 
 
 def text(results: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-    """The table for a terminal, its columns numbered."""
+    """The table for a terminal, with numbered columns."""
     rows = table(results)
     width = max(len(row[0]) for row in rows)
     lines = [f"({index}) {LABELS[name]}" for index, name in enumerate(results, 1)]
@@ -331,7 +337,7 @@ def text(results: Mapping[str, Mapping[str, np.ndarray]]) -> str:
 def files(
     results: Mapping[str, Mapping[str, np.ndarray]], crystals: int, samples: int, seed: int
 ) -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     made = made_by(f"dominant_pairs.py --crystals {crystals} --samples {samples} --seed {seed}")
     return {
         **picture_files("dominant_pairs", figure(results), made),
@@ -342,10 +348,18 @@ def files(
 def main(argv: list[str] | None = None) -> None:
     parser = parser_of("dominant_pairs", DESCRIPTION, EPILOG, SEED)
     parser.add_argument(
-        "--samples", type=positive, default=SAMPLES, metavar="N", help="of each case: %(default)s"
+        "--samples",
+        type=positive,
+        default=SAMPLES,
+        metavar="N",
+        help="for each case: %(default)s",
     )
     parser.add_argument(
-        "--crystals", type=crystals, default=CRYSTALS, metavar="N", help="in a packing: %(default)s"
+        "--crystals",
+        type=crystals,
+        default=CRYSTALS,
+        metavar="N",
+        help="in each packing: %(default)s",
     )
     options = parser.parse_args(argv)
     size = (options.crystals, options.samples, options.seed)

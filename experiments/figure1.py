@@ -1,11 +1,11 @@
-"""Fig. 1 of the paper: the angular variation of Hres calculated from the published A and B.
+"""Fig. 1 of the paper: Hres(angle) calculated from the published A and B.
 
-The dashed lines of Fig. 1 are the model for samples I and II at 9.45 GHz with g = 2 and
-C = 0. The published values need the `paper` convention: with the physical sign sample I would
-resonate at 647 and 380 mT instead of at the 62 and about 400 mT that the text states.
+The dashed lines of Fig. 1 are the model for samples I and II at 9.45 GHz, with g = 2 and C = 0. The
+published values need the `paper` convention. With the physical sign, the resonances of sample I
+would be at 647 and 380 mT, but the text states 62 and about 400 mT.
 
-Beside them are the spectra that such samples would give, of Lorentzian bands 80 mT wide (the paper
-states no width), and the positions read from these by a fit with the line at negative field.
+The figure also shows the spectra of such samples, with Lorentzian bands 80 mT wide (the paper
+states no width). The dots are positions found by a fit that includes the line at negative field.
 
     python experiments/figure1.py --out out
 """
@@ -32,7 +32,7 @@ from diffdip.report.figures import STYLE
 
 
 DESCRIPTION = """\
-Calculate Hres(angle) of the published samples I and II (Fig. 1), and the lowest and highest field.
+Calculate Hres(angle) of the published samples I and II (Fig. 1), and its lowest and highest value.
 """
 
 EPILOG = """\
@@ -47,7 +47,7 @@ SPECTRA = np.arange(0.0, 181.0, 15.0)
 
 FIELD = np.linspace(0.0, 600.0, 601)
 WIDTH = 80.0
-"""Full width at half maximum of the bands, in mT like the fields of the sweep."""
+"""Full width at half maximum of the bands, in mT."""
 
 
 class Published(NamedTuple):
@@ -63,7 +63,7 @@ SAMPLES = (
     Published("sample I", 191.5, 204.6, ((0.0, 62.0), (90.0, 400.0))),
     Published("sample II", 122.6, 24.1),
 )
-"""The text gives B = 206.6 mT for sample I in a second place; this is the value of the fit."""
+"""Elsewhere the text gives B = 206.6 mT for sample I. This is the value of the fit."""
 
 
 _solve = jax.jit(resonance_field)
@@ -84,7 +84,7 @@ def extrema(sample: Published, convention: str = "paper") -> tuple[float, float]
 
 
 def spectra(sample: Published) -> xr.Dataset:
-    """Derivative spectra of a sample as a spectrometer would record them, without noise."""
+    """Derivative spectra of a sample, without noise."""
     with jax.enable_x64(True):
         energy = AnisotropyFields(sample.A / 1e3, sample.B / 1e3)
         line = SweptLine(WIDTH / 1e3)
@@ -97,12 +97,12 @@ def spectra(sample: Published) -> xr.Dataset:
 
 
 def positions(sample: Published, definition: str = "lorentzian") -> LinePositions:
-    """Positions read from the spectra."""
+    """Positions of the lines in the spectra."""
     return line_positions(spectra(sample), definition, line="strongest")
 
 
 def draw_spectra(axes: Any, sample: Published, found: LinePositions, color: str) -> None:
-    """Draw the spectra at the heights of their angles, Hres dashed, and the positions as dots."""
+    """Draw the spectra stacked by angle, Hres as a dashed line, and the positions as dots."""
     signal = spectra(sample)["signal"].values
     scale = 0.9 * (SPECTRA[1] - SPECTRA[0]) / np.abs(signal).max()
     for angle, one in zip(SPECTRA, signal, strict=True):
@@ -159,7 +159,7 @@ def figure() -> Figure:
 
 
 def files() -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     return picture_files("figure1", figure(), made_by("figure1.py"))
 
 

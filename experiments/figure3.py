@@ -1,8 +1,8 @@
-"""Figure 3 of the paper: the dipolar energy of random dipoles is the energy of one tensor.
+"""Fig. 3 of the paper: the dipolar energy of random dipoles is the energy of one tensor.
 
-Three random arrangements of dipoles in a cylinder; for each, the energy density F_dip (eq. 2) as
-the magnetization turns in the xy-, xz- and yz-plane (points), and F_eff (eq. 3) of the tensor
-D fitted to those points (lines). Prints the three tensors and how exact the fit is.
+Three random arrangements of dipoles in a cylinder. Points show the energy density F_dip (eq. 2) as
+the magnetization turns in the xy-, xz- and yz-plane. Lines show F_eff (eq. 3) of the tensor D
+that was fitted to the points. The script prints the three tensors and the residuals of the fit.
 """
 
 from collections.abc import Sequence
@@ -21,33 +21,34 @@ from diffdip.foundation.units import MU_0
 
 ARRANGEMENTS = 3
 DIPOLES, QUICK_DIPOLES = 1000, 300
-SEED = 0  # of the first dozen, the one whose three energies differ least: all are visible at once
+# of the first dozen seeds, this one has the most similar energies, so that all three are visible
+SEED = 0
 PLANES = ("xy", "xz", "yz")
 DENSITY = 2.0  # dipoles per nm³
 ANGLES = np.deg2rad(np.arange(0, 361, 15))
-COLORS = ("#0072B2", "#D55E00", "#009E73")  # told apart by all kinds of color vision
+COLORS = ("#0072B2", "#D55E00", "#009E73")  # can be distinguished with all kinds of color vision
 MARKERS = ("o", "s", "^")
 
 DESCRIPTION = """\
 Reproduce Fig. 3: energy density of random dipoles against the direction of magnetization.
 
-Points are eq. 2, summed over all pairs (each counted twice, as printed: convention `paper`). Lines
-are eq. 3, (µ0/2) M² u·D·u, with the symmetric traceless D that fits the points of all three planes
-by least squares. Eq. 2 is a quadratic form in u, so the fit is exact to rounding and D equals
-the closed form; both differences are printed.
+Points show eq. 2, summed over all pairs (each counted twice, as printed: convention `paper`). Lines
+show eq. 3, (µ0/2) M² u·D·u, with the symmetric traceless D that fits the points of all three planes
+by least squares. Eq. 2 is a quadratic form in u. So the fit is exact to rounding, and D equals the
+closed form. The script prints both differences.
 """
 
 EPILOG = """\
-Writes figure3.png and figure3.pdf. One seed always gives the same arrangements. The closest pairs
-dominate the energy, so that its scale varies by more than ten between arrangements; the default
-seed is one with three of similar size. The time grows with the square of --dipoles. Examples:
+Writes figure3.png and figure3.pdf. The same seed gives the same arrangements. The closest pairs
+dominate the energy, so its scale differs by a factor of more than ten between arrangements. The
+default seed gives three of similar size. The time grows with the square of --dipoles. Examples:
   python experiments/figure3.py --out out
-  python experiments/figure3.py --seed 7 --out out       another three of the same kind
+  python experiments/figure3.py --seed 7 --out out       three other arrangements
 """
 
 
 class Arrangement(NamedTuple):
-    """One panel color: energies (plane, angle) in J/m³, both tensors, M in A/m."""
+    """One arrangement: energies (plane, angle) and residuals in J/m³, both tensors, M in A/m."""
 
     energies: np.ndarray
     fitted: np.ndarray
@@ -62,12 +63,12 @@ class Arrangement(NamedTuple):
 
     @property
     def misfit(self) -> float:
-        """The largest |F_dip − F_eff| over the amplitude."""
+        """The largest |F_dip − F_eff|, divided by the amplitude."""
         return float(np.max(np.abs(self.residual))) / self.amplitude
 
     @property
     def difference(self) -> float:
-        """The largest element of the difference of both tensors, over that of D."""
+        """The largest element of the difference of both tensors, divided by that of D."""
         size = np.max(np.abs(self.closed_form))
         return float(np.max(np.abs(self.fitted - self.closed_form)) / size)
 
@@ -79,7 +80,7 @@ class Arrangement(NamedTuple):
 
 
 def arrange(seed: int, index: int, count: int) -> Arrangement:
-    """Sample arrangement `index` of this seed and compute what the figure shows, in float64."""
+    """Draw arrangement `index` of this seed and compute everything that is shown, in float64."""
     with jax.enable_x64(True):
         key = jax.random.fold_in(jax.random.key(seed), index)
         found = jax.device_get(_compute(key, count))
@@ -96,7 +97,7 @@ def _compute(key: jax.Array, count: int) -> tuple[jax.Array, ...]:
 
 
 def draw(arrangements: Sequence[Arrangement]) -> Figure:
-    """Three panels, one a plane; energies in kJ/m³ against degrees."""
+    """One panel for each plane; energies in kJ/m³ against degrees."""
     figure = Figure(figsize=(7.0, 2.9), layout="constrained")
     panels = figure.subplots(1, len(PLANES), sharex=True, sharey=True)
     fine = np.linspace(0, 2 * np.pi, 361)
@@ -134,11 +135,11 @@ def draw(arrangements: Sequence[Arrangement]) -> Figure:
 
 
 def describe(index: int, one: Arrangement) -> str:
-    """The tensor of one arrangement and how exact it is, as text."""
+    """The tensor of one arrangement and its residuals, as text."""
     rows = "\n".join("    " + " ".join(f"{x:10.4f}" for x in row) for row in one.fitted)
     return (
         f"arrangement {index + 1}: D =\n{rows}\n"
-        f"    trace, and that of the closed form {np.trace(one.fitted):.1e}, "
+        f"    trace; trace of the closed form    {np.trace(one.fitted):.1e}, "
         f"{np.trace(one.closed_form):.1e}\n"
         f"    amplitude of F_dip                 {1e-3 * one.amplitude:.4g} kJ/m³\n"
         f"    largest |residual| / amplitude     {one.misfit:.1e}\n"
@@ -152,12 +153,12 @@ def run(seed: int = SEED, count: int = DIPOLES) -> list[Arrangement]:
 
 
 def table(arrangements: Sequence[Arrangement]) -> str:
-    """The tensors of all arrangements and how exact they are, as text."""
+    """The tensors of all arrangements and their residuals, as text."""
     return "\n".join(describe(index, one) for index, one in enumerate(arrangements))
 
 
 def files(arrangements: Sequence[Arrangement], seed: int, count: int) -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     made = made_by(f"figure3.py --seed {seed} --dipoles {count}")
     return picture_files("figure3", draw(arrangements), made)
 
@@ -169,7 +170,7 @@ def main(argv: list[str] | None = None) -> None:
         type=at_least(2, "one dipole has no pairs"),
         default=DIPOLES,
         metavar="N",
-        help=f"in each arrangement, at {DENSITY:g} per nm³: %(default)s",
+        help=f"number in each arrangement, at {DENSITY:g} per nm³: %(default)s",
     )
     options = parser.parse_args(argv)
     made = run(options.seed, options.dipoles)

@@ -1,24 +1,23 @@
 """Fig. 4 of the paper: how nanocrystals are packed and where their dipoles sit.
 
-(a) A packing drawn by ray casting, and the contact of two crystals with the points P and P′;
-(b) the ligand thickness at P′, sampled and its law; (c) the Fisher law of the extra dipoles about
-P′, and sampled ones. What is sampled in (b) and (c) are the facing points and the extra dipoles
-of whole packings, so that the rules of the packing act on them too.
+(a) A packing, drawn by ray casting, and the contact of two crystals with the points P and P′.
+(b) The ligand thickness at P′: samples and their law. (c) The extra dipoles about P′: the Fisher
+law and samples. The samples in (b) and (c) come from whole packings, so they also show the effect
+of the rules of the packing.
 
     python experiments/figure4.py --out out
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
-import equinox as eqx
-import jax
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
-from scipy.stats import kstest, truncnorm
+from packing_samples import Samples, fisher_cumulative, run, thickness_law
+from scipy.stats import kstest
 from script import crystals, finish, made_by, parser_of, picture_files, positive
 
 import diffdip
@@ -33,14 +32,14 @@ CRYSTALS, SAMPLES, SEED = 20, 200, 0
 VIEW_AZIMUTH, VIEW_ELEVATION = 2.6, 0.35  # radians
 DOT = 0.17  # radius of a drawn dipole in nm
 PIXELS = 900
-SHOWN = 400  # extra dipoles drawn in (c), those on the far side included
+SHOWN = 400  # extra dipoles in (c), including those on the far side
 
 DESCRIPTION = """\
-Draw Fig. 4: a random packing of nanocrystals, its contacts, and the laws it is made with.
+Draw Fig. 4: a random packing of nanocrystals, its contacts, and the laws of its construction.
 
-Prints the sampled thickness at the facing points P′, the share below the limit that earns an
-extra dipole, and the mean cosine of the angle between an extra dipole and its P′, next to what
-the laws give.
+Prints three numbers beside those of the laws: the mean ligand thickness at the facing points P′,
+the share of thicknesses below the limit for an extra dipole, and the mean cosine of the angle
+between an extra dipole and its P′.
 """
 
 EPILOG = """\
@@ -50,82 +49,8 @@ Writes figure4.png, figure4.pdf and figure4.json. Examples:
 """
 
 
-class Samples(NamedTuple):
-    """One packing to look at, and what (b) and (c) show of all of them.
-
-    The one: `volume` in nm³, `centers` of crystals and `positions` of dipoles in nm, and which
-    are `extra`. All: the `thickness` in nm at each P′, and `turned` (k, 3), the extra dipoles as
-    unit vectors with their P′ on the z-axis.
-    """
-
-    model: NanocrystalPacking
-    volume: float
-    centers: np.ndarray
-    positions: np.ndarray
-    extra: np.ndarray
-    thickness: np.ndarray
-    turned: np.ndarray
-
-
-def run(
-    crystals: int = CRYSTALS, samples: int = SAMPLES, seed: int = SEED, **parameters: Any
-) -> Samples:
-    """Draw packings in float64. `parameters` go to `NanocrystalPacking`."""
-    with jax.enable_x64(True):
-        model = NanocrystalPacking(n_crystals=crystals, **parameters)
-        key = jax.random.key(seed)
-        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(samples, dtype=np.uint32))
-        complete, packing, system = jax.device_get(_draw(model, keys))
-    if not complete.any():
-        raise ValueError(f"no packing of {crystals} crystals could be placed")
-    first = int(np.argmax(complete))
-    kept = system.mask[first]
-    regular = crystals * model.dipoles_per_crystal
-    earned = packing.extra & complete[:, None]
-    home = np.take_along_axis(packing.centers, packing.contact_crystal[..., None], axis=1)
-    direction = (system.positions[:, regular:] - home) / (0.5 * float(model.diameter))
-    return Samples(
-        model,
-        float(system.volume[first]),
-        packing.centers[first],
-        system.positions[first][kept],
-        system.extra[first][kept],
-        packing.thickness[complete].ravel(),
-        _with_axis_up(direction[earned], packing.contact_axis[earned]),
-    )
-
-
-@eqx.filter_jit
-def _draw(model: NanocrystalPacking, keys: jax.Array) -> Any:
-    def one(key: jax.Array) -> Any:
-        choices = model.choose(key)
-        return choices.complete, model.pack(choices.growth), model.place(choices)
-
-    return jax.vmap(one)(keys)
-
-
-def _with_axis_up(direction: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Directions (k, 3) in frames of their own whose z is `axis` (k, 3)."""
-    helper = np.where(np.abs(axis[:, :1]) < 0.7, [[1.0, 0, 0]], [[0, 1.0, 0]])
-    x = np.cross(helper, axis)
-    x /= np.linalg.norm(x, axis=1, keepdims=True)
-    frame = np.stack([x, np.cross(axis, x), axis], axis=1)
-    return np.einsum("kij,kj->ki", frame, direction)
-
-
-def thickness_law(model: NanocrystalPacking) -> Any:
-    """The normal law of the ligand thickness cut off below zero, of scipy."""
-    mean, sd = float(model.ligand_mean), float(model.ligand_sd)
-    return truncnorm(-mean / sd, np.inf, loc=mean, scale=sd)
-
-
-def fisher_cumulative(cosine: np.ndarray, kappa: float) -> np.ndarray:
-    """Probability that the cosine to P′ is smaller."""
-    return np.expm1(kappa * (cosine + 1)) / math.expm1(2 * kappa)
-
-
 def table(samples: Samples) -> str:
-    """Sampled numbers next to those of the laws, with Kolmogorov–Smirnov probabilities."""
+    """Sampled numbers beside those of the laws, with Kolmogorov–Smirnov probabilities."""
     law, kappa = thickness_law(samples.model), float(samples.model.kappa)
     limit, cosine = float(samples.model.extra_below), samples.turned[:, 2]
     lines = [
@@ -133,7 +58,7 @@ def table(samples: Samples) -> str:
         f"mean ligand thickness (nm)    {samples.thickness.mean():.4f}   law {law.mean():.4f}",
         f"share below {limit:g} nm            {np.mean(samples.thickness < limit):.4f}   "
         f"law {law.cdf(limit):.4f}",
-        f"p that the law is followed    {kstest(samples.thickness, law.cdf).pvalue:.3f}",
+        f"p-value of the law            {kstest(samples.thickness, law.cdf).pvalue:.3f}",
         f"extra dipoles                 {len(cosine)}",
     ]
     if len(cosine):
@@ -141,13 +66,13 @@ def table(samples: Samples) -> str:
         lines += [
             f"mean cosine to P′             {cosine.mean():.4f}   "
             f"law {1 / math.tanh(kappa) - 1 / kappa:.4f}",
-            f"p that the law is followed    {fisher.pvalue:.3f}",
+            f"p-value of the law            {fisher.pvalue:.3f}",
         ]
     return "\n".join(lines)
 
 
 def figure(samples: Samples) -> Figure:
-    """All parts, two columns wide."""
+    """The figure, two columns wide."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(TWO_COLUMNS / 25.4, 135 / 25.4), layout="constrained")
         cells = figure.add_gridspec(2, 2, height_ratios=(1.25, 1))
@@ -159,7 +84,7 @@ def figure(samples: Samples) -> Figure:
 
 
 def _view(points: np.ndarray) -> np.ndarray:
-    """Points turned so that x is to the right, y up, z towards the viewer."""
+    """Points in the frame of the viewer: x to the right, y up, z towards the viewer."""
     a, e = VIEW_AZIMUTH, VIEW_ELEVATION
     right = [-math.sin(a), math.cos(a), 0]
     toward = [math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)]
@@ -192,7 +117,7 @@ def render(
 
 
 def draw_packing(axes: Any, samples: Samples) -> None:
-    """Cores as gray spheres, dipoles as dots, extra ones in another color, the container's rims."""
+    """Draw cores as gray spheres, dipoles as blue dots, extra dipoles in red, and the container."""
     radius = 0.5 * float(samples.model.diameter)
     diameter = (4 * samples.volume / math.pi) ** (1 / 3)
     extent = 0.70 * diameter
@@ -235,7 +160,7 @@ def draw_packing(axes: Any, samples: Samples) -> None:
 
 
 def draw_contact(axes: Any, model: NanocrystalPacking) -> None:
-    """Two cores whose ligand shells touch at P; the thin shell has earned an extra dipole."""
+    """Draw two cores whose ligand shells touch at P. The thin shell gives an extra dipole."""
     d, l1, l2 = float(model.diameter), 0.50, 0.18
     tilt = math.radians(20)
     along = np.array([math.cos(tilt), math.sin(tilt)])
@@ -296,7 +221,7 @@ def draw_contact(axes: Any, model: NanocrystalPacking) -> None:
 
 
 def draw_thickness(axes: Any, samples: Samples) -> None:
-    """Histogram of the sampled thickness and the law."""
+    """Draw a histogram of the sampled thickness, and the law."""
     law, limit = thickness_law(samples.model), float(samples.model.extra_below)
     top = float(law.ppf(0.9995))
     axes.hist(
@@ -323,7 +248,7 @@ def draw_thickness(axes: Any, samples: Samples) -> None:
 
 
 def draw_fisher(axes: Any, samples: Samples) -> None:
-    """The Fisher density on a crystal's near side, and sampled dipoles there."""
+    """Draw the Fisher density on the near side of a crystal, and sampled dipoles there."""
     kappa = float(samples.model.kappa)
     line = np.linspace(-1, 1, 400)
     x, y = np.meshgrid(line, line)
@@ -378,7 +303,7 @@ def _bare(axes: Any, extent: float) -> None:
 
 
 def files(samples: Samples, seed: int, packings: int) -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     settings = {
         "diffdip": diffdip.__version__,
         "model": describe(samples.model),
@@ -414,14 +339,14 @@ def main(argv: list[str] | None = None) -> None:
         type=crystals,
         default=CRYSTALS,
         metavar="N",
-        help="in each packing, 2 or more: %(default)s",
+        help="number in each packing, 2 or more: %(default)s",
     )
     parser.add_argument(
         "--samples",
         type=positive,
         default=SAMPLES,
         metavar="N",
-        help="packings that (b) and (c) are sampled from: %(default)s",
+        help="number of packings for (b) and (c): %(default)s",
     )
     options = parser.parse_args(argv)
     samples = run(options.crystals, options.samples, options.seed)

@@ -1,13 +1,13 @@
-"""Fig. 5 of the paper: how widely A and B are distributed among packings of nanocrystals.
+"""Fig. 5 of the paper: distributions of A and B among packings of nanocrystals.
 
-Ensembles of n_NC = 2, 10, 20 and 100 crystals, each with its A and B. The paper is silent on one
-rule that decides how wide they spread and whether that depends on n_NC: whether an extra dipole
-keeps the bond length from the other dipoles of its own crystal, as these do among themselves. Both
-answers are drawn.
+Ensembles with n_NC = 2, 10, 20 and 100 crystals. The paper does not state one rule: whether an
+extra dipole keeps the bond length from the other dipoles of its crystal, as these do among
+themselves. The rule decides how wide the distributions are, and whether they depend on n_NC. Both
+cases are drawn.
 
-Without the rule nothing bounds the distance r of an extra dipole from a neighbour on its own
-surface, P(r < x) ~ x², and |B| has a tail of index 2/3. With it only dipoles of different crystals
-come closer than the bond length, which is rarer, and the tail is shorter.
+Without the rule, an extra dipole can be at any distance r from a neighbour on its own surface:
+P(r < x) ~ x², and |B| has a tail of index 2/3. With the rule, only dipoles of different crystals
+come closer than the bond length. This is rarer, and the tail is shorter.
 
     python experiments/figure5.py --out out
 """
@@ -50,7 +50,7 @@ from diffdip.report.figures.style import BLUE, GRAY, GREEN, ORANGE, TWO_COLUMNS,
 from diffdip.report.figures import STYLE
 
 
-SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 20, 100)  # each takes long to compile
+SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 20, 100)  # each size takes long to compile
 SPACINGS = (0.26, 0.0)
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
 PER_DECADE = 4
@@ -67,18 +67,18 @@ Ensembles = Mapping[tuple[float, int], Ensemble]
 DESCRIPTION = """\
 Reproduce Fig. 5: distributions of |A| and |B| of random packings with 2, 10, 20, 100 crystals.
 
-Each is drawn with the rule that an extra dipole keeps the bond length from the others on its
-crystal, and without it, next to the Cauchy law of uncorrelated dipoles of the same density. Prints
-medians with 68 % intervals, 1 % and 99 % points, the decades between them, the index of the tail
-(Hill, from the largest 5 %), and where the published samples I and II lie. In mT, convention
-`paper`.
+There are two cases: extra dipoles keep the bond length from the others on their crystal, or they
+lie anywhere. The figure also shows the Cauchy law of uncorrelated dipoles of the same density.
+Prints medians with 68 % intervals, 1 % and 99 % points, the decades between them, the index of the
+tail (Hill, from the largest 5 %), and the percentiles of the published samples I and II. All fields
+are in mT, in the convention `paper`.
 """
 
 EPILOG = """\
-Writes figure5.png, figure5.pdf, figure5.csv (the histograms) and figure5.json (the table and how it
-was made). Examples:
-  python experiments/figure5.py --quick               300 ensembles each, not of 10 crystals
-  python experiments/figure5.py --samples 20000       a smoother one
+Writes figure5.png, figure5.pdf, figure5.csv (the histograms) and figure5.json (the table and its
+settings). Examples:
+  python experiments/figure5.py --quick               300 samples each, without 10 crystals
+  python experiments/figure5.py --samples 20000       smoother histograms
 """
 
 
@@ -88,9 +88,9 @@ def run(
     seed: int = SEED,
     spacings: Sequence[float] = SPACINGS,
 ) -> dict[tuple[float, int], Ensemble]:
-    """Ensembles by (extra_spacing, number of crystals), in float64, with a progress bar each.
+    """Simulate all ensembles in float64, by (extra_spacing, number of crystals).
 
-    The rule changes no shape, so that each size is compiled once.
+    The rule does not change the shape of arrays, so each size is compiled once.
     """
     ensembles = {}
     with jax.enable_x64(True):
@@ -101,12 +101,12 @@ def run(
 
 
 def field(ensemble: Ensemble, name: str) -> np.ndarray:
-    """|A| or |B| of each ensemble in mT."""
+    """|A| or |B| of each sample in mT."""
     return 1e3 * np.abs(getattr(ensemble, name))
 
 
 def mean_field(ensemble: Ensemble) -> float:
-    """µ0M in tesla, the mean of all ensembles."""
+    """µ0M in tesla, the mean of all samples."""
     return MU_0 * float(np.nanmean(ensemble.M))
 
 
@@ -116,7 +116,7 @@ def published(name: str) -> list[float]:
 
 
 def statistics(ensembles: Ensembles, name: str) -> list[dict[str, Any]]:
-    """One row of numbers for each ensemble, of |A| or |B| in mT."""
+    """One row of numbers for each ensemble; |A| or |B| in mT."""
     rows = []
     for (spacing, size), ensemble in ensembles.items():
         values = field(ensemble, name)
@@ -124,7 +124,7 @@ def statistics(ensembles: Ensembles, name: str) -> list[dict[str, Any]]:
         try:
             tail = tail_index(values, TAIL)
             index, error = tail.index, tail.standard_error
-        except ValueError:  # too few
+        except ValueError:  # too few samples
             index = error = math.nan
         rows.append(
             {
@@ -193,7 +193,7 @@ def table(ensembles: Ensembles) -> str:
             )
         for row in comparisons(ensembles, name):
             lines.append(
-                f"same distribution, spacing {row['extra_spacing_nm']:g} nm, n_NC = "
+                f"test for the same distribution, spacing {row['extra_spacing_nm']:g} nm, n_NC = "
                 f"{row['n_crystals'][0]} and {row['n_crystals'][1]}: "
                 f"largest difference {row['statistic']:.3f}, p = {row['p_value']:.2g}"
             )
@@ -202,14 +202,14 @@ def table(ensembles: Ensembles) -> str:
 
 
 def limits(ensembles: Ensembles) -> tuple[float, float]:
-    """Whole decades in mT that hold all but a thousandth of |A| and |B|."""
+    """Limits in mT, in whole decades, that contain all but a thousandth of |A| and |B|."""
     values = np.concatenate([field(e, name) for e in ensembles.values() for name in "AB"])
     low, high = np.nanquantile(values, [0.0005, 0.9995])
     return 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
 
 
 def figure(ensembles: Ensembles) -> Figure:
-    """A row for each rule, and the largest n_NC with the published samples; two columns wide."""
+    """One row for each rule, and one with the published samples; two columns wide."""
     spacings = list(dict.fromkeys(key[0] for key in ensembles))
     sizes = list(dict.fromkeys(key[1] for key in ensembles))
     rows = len(spacings) + 1
@@ -245,7 +245,7 @@ def figure(ensembles: Ensembles) -> Figure:
 
 
 def rule(spacing: float) -> str:
-    """Where extra dipoles may lie on their crystal."""
+    """The rule for extra dipoles, in words."""
     if spacing:
         return f"{spacing:g} nm from others"
     return "anywhere"
@@ -258,7 +258,7 @@ def _titled(axes: Any, letter: str, text: str) -> None:
 def _draw_sizes(
     axes: Any, name: str, sets: Mapping[int, Ensemble], edges: tuple[float, float]
 ) -> None:
-    """A histogram with errors for each size, and the Cauchy law at the mean µ0M."""
+    """Draw a histogram with errors for each size, and the Cauchy law at the mean µ0M."""
     count = len(sets)
     for index, (size, ensemble) in enumerate(sets.items()):
         color = COLORS[index % len(COLORS)]
@@ -275,14 +275,14 @@ def _draw_sizes(
 
 
 def _errors(axes: Any, at: np.ndarray, histogram: Any, color: str) -> None:
-    """Intervals of the bins that are not empty."""
+    """Draw the intervals of the bins that are not empty."""
     seen = histogram.counts > 0
     low, high = histogram.low[seen], histogram.high[seen]
     axes.vlines(at[seen], low, high, color=color, linewidth=0.7)
 
 
 def cauchy_share(size: np.ndarray, name: str, ensemble: Ensemble) -> np.ndarray:
-    """Share per decade of |x| at `size` in mT: the law of uncorrelated dipoles at the same µ0M."""
+    """Share per decade at `size` (mT), for uncorrelated dipoles at the same µ0M."""
     with jax.enable_x64(True):
         law = cauchy_law(name, 1e3 * mean_field(ensemble), ensemble.convention)
         return math.log(10) * size * np.asarray(law.density(size) + law.density(-size))
@@ -291,7 +291,7 @@ def cauchy_share(size: np.ndarray, name: str, ensemble: Ensemble) -> np.ndarray:
 def _draw_published(
     axes: Any, name: str, sets: Mapping[float, Ensemble], edges: tuple[float, float]
 ) -> None:
-    """Both rules at one size as areas, samples I and II as lines."""
+    """Draw both rules at one size, and samples I and II as vertical lines."""
     for index, (spacing, ensemble) in enumerate(sets.items()):
         histogram = log_histogram(field(ensemble, name), PER_DECADE, edges)
         look: dict[str, Any] = {"color": GRAY, "fill": True, "alpha": 0.35}
@@ -318,7 +318,7 @@ def _draw_published(
 
 
 def histogram_csv(ensembles: Ensembles) -> bytes:
-    """Share per decade with its 68 % interval, a row for each bin."""
+    """The histograms as CSV: share per decade with its 68 % interval, one row per bin."""
     rows: list[Sequence[Any]] = [CSV_HEADER.split()]
     edges = limits(ensembles)
     for name in "AB":
@@ -333,7 +333,7 @@ def histogram_csv(ensembles: Ensembles) -> bytes:
 
 
 def files(ensembles: Ensembles) -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     some = next(iter(ensembles.values())).settings
     sizes = ", ".join(dict.fromkeys(str(key[1]) for key in ensembles))
     spacings = ", ".join(dict.fromkeys(f"{key[0]:g}" for key in ensembles))

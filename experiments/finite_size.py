@@ -1,18 +1,19 @@
-"""How the widths of A and B go with the number of crystals.
+"""How the widths of A and B depend on the number of crystals.
 
-Median |A| and |B|, in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5 and for as
-many dipoles placed uniformly at the same M. What theory expects of many dipoles follows from how
-often a pair is closer than x: where that goes as x^(3a), a field has a tail of index a, and as the
-sum over pairs is divided by the number of dipoles n, widths go as n^(1/a − 1):
+Medians of |A| and |B| in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5, and for
+the same number of dipoles placed uniformly at the same M. For many dipoles, theory predicts the
+widths from the probability P that a pair is closer than x. If P is proportional to x^(3a), a field
+has a tail of index a. The sum over pairs is divided by the number of dipoles n, so widths are
+proportional to n^(1/a − 1):
 
     uniform in the volume                P ~ x³    a = 1      independent of n (Cauchy)
     extra dipoles anywhere               P ~ x²    a = 2/3    growing as n^(+1/2)
     extra dipoles at a bond length       P ~ x⁴    a = 4/3    shrinking as n^(−1/4) in the end
 
-The last holds for dipoles on different crystals: the gap between two that are no neighbours in the
-packing can be anything (x), one dipole must be near the narrowest place (x), the other near
-the first (x²). Such pairs are rare: up to 1000 crystals the many others, which a smallest distance
-bounds, rule, and widths go as n^(−1/2), about.
+The last line is for dipoles on different crystals. The gap between two crystals that are not
+neighbours in the packing can have any size (a factor x), one dipole must be near the narrowest
+place (x), and the other near the first dipole (x²). Such pairs are rare. Up to 1000 crystals, pairs
+with a smallest distance dominate, and widths are roughly proportional to n^(−1/2).
 
     python experiments/finite_size.py --out out
 """
@@ -47,7 +48,7 @@ from diffdip.report.figures import STYLE
 
 
 SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
-QUICK_SIZES = (2, 20, 100)  # those of Fig. 5, which are drawn then
+QUICK_SIZES = (2, 20, 100)  # as in Fig. 5, so that its samples can be used
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
 SECONDS, QUICK_SECONDS = 8.0, 0.5
 FEWEST = 48
@@ -63,23 +64,23 @@ KINDS = {
 """Label, color and marker of each arrangement."""
 
 DESCRIPTION = """\
-Median |A| and |B| against the number of crystals: where are they independent of it?
+Medians of |A| and |B| against the number of crystals.
 
 For packings with and without the rule that an extra dipole keeps the bond length from the others on
-its crystal, and for as many dipoles placed uniformly at the same magnetization M. Large packings
-get fewer samples, as many as a time allows.
+its crystal, and for the same number of dipoles placed uniformly at the same magnetization M. For
+large packings, the number of samples is limited by time.
 """
 
 EPILOG = """\
-Writes finite_size.png, finite_size.pdf, finite_size.csv and finite_size.json. How many samples
-large packings get depends on the machine; the files state it. Examples:
+Writes finite_size.png, finite_size.pdf, finite_size.csv and finite_size.json. The number of samples
+of large packings depends on the speed of the machine. The files state it. Examples:
   python experiments/finite_size.py --quick          up to 100 crystals
   python experiments/finite_size.py --seconds 60     smaller errors
 """
 
 
 class Row(NamedTuple):
-    """One arrangement at one size; |A| and |B| as (median, low, high) over µ0M, µ0M in tesla."""
+    """One arrangement at one size: |A|/µ0M and |B|/µ0M as (median, low, high), and µ0M in tesla."""
 
     kind: str
     n_crystals: int
@@ -98,10 +99,14 @@ def run(
     seed: int = SEED,
     known: Mapping[tuple[float, int], Ensemble] | None = None,
 ) -> list[Row]:
-    """Sample each arrangement at each size, in float64: `samples`, or what `seconds` allow.
+    """Simulate each arrangement at each size, in float64.
 
-    Packings that are `known` from `figure5.run` with the same `samples` and `seed` are not drawn
-    again.
+    Args:
+        sizes: Numbers of crystals.
+        samples: Largest number of samples of each.
+        seconds: Time for each; large packings get fewer samples.
+        seed: Seed of all samples.
+        known: Ensembles of `figure5.run` with the same `samples` and `seed`; they are used again.
     """
     known = known or {}
     rows = []
@@ -122,7 +127,7 @@ def run(
 
 
 def _sample(model: Any, samples: int, seconds: float, seed: int) -> Ensemble:
-    """As many samples as a number and a time allow; they begin with the same ones always."""
+    """Simulate at most `samples` samples in about `seconds`; the first ones are always the same."""
     step = BatchPlan.make(model, samples, seed, None, None).size
     simulate(model, 1, seed, progress=False)  # compiles
     start = time.perf_counter()
@@ -144,7 +149,7 @@ def row(kind: str, size: int, ensemble: Ensemble) -> Row:
 
 
 def exponent(rows: Sequence[Row], kind: str, name: str, from_size: int = 0) -> float:
-    """Power of n that medians go with, by least squares of logarithms; NaN for one size."""
+    """Exponent of n in the medians, by least squares of logarithms; NaN for one size."""
     kept = [row for row in rows if row.kind == kind and row.n_crystals >= from_size]
     if len(kept) < 2:
         return math.nan
@@ -153,7 +158,7 @@ def exponent(rows: Sequence[Row], kind: str, name: str, from_size: int = 0) -> f
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Medians in units of µ0M with 68 % intervals, and the powers of n that they go with."""
+    """Medians in units of µ0M with 68 % intervals, and the exponents of n."""
     lines = []
     for kind in KINDS:
         own = [row for row in rows if row.kind == kind]
@@ -173,7 +178,8 @@ def table(rows: Sequence[Row]) -> str:
         if math.isnan(powers[0]):
             continue
         lines.append(
-            f"  |B| goes as n^{powers[0]:+.2f}, and as n^{powers[1]:+.2f} from n_NC = {middle} on"
+            f"  |B| is proportional to n^{powers[0]:+.2f}, and to n^{powers[1]:+.2f} "
+            f"from n_NC = {middle} on"
         )
     return "\n".join(lines) + "\n"
 
@@ -231,7 +237,7 @@ def figure(rows: Sequence[Row]) -> Figure:
 
 
 def rows_csv(rows: Sequence[Row]) -> bytes:
-    """A row for each arrangement, field and size."""
+    """The medians as CSV: one row for each arrangement, field and size."""
     lines: list[Sequence[Any]] = [CSV_HEADER.split()]
     for one in rows:
         for name in "AB":
@@ -246,7 +252,7 @@ def rows_csv(rows: Sequence[Row]) -> bytes:
 
 
 def files(rows: Sequence[Row]) -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     seed, convention = rows[0].settings["seed"], rows[0].settings["model"]["convention"]
     made = made_by(
         f"finite_size.py --seed {seed}; at most {max(row.samples for row in rows)} samples",
@@ -273,7 +279,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--seconds",
         type=float,
-        help=f"time for each arrangement and size, about: {SECONDS:g}, quick {QUICK_SECONDS:g}",
+        help=f"approximate time for each row: {SECONDS:g}, with --quick {QUICK_SECONDS:g}",
     )
     options, amount = parse_amount(
         parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)

@@ -1,7 +1,7 @@
-"""A first look: one real angular series fitted, and the published samples drawn.
+"""A first look: a fit of a measured series, and the published samples.
 
-(a) The table that comes with diffdip, a narrow line on a goniometer, each row with its own
-microwave frequency, fitted with A, B and C. (b) Hres(angle) of the paper's samples I and II, see
+(a) The table that comes with diffdip: a narrow line, measured with a goniometer. Each row has its
+own microwave frequency. A, B and C are fitted. (b) Hres(angle) of the paper's samples I and II, see
 figure1.py.
 
     python experiments/first_look.py --out out
@@ -21,7 +21,7 @@ from diffdip.report.figures.fits import draw_fit
 
 
 DESCRIPTION = """\
-Fit the bundled goniometer table, draw it next to the published samples, print the numbers of both.
+Fit the bundled goniometer table, draw it beside the published samples, and print both results.
 """
 
 EPILOG = """\
@@ -37,7 +37,7 @@ def fit_example() -> FitResult:
 
 
 def table(result: FitResult) -> str:
-    """Parameters of the fit and the calculated fields of the published samples, in mT."""
+    """Parameters of the fit, and the calculated fields of the published samples, in mT."""
     lines = ["goniometer table (g = 2, paper convention)"]
     for name in result.names:
         value, error = 1e3 * result.values[name], 1e3 * result.standard_errors[name]
@@ -65,7 +65,7 @@ def figure(result: FitResult) -> Figure:
 
 
 def files(result: FitResult) -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     return picture_files("first_look", figure(result), made_by("first_look.py", result.convention))
 
 

@@ -1,11 +1,11 @@
-"""The bundled example table, from the raw sweeps of a Magnettech goniometer.
+"""Make the bundled example table from the raw sweeps of a Magnettech goniometer.
 
-Each XML file holds one sweep of the field at one angle: the derivative of one narrow
-absorption line. Its resonance field is the zero crossing of the recorded signal, as
-`diffdip.zero_crossing` defines it. No baseline is taken off.
+Each XML file holds one field sweep at one angle: the derivative of one narrow absorption line.
+The resonance field is the zero crossing of the recorded signal, as in `diffdip.zero_crossing`. No
+baseline is subtracted.
 
-The fields are written as measured, each with the microwave frequency of its file: the
-frequency drifts by 1.1 MHz over the sweep, 0.04 mT beside the 0.13 mT by which the line moves.
+Fields are written as measured, each with the microwave frequency of its file. The frequency drifts
+by 1.1 MHz during the series. This shifts the line by 0.04 mT; in all the line moves by 0.13 mT.
 
     python experiments/goniometer_table.py FOLDER [--out FILE]
 """
@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 from diffdip import zero_crossing
+from diffdip.foundation.errors import InputError
 from diffdip.io.magnettech import read_magnettech
 
 
@@ -27,10 +28,14 @@ COMMENTS = """\
 
 
 def table(folder: Path) -> str:
-    """The table of all XML files in a folder, in the order of their names (that of recording)."""
+    """The table of all XML files in a folder, sorted by name, which is the order of recording.
+
+    Raises:
+        InputError: If the folder has no XML file.
+    """
     paths = sorted(folder.glob("*.xml"))
     if not paths:
-        raise ValueError(f"{folder}: no .xml files")
+        raise InputError("XML files", given=0, expected="one per angle", where=(str(folder),))
     rows = ["angle_deg,field_mT,frequency_GHz"]
     for sweep in map(read_magnettech, paths):
         field = zero_crossing(sweep.field_mt, sweep.signal)
@@ -43,7 +48,7 @@ def main() -> None:
         description="Write the example table from a folder of Magnettech goniometer sweeps.",
         epilog="Resonance field: zero crossing of the derivative line between its extrema.",
     )
-    parser.add_argument("folder", type=Path, help="folder with one XML file for each angle")
+    parser.add_argument("folder", type=Path, help="folder with one XML file per angle")
     default = Path(__file__).parent.parent / "diffdip" / "data" / "goniometer.csv"
     parser.add_argument(
         "--out", type=Path, default=default, help="the table (default: %(default)s)"

@@ -1,14 +1,15 @@
-"""Laws of A and B from nothing but how many pairs of dipoles are how close, held against sampling.
+"""Distributions of A and B predicted from the density of close pairs, compared with samples.
 
 If close pairs are independent of each other, their mean number at each distance gives the laws of
-A and B by Fourier inversion (see `diffdip.levy_law`): smooth, and without a single D. Pairs are
-counted in other samples than those that the law is compared with. KS is Kolmogorov and Smirnov's
-largest difference of cumulative shares: that of as many values of the very law exceeds 1.36/√n,
-0.030 for 2000, once in twenty.
+A and B by Fourier inversion (see `diffdip.levy_law`). The laws are smooth, and no D is computed.
+Pairs are counted in other samples than those of the comparison. KS is the Kolmogorov–Smirnov
+distance, the largest difference of cumulative shares. For n values drawn from the law itself, it
+exceeds 1.36/√n (0.030 for 2000 values) in one of twenty cases.
 
-Where it fails: pairs of one crystal share dipoles that lie nearly in a plane, so that they add up
-more often than by chance, and a law of all pairs as independent comes out a few per cent too
-narrow. Without the rule few pairs count, and the density itself is noisy, like the samples.
+Limits: the pairs of one crystal share dipoles that lie nearly in a plane. So their contributions
+add up more often than independent ones, and a law that treats all pairs as independent is a few per
+cent too narrow. Without the rule for extra dipoles few pairs count, and the density itself is
+noisy, like the samples.
 
     python experiments/levy.py --out out
 """
@@ -55,7 +56,7 @@ from diffdip.report.figures import STYLE
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 10)
 DRAWN = (10, 100)
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
-MOST_CRYSTALS = 100_000  # whose pairs are counted, for one density
+MOST_CRYSTALS = 100_000  # limit for the crystals whose pairs are counted for one density
 UNIFORM, UNIFORM_DENSITY = 250, 2.0
 PER_DECADE = 6
 RULES = {
@@ -66,11 +67,12 @@ RULES = {
 CSV_HEADER = "convention arrangement n_crystals field from_mT to_mT share_per_decade low high law"
 
 DESCRIPTION = """\
-Predict the distributions of A and B from the density of close pairs; compare with samples.
+Predict the distributions of A and B from the density of close pairs, and compare with samples.
 
-For uniform dipoles and for packings under both rules of Fig. 5. Prints medians of |A| and |B| of
-samples and of the law, and the Kolmogorov-Smirnov distance between both: for the law, for that of
-pairs taken as independent, and for the law of the largest packing resized to the others.
+For uniform dipoles, and for packings under both rules of Fig. 5. Prints medians of |A| and |B| of
+the samples and of the law, and the Kolmogorov-Smirnov distance between them. The distance is
+printed for three laws: the law, the law with all pairs independent, and the law of the largest
+packing, resized.
 """
 
 EPILOG = """\
@@ -83,7 +85,7 @@ Writes levy.png, levy.pdf, levy.csv (the histograms) and levy.json. Examples:
 class Case(NamedTuple):
     """One arrangement at one size (0 crystals if uniform): samples, and pairs of other samples.
 
-    `resized` is the density of the largest packing of that rule, made as large as this one.
+    `resized` is the density of the largest packing with the same rule, scaled to this size.
     """
 
     rule: str
@@ -101,17 +103,17 @@ class Case(NamedTuple):
     def law(self, name: str, kind: str = "law") -> LevyLaw:
         """The law of A or B: `law`, `independent` or `resized`."""
         pairs = self.resized if kind == "resized" else self.pairs
-        # resized, all pairs: of the close ones few are left in a small packing
+        # when resized, all pairs count as independent: a small packing keeps few close ones
         return levy_law(name, pairs, independent=kind != "law")
 
     def values(self, name: str) -> np.ndarray:
-        """The samples of A or B in tesla."""
+        """Samples of A or B in tesla."""
         x = getattr(self.ensemble, name)
         return x[np.isfinite(x)]
 
 
 def run(sizes: Sequence[int] = SIZES, samples: int = SAMPLES, seed: int = SEED) -> list[Case]:
-    """Sample each arrangement, and count the pairs of others of the next seed, in float64."""
+    """Simulate each arrangement, and count the pairs in samples of the next seed, in float64."""
     with jax.enable_x64(True):
         cases = [_case("uniform", 0, UniformCylinder(UNIFORM, UNIFORM_DENSITY), samples, seed)]
         for rule, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
@@ -175,28 +177,28 @@ def table(cases: Sequence[Case]) -> str:
 
 
 def drawn(cases: Sequence[Case]) -> list[Case]:
-    """The cases that the figure shows: uniform, and two sizes."""
+    """The cases in the figure: uniform dipoles, and two sizes of packings."""
     sizes = list(dict.fromkeys(case.n_crystals for case in cases if case.n_crystals))
     shown = DRAWN if set(DRAWN) <= set(sizes) else sizes
     return [case for case in cases if case.n_crystals in (0, *shown[-2:])]
 
 
 def limits(cases: Sequence[Case]) -> tuple[float, float]:
-    """Whole decades in mT that hold all but the smallest and largest half per cent."""
+    """Limits in mT, in whole decades, that contain all but half a per cent at each end."""
     sizes = [1e3 * np.quantile(np.abs(c.values(n)), (0.005, 0.995)) for c in cases for n in "AB"]
     low, high = np.min(sizes), np.max(sizes)
     return 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
 
 
 def share(law: LevyLaw, size: np.ndarray) -> np.ndarray:
-    """Share per decade of |x| at `size` in mT."""
+    """Share per decade at `size` (mT)."""
     x = size / 1e3
     with jax.enable_x64(True):
         return math.log(10) * x * np.asarray(law.density(x) + law.density(-x))
 
 
 def figure(cases: Sequence[Case]) -> Figure:
-    """Histograms of |A| and |B| with the laws as lines, a row for each rule; two columns wide."""
+    """Histograms of |A| and |B| and the laws as lines; one row for each rule, two columns wide."""
     cases = drawn(cases)
     edges = limits(cases)
     grid = np.geomspace(*edges, 200)
@@ -233,7 +235,7 @@ def _draw(
     grid: np.ndarray,
     place: float,
 ) -> None:
-    """One histogram with its intervals, and the law."""
+    """Draw one histogram with its intervals, and the law."""
     histogram = log_histogram(1e3 * case.values(name), PER_DECADE, edges)
     axes.stairs(histogram.density, histogram.edges, fill=True, color=color, alpha=0.3)
     seen = histogram.counts > 0
@@ -243,7 +245,7 @@ def _draw(
 
 
 def histogram_csv(cases: Sequence[Case]) -> bytes:
-    """Share per decade with its 68 % interval, and that of the law at the middle of each bin."""
+    """The histograms as CSV: share per decade with its 68 % interval, and of the law in mid-bin."""
     rows: list[Sequence[Any]] = [CSV_HEADER.split()]
     edges = limits(cases)
     for case in cases:
@@ -258,7 +260,7 @@ def histogram_csv(cases: Sequence[Case]) -> bytes:
 
 
 def files(cases: Sequence[Case]) -> dict[str, bytes]:
-    """Everything that the script writes, by file name."""
+    """All files of the script, by name."""
     some = cases[0].ensemble.settings
     sizes = ", ".join(dict.fromkeys(str(case.n_crystals) for case in cases if case.n_crystals))
     convention = cases[0].ensemble.convention

@@ -1,7 +1,8 @@
-"""How often do the intervals of `sample_posterior` hold the truth? As often as they say.
+"""How often do the intervals of `sample_posterior` contain the truth?
 
-Series are made from A, B, C drawn uniformly and Gaussian noise, with σ given or not; 68 and 95 %
-intervals should hold the truth in 68 and 95 % of them, within what so many series can tell.
+Series are made from uniformly drawn A, B, C and Gaussian noise. The noise σ is given or unknown.
+The 68 and 95 % intervals should contain the truth in 68 and 95 % of the series, within the
+statistical uncertainty of the count.
 
     python experiments/posterior_coverage.py --out out
 """
@@ -23,8 +24,10 @@ from diffdip.io.writing import json_bytes
 SERIES, QUICK_SERIES = 50, 8
 FREQUENCY = 9.45e9  # Hz
 NOISE = 2e-3  # tesla
-WIDTH = (0.15, 0.15, 0.06)  # A, B, C lie between ± these, tesla
+WIDTH = (0.15, 0.15, 0.06)  # largest |A|, |B|, |C| in tesla
 LEVELS = {"68": 0.6827, "95": 0.9545}
+DOUBTS = {"chains-disagree", "few-effective-samples"}
+"""Codes of flags that are counted."""
 
 DESCRIPTION = __doc__.split("\n\n")[0]
 EPILOG = """\
@@ -34,7 +37,7 @@ Writes posterior_coverage.json. Example:
 
 
 class Row(NamedTuple):
-    """One kind of series; `inside` counts, for each level, the truths of A, B, C within."""
+    """One kind of series. `inside`: for each level, how often the intervals of A, B, C hold."""
 
     angles: int
     sigma_known: bool
@@ -48,12 +51,12 @@ class Row(NamedTuple):
 
 
 def run(series: int = SERIES, seed: int = 0) -> list[Row]:
-    """19 angles, and 6, with σ known and unknown."""
+    """All kinds: 19 and 6 angles, with σ known and unknown."""
     return [row(n, known, series, seed) for n in (19, 6) for known in (True, False)]
 
 
 def row(angles: int, known: bool, series: int, seed: int) -> Row:
-    """Sample the posterior of each of so many series."""
+    """Sample the posterior of each series, and count."""
     rng = np.random.default_rng([seed, angles, known])
     angle = np.linspace(0, np.pi, angles, endpoint=False)
     inside = {label: np.zeros(3, int) for label in LEVELS}
@@ -76,7 +79,7 @@ def row(angles: int, known: bool, series: int, seed: int) -> Row:
         worst = max(worst, *found.r_hat.values())
         least = min(least, *found.ess_bulk.values(), *found.ess_tail.values())
         divergences += found.divergences
-        flagged += any("R-hat" in flag or "effective" in flag for flag in found.flags)
+        flagged += any(flag.code in DOUBTS for flag in found.flags)
     counts = {label: count.tolist() for label, count in inside.items()}
     median = float(np.median(times))
     return Row(angles, known, series, counts, worst, least, divergences, flagged, median)
@@ -89,7 +92,7 @@ def allowed(level: float, series: int) -> tuple[float, float]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Counts of A, B, C within their intervals, and how the chains did."""
+    """How often the intervals contain A, B, C, and the state of the chains."""
     lines = []
     for one in rows:
         sigma = "known" if one.sigma_known else "unknown"
@@ -99,18 +102,19 @@ def table(rows: Sequence[Row]) -> str:
             verdict = "as stated" if low <= min(count) and max(count) <= high else "DIFFERS"
             shown = ", ".join(map(str, count))
             lines.append(
-                f"  {label} %: A, B, C inside {shown} times; {low:.0f} to {high:.0f}: {verdict}"
+                f"  {label} %: A, B, C inside {shown} times, expected {low:.0f} to {high:.0f}: "
+                f"{verdict}"
             )
         lines.append(
             f"  R-hat up to {one.r_hat:.4f}, effective samples from {one.ess:.0f}, "
-            f"{one.divergences} divergences, {one.flagged} chains called doubtful; "
+            f"{one.divergences} divergences, {one.flagged} series with a flag; "
             f"{one.seconds:.2f} s each"
         )
     return "\n".join(lines) + "\n"
 
 
 def files(rows: Sequence[Row], seed: int) -> dict[str, bytes]:
-    """What the script writes, by file name."""
+    """All files of the script, by name."""
     document: dict[str, Any] = {
         "diffdip": diffdip.__version__,
         "convention": "paper",

@@ -1,6 +1,6 @@
-"""Reproduce the paper: all figures, and every claim with a number and a verdict.
+"""Reproduce the paper: all figures, and each claim with a number and a verdict.
 
-What the command `diffdip reproduce` runs.
+The command `diffdip reproduce` runs this.
 """
 
 import sys
@@ -22,7 +22,7 @@ from diffdip.io import write_files
 
 
 class Work:
-    """What is done so far: results that later parts need, and the folder that files go to."""
+    """Results that later parts need, and the folder for the files."""
 
     def __init__(self, out: Path, quick: bool, seed: int):
         self.out, self.quick, self.seed = out, quick, seed
@@ -48,7 +48,7 @@ def make_figure1(work: Work) -> None:
 
 def make_figure3(work: Work) -> None:
     count = figure3.QUICK_DIPOLES if work.quick else figure3.DIPOLES
-    seed = figure3.SEED + work.seed  # seed 0 is the one that the script itself takes
+    seed = figure3.SEED + work.seed  # seed 0 gives the default seed of the script
     made = figure3.run(seed, count)
     work.write(figure3.files(made, seed, count), figure3.table(made))
 
@@ -80,7 +80,7 @@ def make_finite_size(work: Work) -> None:
 
 
 def make_claims(work: Work) -> None:
-    rows = claims.claims(work.ensembles, work.dominant)
+    rows = claims.all_claims(work.ensembles, work.dominant)
     work.write(claims.files(rows, work.ensembles), claims.table(rows))
 
 
@@ -90,7 +90,7 @@ FIGURES: dict[int, Callable[[Work], None]] = {
     4: make_figure4,
     5: make_figure5,
 }
-"""The figures of the paper that are calculated, by their number."""
+"""The calculated figures of the paper, by number."""
 
 ALL_PARTS = {
     "first look": make_first_look,
@@ -104,11 +104,22 @@ ALL_PARTS = {
 def reproduce(
     out: Path, figures: Collection[int] = (), quick: bool = False, seed: int = 0
 ) -> list[Path]:
-    """Make everything, or only these `figures`, and return the files that were written.
+    """Make everything, or only these `figures`.
 
-    Tables go to standard output, and what is being done to standard error. Each part is written as
-    soon as it is done. Raises `OutputError` where files cannot be written, at the start if it can
-    be known then.
+    Tables are printed to standard output, progress to standard error. Each part is written as soon
+    as it is finished.
+
+    Args:
+        out: Folder for the files.
+        figures: Numbers of figures; none makes everything.
+        quick: Take fewer samples and sizes.
+        seed: Seed of all samples.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        OutputError: If files cannot be written. The folder is tested first.
     """
     parts = ALL_PARTS
     if figures:
@@ -116,9 +127,9 @@ def reproduce(
     work = Work(out, quick, seed)
     write_files(out, {})
     start = time.perf_counter()
-    told = lambda text: print(text, file=sys.stderr, flush=True)
+    report = lambda text: print(text, file=sys.stderr, flush=True)
     for index, (name, part) in enumerate(parts.items(), 1):
-        told(f"[{index}/{len(parts)}] {name} ({time.perf_counter() - start:.0f} s)")
+        report(f"[{index}/{len(parts)}] {name} ({time.perf_counter() - start:.0f} s)")
         part(work)
-    told(f"done in {time.perf_counter() - start:.0f} s")
+    report(f"done in {time.perf_counter() - start:.0f} s")
     return work.written

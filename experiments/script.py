@@ -1,4 +1,4 @@
-"""What the scripts share: their arguments, pictures that say what made them, tables, writing."""
+"""Shared by the scripts: arguments, pictures with a note on their origin, tables, writing files."""
 
 import argparse
 import csv
@@ -19,7 +19,7 @@ from diffdip.report.figures import STYLE
 def parser_of(
     name: str, description: str, epilog: str, seed: int | None = 0
 ) -> argparse.ArgumentParser:
-    """A parser with --out and, where something is random, --seed with this default."""
+    """A parser with --out and, if `seed` is not None, --seed with this default."""
     parser = argparse.ArgumentParser(
         prog=f"{name}.py",
         description=description,
@@ -27,36 +27,40 @@ def parser_of(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder, made if missing: out"
+        "--out",
+        type=Path,
+        default=Path("out"),
+        metavar="DIR",
+        help="folder, created if missing: out",
     )
     if seed is not None:
         parser.add_argument(
             "--seed",
             type=int,
             default=seed,
-            help="one seed always gives the same samples: %(default)s",
+            help="the same seed gives the same samples: %(default)s",
         )
     return parser
 
 
 def at_least(least: int, reason: str) -> Callable[[str], int]:
-    """Argument type: a whole number of at least so many, refused with the reason."""
+    """Argument type: a whole number not below `least`; smaller ones are refused with `reason`."""
 
     def number(text: str) -> int:
         value = int(text)
         if value < least:
-            raise argparse.ArgumentTypeError(f"{value}: {reason}, give {least} or more")
+            raise argparse.ArgumentTypeError(f"{value}: {reason}. Give {least} or more")
         return value
 
     return number
 
 
-positive = at_least(1, "that is none at all")
-crystals = at_least(2, "pairs between crystals need two of them")
+positive = at_least(1, "there would be no samples")
+crystals = at_least(2, "pairs between crystals need two crystals")
 
 
 class Amount(NamedTuple):
-    """How much a script computes: numbers of crystals, and samples of each."""
+    """How much a script computes: the numbers of crystals, and the number of samples of each."""
 
     sizes: tuple[int, ...]
     samples: int
@@ -65,7 +69,7 @@ class Amount(NamedTuple):
 def parse_amount(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None, full: Amount, quick: Amount
 ) -> tuple[argparse.Namespace, Amount]:
-    """All arguments, with --samples, --sizes and --quick, and the amount that these ask for."""
+    """Parse all arguments; --samples, --sizes and --quick give the amount."""
     parser.add_argument(
         "--samples", type=positive, metavar="N", help=f"samples of each kind: {full.samples}"
     )
@@ -84,12 +88,12 @@ def parse_amount(
 
 
 def made_by(command: str, convention: str = PAPER.name) -> str:
-    """The line in a picture that says how to make it again."""
+    """The note in a picture: the command and the convention that it was made with."""
     return f"diffdip {diffdip.__version__}, experiments/{command}; convention {convention}"
 
 
 def picture_files(name: str, figure: Figure, made_by: str) -> dict[str, bytes]:
-    """PNG and PDF of a figure by file name, which say what made them; always the same bytes."""
+    """PNG and PDF of a figure, by file name. They contain the note `made_by` and no date."""
     files = {}
     metadata: dict[str, dict[str, Any]] = {
         "png": {"Software": None, "Description": made_by},
@@ -104,14 +108,14 @@ def picture_files(name: str, figure: Figure, made_by: str) -> dict[str, bytes]:
 
 
 def csv_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
-    """A table as a file."""
+    """The bytes of a CSV file."""
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue().encode()
 
 
 def finish(parser: argparse.ArgumentParser, out: Path, made: dict[str, bytes], text: str) -> None:
-    """Write files, then print the text and what was written."""
+    """Write the files, then print the text and the names of the files."""
     try:
         written = write_files(out, made)
     except OutputError as error:

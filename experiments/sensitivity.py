@@ -27,18 +27,19 @@ PARAMETERS = ("bond_length", "extra_spacing", "extra_below", "kappa", "moment", 
 STEPS = (0.05, 0.1)
 SAMPLES, QUICK_SAMPLES = 20_000, 400
 MORE = 4
-"""So many times as many samples for the derivatives as for each run of a difference."""
+"""Samples for the derivatives, divided by samples for each run of a difference."""
 
 CRYSTALS, QUICK_CRYSTALS = 10, 2
 
 DESCRIPTION = """\
-Compare the derivatives that `sensitivity` takes from the samples themselves with central
-differences of independent samples (common random numbers within a difference), for six
-parameters, three statistics and two steps. The derivatives take four times as many samples.
+Compare two ways to compute the derivatives of ensemble statistics: from the samples themselves, as
+`sensitivity` does, and by central differences of independent samples (with common random numbers
+within a difference). For six parameters, three statistics and two steps. The derivatives take four
+times as many samples.
 """
 
 EPILOG = """\
-Takes a quarter of an hour on two cores; --quick half a minute. Example:
+Takes a quarter of an hour on two cores, or half a minute with --quick. Example:
   python experiments/sensitivity.py --quick --out out
 """
 
@@ -46,8 +47,11 @@ Takes a quarter of an hour on two cores; --quick half a minute. Example:
 def compare(
     model: AbstractModel, names: tuple[str, ...], samples: int, seed: int
 ) -> list[list[Any]]:
-    """Rows: statistic, parameter, method, derivative and error, and for each step the same by
-    differences with the distance in combined standard errors."""
+    """One row for each statistic and parameter, as in `HEADER`.
+
+    A row has the statistic, the parameter, the method, the derivative and its error, and for each
+    step the difference, its error, and the distance of both in combined standard errors.
+    """
     whole = sensitivity(model, STATISTICS, n_samples=MORE * samples, seed=seed)
     steps = [
         sensitivity(
@@ -65,7 +69,7 @@ def _row(
     row = [statistic, name, one.method, one.logarithmic, one.logarithmic_error]
     for table, step in zip(steps, STEPS, strict=True):
         other = table.row(statistic, name)
-        # what a central difference is off by where T is a power of the parameter
+        # error of a central difference if T is a power of the parameter
         curvature = abs(one.logarithmic) ** 3 * step**2 / 6
         combined = np.linalg.norm([one.logarithmic_error, other.logarithmic_error, curvature])
         distance = (one.logarithmic - other.logarithmic) / combined
@@ -90,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
     rows += compare(uniform, ("density",), samples, options.seed)
     lines = [_line(row) for row in rows]
     far = max(abs(z) for row in rows for z in row[7::3])
-    lines.append(f"largest distance: {far:.1f} combined standard errors, of {2 * len(rows)}")
+    lines.append(f"largest of {2 * len(rows)} distances: {far:.1f} combined standard errors")
     finish(parser, options.out, {"sensitivity.csv": csv_bytes([HEADER, *rows])}, "\n".join(lines))
 
 

@@ -1,9 +1,9 @@
-"""Speed of `diffdip analyze` as a whole cold process, against importing what it needs.
+"""Speed of `diffdip analyze` as a cold process, compared with importing its libraries.
 
     python experiments/benchmarks/analyze.py FOLDER
 
 FOLDER holds the spectra of a rotation. The reference is a fresh process that imports jax, xarray,
-matplotlib, scipy and optimistix. Never a test: it prints a ratio, and where the time goes.
+matplotlib, scipy and optimistix. Prints a ratio and the time of each stage. This is not a test.
 """
 
 import argparse
@@ -20,7 +20,7 @@ LIBRARIES = "import jax, xarray, matplotlib, scipy, optimistix"
 
 
 def stages(folder: Path) -> dict[str, float]:
-    """Seconds of each part, one after the other in this process, compiling included."""
+    """Seconds of each stage, one after the other in this process, including compilation."""
     from diffdip.io import read_spectra
     from diffdip.report.analysis import analyze
     from diffdip.report.files import analysis_files
@@ -53,7 +53,7 @@ def main() -> None:
         own = process_time(*command, "analyze", str(folder), "--out", out)
     row("diffdip analyze, cold", f"{own:.2f} s", f"libraries, {libraries:.2f} s", own / libraries)
 
-    header("Where it spends it", ("", "seconds"))
+    header("Time of each stage", ("", "seconds"))
     for name, seconds in stages(folder).items():
         line(name, f"{seconds:.2f} s")
 

@@ -1,4 +1,4 @@
-"""The pair sum in C, compiled on the spot and called by ctypes."""
+"""The pair sum in C: compiled here and called with ctypes."""
 
 import ctypes
 import platform
@@ -13,18 +13,18 @@ import numpy as np
 SOURCE = Path(__file__).with_name("pair_sum.c")
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-fPIC"]
 if platform.machine() in ("x86_64", "AMD64"):
-    # left to itself GCC takes 16 lanes where there are, and their longer rest loops cost more
+    # by default GCC uses 16 lanes if the processor has them, and their longer rest loops cost more
     FLAGS += ["-mprefer-vector-width=256"]
 
 
 class PairSum:
-    """The compiled C kernel, which takes x, y, z and moments as float32 (systems, n) each."""
+    """The compiled C kernel. It takes x, y, z and moments, each float32 of shape (systems, n)."""
 
     def __init__(self, library: Path):
         self._library = ctypes.CDLL(str(library))
 
     def __call__(self, sites: tuple[np.ndarray, ...]) -> np.ndarray:
-        """The six sums of each system; one system has its rows shared among the cores."""
+        """The six sums of each system. A single system is shared among the cores by rows."""
         systems, n = sites[0].shape
         sums = np.empty((systems, 6), np.float32)
         pointers = [ctypes.c_void_p(array.ctypes.data) for array in (*sites, sums)]
@@ -36,13 +36,13 @@ class PairSum:
 
 
 def compile_pair_sum() -> PairSum | None:
-    """The kernel, None without a C compiler that knows OpenMP."""
+    """The kernel, or None without a C compiler that supports OpenMP."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         made, library = Path(folder, "pair_sum.o"), Path(folder, "pair_sum.so")
-        # linked with -ffast-math, GCC's library would switch subnormals off in the whole process
+        # do not link with -ffast-math: GCC would switch subnormals off in the whole process
         compiling = (compiler, *FLAGS, "-c", SOURCE, "-o", made)
         linking = (compiler, "-shared", "-fopenmp", made, "-o", library, "-lm")
         try:

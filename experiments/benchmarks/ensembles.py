@@ -1,18 +1,18 @@
-"""Speed and memory of ensembles, against a C kernel and a numba program in the same run.
+"""Speed and memory of ensembles, compared with a C kernel and a numba program in the same run.
 
     python experiments/benchmarks/ensembles.py [--parts pairs figure5 gradient memory accelerator]
                                               [--quick]
 
 Prints tables in Markdown:
 
-pairs        pair sum and its derivatives, unique pairs per second, against C with OpenMP that is
-             compiled on the spot. C is in float32, as the pair sum here; float64 is not compared.
-figure5      the ensembles of Fig. 5 from sampling to statistics, against the same in numba
-gradient     derivatives of the median of |B| by all parameters, against that median alone
+pairs        pair sum and its derivatives, in unique pairs per second, compared with C and OpenMP,
+             compiled by this script. Both are in float32; float64 is not compared.
+figure5      the ensembles of Fig. 5 from sampling to statistics, compared with the same in numba
+gradient     derivatives of the median of |B| by all parameters, compared with the median alone
 memory       peak memory of a process that simulates few and many samples
-accelerator  pair sum on a GPU, against its peak (where JAX has one; never measured so far)
+accelerator  pair sum on a GPU, compared with its peak (only if JAX finds one; not measured yet)
 
-Never a test: it prints ratios. It does stop where a pair sum is not that of C.
+This is not a test. But the script stops if a pair sum differs from that of C.
 """
 
 import argparse
@@ -46,14 +46,14 @@ MEMORY = {
 }
 QUICK_MEMORY = {"UniformCylinder(n=50, density=2.0)": (20,)}
 MEMORY_LIMIT = 1024
-"""MiB that a process should stay below, however many samples it draws."""
+"""Memory in MiB that a process should not exceed, for any number of samples."""
 
 Fields = dict[str, np.ndarray]
-"""A and B in tesla of each sample, and `dipoles`, how many it has."""
+"""A and B of each sample in tesla, and `dipoles`, its number of dipoles."""
 
 
 def statistics(fields: Fields) -> list[Any]:
-    """What Fig. 5 shows: log histograms and medians of |A| and |B|, with errors."""
+    """The statistics of Fig. 5: log histograms and medians of |A| and |B|, with errors."""
     return [
         statistic
         for name in "AB"
@@ -65,14 +65,14 @@ def statistics(fields: Fields) -> list[Any]:
 
 
 def by_diffdip(size: int, samples: int, seed: int) -> Fields:
-    """The ensemble of so many crystals."""
+    """The ensemble of packings of `size` crystals, by diffdip."""
     model = dd.NanocrystalPacking(n_crystals=size)
     ensemble = dd.simulate(model, samples, seed, progress=False)
     return {"A": ensemble.A, "B": ensemble.B, "dipoles": ensemble.n_dipoles}
 
 
 def by_numba(size: int, samples: int, seed: int) -> Fields:
-    """The same by the numba program; its sums become fields as in the `paper` convention."""
+    """The same ensemble by the numba program; its sums are converted in the `paper` convention."""
     import numba_ensembles
 
     sums, dipoles = numba_ensembles.samples(size, samples, seed)
@@ -82,7 +82,7 @@ def by_numba(size: int, samples: int, seed: int) -> Fields:
 
 
 def whole(program: Callable[..., Fields], size: int, samples: int) -> tuple[Fields, float, float]:
-    """An ensemble, the seconds for it with its statistics, and the seconds to compile for it."""
+    """An ensemble, the seconds for it and its statistics, and the seconds for compilation."""
     times = []
     for _ in range(1 + REPEATS):
         start = time.perf_counter()
@@ -93,7 +93,7 @@ def whole(program: Callable[..., Fields], size: int, samples: int) -> tuple[Fiel
 
 
 def split(size: int, samples: int) -> tuple[float, float]:
-    """Seconds for the sampling and for the pair sums of an ensemble, batched as `simulate` does."""
+    """Seconds for sampling and for pair sums of an ensemble, in batches as in `simulate`."""
     model = dd.NanocrystalPacking(n_crystals=size)
     plan = BatchPlan.make(model, samples, 0, None, None)
     key = jax.random.key(0)
@@ -114,11 +114,11 @@ def split(size: int, samples: int) -> tuple[float, float]:
 
 
 def figure5(sizes: Sequence[int], samples: int) -> None:
-    """Print the time of each size and of all, and that both programs draw the same law."""
+    """Print the time of each size and of all, and a test that both programs draw the same law."""
     try:
         import numba
     except ModuleNotFoundError:
-        print("\nFigure 5: numba is not installed (pip install 'diffdip[bench]'), left out.")
+        print("\nFig. 5 is left out: numba is not installed. Run: pip install -e '.[bench]'")
         return
     header(f"Fig. 5, {samples} samples each, with statistics (ratio: times as fast)")
     found, totals = {}, np.zeros(2)
@@ -142,14 +142,14 @@ def figure5(sizes: Sequence[int], samples: int) -> None:
 
 
 def shares(sizes: Sequence[int], samples: int) -> None:
-    """Print where diffdip's time for Fig. 5 goes."""
-    header("Where diffdip spends it", ("", "sampling", "pair sums"))
+    """Print the time of each stage of Fig. 5."""
+    header("Time of each stage in diffdip", ("", "sampling", "pair sums"))
     for size in sizes:
         line(f"{size} crystals", *(f"{s:.3f} s" for s in split(size, samples)))
 
 
 def gradient(sizes: Sequence[int], samples: int) -> None:
-    """Print what the derivatives by all parameters cost, beside the statistic itself."""
+    """Print the cost of the derivatives by all parameters, compared with the statistic itself."""
     statistic = dd.Quantile(dd.Magnitude("B"))
     header(f"Derivatives of {statistic.label}, {samples} samples (ratio: times the cost)")
     for size in sizes:
@@ -175,10 +175,10 @@ def described(fields: Fields) -> tuple[str, str]:
 
 
 def peak_memory(code: str) -> float:
-    """Peak resident memory in MiB of a process that runs some Python.
+    """Peak resident memory in MiB of a process that runs `code`.
 
-    From the kernel's account of its address space: `resource.getrusage` would count that
-    of the process which started it, too.
+    The value comes from /proc, because `resource.getrusage` would also count the memory of the
+    process that started it.
     """
     report = "; print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0])"
     done = subprocess.run(
@@ -190,7 +190,7 @@ def peak_memory(code: str) -> float:
 def memory(models: dict[str, Sequence[int]]) -> None:
     """Print the peak memory of processes that simulate few and many samples."""
     if not sys.platform.startswith("linux"):
-        print("\nPeak memory: read from /proc, which only Linux has; left out.")
+        print("\nPeak memory is left out: it is read from /proc, which only Linux has.")
         return
     header(f"Peak memory of a process (ratio: share of {MEMORY_LIMIT} MiB)")
     reference = peak_memory(START)
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     parser.add_argument(
-        "--quick", action="store_true", help="everything small, to see that it runs"
+        "--quick", action="store_true", help="small cases, to check that everything runs"
     )
     parser.add_argument(
         "--peak-tflops", type=float, default=67.0, help="float32 peak of the card (H100 SXM: 67)"
@@ -221,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "pairs" in options.parts:
         kernel = compile_pair_sum()
         if kernel is None:
-            print("\nPair sum: no C compiler with OpenMP, left out.")
+            print("\nThe pair sum is left out: there is no C compiler with OpenMP.")
         else:
             print(f"C: {' '.join(FLAGS)}")
             if quick:
@@ -238,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         memory(QUICK_MEMORY if quick else MEMORY)
     if "accelerator" in options.parts:
         if jax.devices()[0].platform == "cpu":
-            print("\nAccelerator: JAX has none here, left out.")
+            print("\nThe accelerator is left out: JAX finds none.")
         else:
             cases = pairs.QUICK_LARGE_CASES if quick else pairs.LARGE_CASES
             pairs.on_accelerator(cases, options.peak_tflops)

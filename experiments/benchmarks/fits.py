@@ -1,10 +1,10 @@
-"""Speed of fits and of the command line, against scipy and plain imports in the same run.
+"""Speed of fits and of the command line, compared with scipy and with imports in the same run.
 
     python experiments/benchmarks/fits.py [--series 10000]
 
-`fit_many` on series of 37 angles; `diffdip fit` as a whole cold process against
-`python -c "import jax, equinox, optimistix, matplotlib.pyplot"`; `import diffdip` against
-`import jax, equinox, optimistix`. Never a test: it prints ratios.
+Three ratios: `fit_many` on series of 37 angles, compared with scipy; `diffdip fit` as a cold
+process, compared with `python -c "import jax, equinox, optimistix, matplotlib.pyplot"`; and
+`import diffdip`, compared with `import jax, equinox, optimistix`. This is not a test.
 """
 
 import argparse
@@ -27,7 +27,7 @@ ANGLES = np.deg2rad(np.arange(0, 181, 5.0))
 
 
 def process_time(*command: str, repeats: int = 3) -> float:
-    """Shortest wall time of a whole process, in seconds."""
+    """Shortest wall time of a process, in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -48,7 +48,7 @@ def planted(count: int) -> np.ndarray:
 
 
 def scipy_fit_time(fields: np.ndarray) -> float:
-    """Seconds for one scipy curve_fit from one start, with our compiled model and its Jacobian."""
+    """Seconds for one scipy fit from one start, with our compiled model and its Jacobian."""
     with jax.enable_x64(True):
         model = lambda x: dd.resonance_field(dd.AnisotropyFields(*x), ANGLES, NU)
         value, slope = jax.jit(model), jax.jit(jax.jacfwd(model))

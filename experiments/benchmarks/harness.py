@@ -1,4 +1,4 @@
-"""Timing for the benchmarks: compile and run apart, ratios to a reference of the same run."""
+"""Timing for the benchmarks: compile and run times apart, ratios to a reference of the same run."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import jax
 
 
 def best_time(call: Callable[[], Any], repeats: int = 5) -> float:
-    """Shortest of several runs in seconds, waiting for results, after one run to warm up."""
+    """Shortest time of several runs, in seconds, after one run to warm up. Waits for results."""
     jax.block_until_ready(call())
     times = []
     for _ in range(repeats):
@@ -22,7 +22,7 @@ def best_time(call: Callable[[], Any], repeats: int = 5) -> float:
 
 
 def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Callable[..., Any], float]:
-    """The compiled function for such arguments, and the seconds that tracing and compiling took."""
+    """The function compiled for these arguments, and the seconds for tracing and compiling."""
     start = time.perf_counter()
     result = jax.jit(function).lower(*arguments).compile()
     return result, time.perf_counter() - start
@@ -49,13 +49,13 @@ def header(title: str, columns: Sequence[str] = COLUMNS) -> None:
 
 
 def line(*cells: str) -> None:
-    """Print one line of a Markdown table that can be read as it is, too."""
+    """Print one line of a Markdown table, padded so that it is readable as plain text."""
     padded = (f"{cell:{width}}" for cell, width in zip(cells, WIDTHS, strict=False))
     print(f"| {' | '.join(padded)} |", flush=True)
 
 
 def machine(precision: str) -> str:
-    """What the numbers were measured on: versions, device, processor."""
+    """The machine of the measurement: versions, device, processor."""
     devices = jax.devices()
     return (
         f"jax {jax.__version__}, {len(devices)} × {devices[0].device_kind}, {precision}; "
@@ -64,7 +64,7 @@ def machine(precision: str) -> str:
 
 
 def processor() -> str:
-    """The processor's name, as well as the system knows it."""
+    """The name of the processor, if the system knows it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

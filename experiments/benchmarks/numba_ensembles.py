@@ -1,10 +1,10 @@
-"""Fig. 5 as a numba programmer would write it: one sample after the other, shared among threads.
+"""Fig. 5 as a numba program: samples are computed one after the other, shared among threads.
 
-The same random packings as `diffdip.NanocrystalPacking`, in loops over one proposal at a time; the
-random numbers are others, so that only distributions agree. The pair sum is in float32 and
-vectorized; unlike diffdip it does not look for the closest pair. What diffdip does to save work is
-done here too: first crystals from which no other can be reached are not taken, and the
-ligands of a single pair are no thicker than there is room.
+The packings follow the same rules as `diffdip.NanocrystalPacking`, in loops over one proposal at a
+time. The random numbers differ, so only the distributions agree. The pair sum is in float32 and
+vectorized. Unlike diffdip, it does not look for the closest pair. The two savings of diffdip are
+made here too: a first crystal from which no other can be reached is not taken, and the ligands of
+a single pair are not thicker than the space that is available.
 """
 
 import math
@@ -18,7 +18,7 @@ LIGAND_MEAN, LIGAND_SD, EXTRA_BELOW = 0.3, 0.3, 0.3
 PER_CRYSTAL, BOND, KAPPA = 10, 0.26, 3.0
 MAX_PROPOSALS, MAX_STARTS = 1000, 20
 MOST = 40
-"""Room for dipoles on one crystal, and candidates for an extra one before a sample is given up."""
+"""Largest number of dipoles on one crystal, and of candidates for an extra dipole."""
 
 MAX_COSINE = 1 - 2 * (BOND / DIAMETER) ** 2
 SPREAD = -math.expm1(-2 * KAPPA)
@@ -59,7 +59,7 @@ def direction(state):
 
 @njit(fastmath=True, error_model="numpy")
 def thickness(state, limit):
-    """Of a ligand shell: normal between 0 and `limit` (nm)."""
+    """Thickness of a ligand shell (nm): normal, between 0 and `limit`."""
     if limit < LIGAND_MEAN + LIGAND_SD:
         while True:
             trial = limit * uniform(state)
@@ -75,7 +75,7 @@ def thickness(state, limit):
 
 @njit(fastmath=True, error_model="numpy")
 def pack(state, half, centers, parent, axis, shells):
-    """Grow crystals in a cylinder whose half sizes are `half` for a centre; whether it worked."""
+    """Grow crystals in a cylinder with the half sizes `half` for centres; False if it failed."""
     count = len(centers)
     for _ in range(MAX_STARTS):
         while True:
@@ -116,7 +116,7 @@ def pack(state, half, centers, parent, axis, shells):
 
 @njit(fastmath=True, error_model="numpy")
 def put(candidate, dipoles, number):
-    """Add a dipole to the `number` on a crystal, unless it is too near to one; whether it was."""
+    """Add a dipole to the `number` on a crystal; False if it is too near to one of them."""
     x, y, z = candidate
     for k in range(number):
         if x * dipoles[k, 0] + y * dipoles[k, 1] + z * dipoles[k, 2] > MAX_COSINE:
@@ -145,7 +145,7 @@ def fisher(state, x, y, z):
 
 @njit(fastmath=True, error_model="numpy")
 def add_extra(state, dipoles, numbers, crystal, x, y, z):
-    """One more dipole on a crystal, about a direction; whether it found a place."""
+    """Add an extra dipole to a crystal, about a direction; False if there was no place."""
     for _ in range(MOST):
         if numbers[crystal] == MOST:
             return False
@@ -157,7 +157,7 @@ def add_extra(state, dipoles, numbers, crystal, x, y, z):
 
 @njit(fastmath=True, error_model="numpy")
 def dress(state, parent, axis, shells, dipoles, numbers):
-    """Dipoles on all crystals, the extra ones under thin shells last; whether all found a place."""
+    """Place the dipoles of all crystals, extra ones last; False if one found no place."""
     for crystal in range(len(numbers)):
         number = 0
         while number < PER_CRYSTAL:
@@ -198,9 +198,9 @@ def pairs_with(xi, yi, zi, x, y, z):
 
 @njit(fastmath=True, error_model="numpy")
 def pair_sum(x, y, z, sums):
-    """The same of all pairs, added to `sums`."""
+    """Add the sum over all pairs to `sums`."""
     for i in range(len(x) - 1):
-        # slices, whose indices cannot be negative: only so is the loop over them vectorized
+        # slices, because their indices cannot be negative; otherwise the loop is not vectorized
         after = slice(i + 1, len(x))
         row = pairs_with(x[i], y[i], z[i], x[after], y[after], z[after])
         for k in range(6):
@@ -209,7 +209,7 @@ def pair_sum(x, y, z, sums):
 
 @njit(fastmath=True, error_model="numpy")
 def sample(state, crystals, sums):
-    """Pair sums of one packing into `sums`; returns the number of dipoles, 0 if not placed."""
+    """Write the pair sums of one packing to `sums`; return the number of dipoles (0: failed)."""
     volume = crystals * math.pi / 6 * DIAMETER**3 / FRACTION
     half = 0.5 * (4 * volume / math.pi) ** (1 / 3) - DIAMETER / 2
     contacts = crystals - 1
@@ -221,7 +221,7 @@ def sample(state, crystals, sums):
     if not dress(state, parent, axis, shells, dipoles, numbers):
         return 0
     total = np.sum(numbers)
-    # not rows of one array, which numba would not know to be contiguous, and not vectorize
+    # separate arrays: numba would not know that rows of one array are contiguous
     x, y, z = np.empty(total, np.float32), np.empty(total, np.float32), np.empty(total, np.float32)
     at = 0
     for crystal in range(crystals):
@@ -236,10 +236,10 @@ def sample(state, crystals, sums):
 
 @njit(fastmath=True, error_model="numpy", parallel=True)
 def samples(crystals, count, seed):
-    """Pair sums (nm⁻³) and number of dipoles of so many packings."""
+    """Pair sums (nm⁻³) and number of dipoles of each packing."""
     sums, dipoles = np.zeros((count, 6), np.float32), np.empty(count, np.int64)
     for i in prange(count):
         state = np.array([seed * count + i], np.uint64)
-        state[0] *= MIX_2  # seeds apart from each other
+        state[0] *= MIX_2  # well separated seeds
         dipoles[i] = sample(state, crystals, sums[i])
     return sums, dipoles

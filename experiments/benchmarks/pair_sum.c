@@ -1,7 +1,7 @@
-/* The pair sum of diffdip/pairsum.py as a C programmer would write it: the reference of ensembles.py.
+/* The pair sum of diffdip/dipoles/pair_sums.py in C: the reference of ensembles.py.
 
    Sum over pairs i < j of m_i m_j (I - 3 r r^T/r^2)/r^3 as xx, yy, zz, xy, xz, yz. Coordinates and
-   moments lie in arrays of their own, so that the loop over j is vectorized. */
+   moments are in separate arrays, so that the loop over j is vectorized. */
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-"""Rows of `ensembles.py` about the pair sum: against C on a CPU, against its peak on a GPU."""
+"""The pair sum in `ensembles.py`: compared with C on a CPU, and with the peak rate on a GPU."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,21 +15,21 @@ from diffdip.dipoles.pair_sums import pair_sum, pair_sum_and_closest
 CASES = ((1104, 64), (100, 256), (100, 5000), (10_000, 1))
 LARGE_CASES = ((1100, 2000), (200_000, 1))
 QUICK_LARGE_CASES = ((1100, 20), (5000, 1))
-"""Number of dipoles, number of systems."""
+"""Each case: number of dipoles, number of systems."""
 
 SECONDS = 1.0
-"""Each row is repeated for about this long."""
+"""Approximate time in which each measurement is repeated."""
 
 TOLERANCE, POSITION_TOLERANCE = 1e-4, 3e-3
-"""Differences to C allowed, relative to the largest of a system's six sums.
+"""Allowed differences from C, relative to the largest of the six sums of a system.
 
-The second is for Σ r·∂/∂r: a close pair's derivatives are as much larger than their sum as
-positions are than its distance, and that much precision is lost.
+The second is for Σ r·∂/∂r. The terms of a close pair nearly cancel in this sum: positions are much
+larger than the distance of the pair, and precision is lost by this ratio.
 """
 
 PADDING = 0.3
 WEIGHTS = np.random.default_rng(1).normal(size=6).astype(np.float32)
-"""Of the six sums in the scalar that is differentiated."""
+"""Weights of the six sums in the scalar that is differentiated."""
 
 FLOPS_PER_PAIR = 29
 """3 differences, 5 for r², rsqrt as 1, 4 for the weight, 3 + 6 products, 6 sums, r⁻² as 1."""
@@ -52,7 +52,7 @@ class Systems(NamedTuple):
         )
 
     def uneven(self) -> "Systems":
-        """The same places with moments of 0.5 to 2 µB, 30 % of them padding."""
+        """The same positions with moments of 0.5 to 2 µB; 30 % of the dipoles are masked."""
         rng = np.random.default_rng(2)
         moments = rng.uniform(0.5, 2, self.moments.shape).astype(np.float32)
         mask = rng.uniform(size=moments.shape) > PADDING
@@ -60,7 +60,7 @@ class Systems(NamedTuple):
 
     @property
     def pairs(self) -> float:
-        """Unique pairs of sites, padding included."""
+        """Number of unique pairs, including masked dipoles."""
         count, n = self.moments.shape
         return count * n * (n - 1) / 2
 
@@ -69,31 +69,31 @@ class Systems(NamedTuple):
         return f"{1e-9 * self.pairs / seconds:.2f} G pairs/s"
 
     def for_c(self) -> tuple[np.ndarray, ...]:
-        """x, y, z and moments, which padding has none of."""
+        """x, y, z and moments; the moments of masked dipoles are 0."""
         moments = np.where(self.mask, self.moments, 0)
         coordinates = np.moveaxis(np.asarray(self.positions), -1, 0)
         return (*(np.ascontiguousarray(c) for c in coordinates), moments)
 
 
 def scalar(positions: jax.Array, moments: jax.Array, mask: jax.Array) -> jax.Array:
-    """What is differentiated: a fixed combination of the six sums."""
+    """A fixed combination of the six sums, to be differentiated."""
     return pair_sum(positions, moments, mask) @ WEIGHTS
 
 
 def from_positions(found: Any, systems: Systems) -> list[np.ndarray]:
-    """The value, and again from its gradient: r⁻³ has Σ r·∂/∂r = −3 (Euler)."""
+    """The value, and the value from its gradient: for r⁻³, Σ r·∂/∂r = −3 (Euler)."""
     value, gradient = (np.asarray(a, float) for a in found)
     return [value, np.einsum("snc,snc->s", gradient, np.asarray(systems.positions)) / -3]
 
 
 def from_moments(found: Any, systems: Systems) -> list[np.ndarray]:
-    """The value, and again from its gradient, as it is quadratic in moments: Σ m ∂/∂m = 2."""
+    """The value, and the value from its gradient: it is quadratic in moments, so Σ m ∂/∂m = 2."""
     value, gradient = (np.asarray(a, float) for a in found)
     return [value, np.einsum("sn,sn->s", gradient, np.asarray(systems.moments)) / 2]
 
 
 class Quantity(NamedTuple):
-    """A function of one system, and how to get from its result what C can be compared with."""
+    """A function of one system, and how its result is compared with that of C."""
 
     name: str
     function: Callable[..., Any]
@@ -128,13 +128,13 @@ def measure(call: Callable[..., Any], systems: Systems) -> tuple[Any, float]:
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """Shortest time of as many runs as fit in `SECONDS`."""
+    """Shortest time of the runs that fit into `SECONDS`."""
     once = best_time(call, 1)
     return best_time(call, int(np.clip(SECONDS / once, 3, 300)))
 
 
 def check(quantity: Quantity, found: Any, systems: Systems, expected: np.ndarray) -> None:
-    """Raise `AssertionError` where a result is not that of C (`expected`)."""
+    """Raise `AssertionError` if a result differs from that of C (`expected`)."""
     largest = np.max(np.abs(expected), axis=-1)
     for result, tolerance in zip(
         quantity.comparable(found, systems), quantity.tolerances, strict=True
@@ -148,7 +148,7 @@ def check(quantity: Quantity, found: Any, systems: Systems, expected: np.ndarray
 def against_c(
     kernel: PairSum, cases: Sequence[tuple[int, int]], quantities: Sequence[Quantity] = QUANTITIES
 ) -> None:
-    """Print a table for each case. Raises `AssertionError` where a result is not that of C."""
+    """Print a table for each case. Raises `AssertionError` if a result differs from that of C."""
     for n, count in cases:
         systems = Systems.equal(n, count)
         sites = systems.for_c()
@@ -170,13 +170,13 @@ def against_c(
 
 
 def quick_against_c(kernel: PairSum) -> None:
-    """The same for small cases: everything of a batch, the value of one system."""
+    """The same with small cases: all quantities of a batch, and the value of one system."""
     against_c(kernel, [(300, 4)])
     against_c(kernel, [(2000, 1)], [VALUE])
 
 
 def on_accelerator(cases: Sequence[tuple[int, int]], peak_tflops: float) -> None:
-    """Print pairs/s on the first device and the share of its peak that this is."""
+    """Print pairs/s on the first device, and the share of its peak rate."""
     header("Pair sum in float32 on the accelerator (ratio: share of its peak)")
     for n, count in cases:
         systems = Systems.equal(n, count)

@@ -1,9 +1,9 @@
-"""Speed of resonance solves, in solves per second, against scipy and cmtj in the same run.
+"""Speed of resonance solves, in solves per second, compared with scipy and cmtj in the same run.
 
     python experiments/benchmarks/resonance.py [--size 1000000]
 
 In-plane solves at float64 with moderate anisotropy (|A|, |B|, |C| ≤ w0/3); value and gradient; all
-branches; a general tensor; a general energy. Never a test: it prints ratios.
+branches; a general tensor; a general energy. This is not a test.
 """
 
 import argparse
@@ -23,7 +23,7 @@ NU = 9.45e9
 
 
 def scipy_solves(A: np.ndarray, B: np.ndarray, C: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """The textbook way: minimize the energy at each field, and brentq on ω(H)."""
+    """The textbook method: minimize the energy at each field, and solve ω(H) with brentq."""
     larmor = float(dd.larmor_field(NU))
 
     def mismatch(H: float, a: float, b: float, c: float, alpha: float) -> float:
@@ -46,7 +46,7 @@ def scipy_solves(A: np.ndarray, B: np.ndarray, C: np.ndarray, angle: np.ndarray)
 
 
 def cmtj_time(repeats: int = 20) -> float:
-    """Seconds for one equilibrium and mode of cmtj at one field: one point of a field scan."""
+    """Seconds for one equilibrium and one mode with cmtj: one point of a field scan."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from cmtj.models import LayerSB, Solver

@@ -1,7 +1,6 @@
-"""The script that counts dominant pairs, run small: files, and numbers counted again by hand."""
+"""The script that counts dominant pairs: its files, and its numbers, counted again by hand."""
 
 import csv
-from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -13,9 +12,9 @@ from PIL import Image
 from diffdip import PAPER, Convention, NanocrystalPacking, UniformCylinder
 from diffdip.dipoles.pair_ranking import dominant_pairs
 from diffdip.ensembles.models import AbstractModel, Draw
+from tests.helpers import scripts
 
 
-EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
 SAMPLES, CRYSTALS, SEED = 70, 3, 5  # more than one block
 
 NAMES = (
@@ -26,16 +25,12 @@ NAMES = (
     "ensembles whose pairs up to 80 % involve an extra dipole, all of them",
 )
 
-pytestmark = pytest.mark.float32
+pytestmark = [pytest.mark.float32, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def script():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(EXPERIMENTS))
-        import dominant_pairs
-
-        yield dominant_pairs
+    return scripts.script("dominant_pairs")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +43,7 @@ def written(script, tmp_path_factory):
 
 def test_writes_its_files(script, written):
     kinds = ("csv", "pdf", "png")
-    assert sorted(p.name for p in written.iterdir()) == [f"dominant_pairs.{k}" for k in kinds]
+    assert scripts.written(written) == {f"dominant_pairs.{kind}" for kind in kinds}
     assert (written / "dominant_pairs.pdf").read_bytes().startswith(b"%PDF")
     with Image.open(written / "dominant_pairs.png") as image:
         assert abs(image.size[0] - 170 / 25.4 * 300) <= 1
@@ -61,7 +56,7 @@ def test_writes_its_files(script, written):
 
 
 class Labelled(AbstractModel):
-    """Uniform dipoles of three crystals, some of them extra; some samples find no place."""
+    """Uniform dipoles of three crystals, some of them extra; some samples are not complete."""
 
     convention: Convention = eqx.field(static=True, default=PAPER)
 
@@ -120,7 +115,7 @@ def test_numbers_are_those_of_dominant_pairs(script, between):
     values = {name: row["value"] for name, row in script.summary(result).items()}
     shares = dict(zip(NAMES, np.mean(np.array(rows)[draws.complete], axis=0), strict=True))
     if between:
-        # said by the choice of the pairs, not by the samples
+        # true by the choice of the pairs
         assert [values[name] for name in NAMES[:2]] == [None, None]
         assert "different_first" not in result
         shares = {name: shares[name] for name in NAMES[2:]}

@@ -1,9 +1,8 @@
-"""The scripts, and `reproduce` that runs all of them, small and in one process."""
+"""The scripts, and `reproduce` that runs all of them, with few samples and in one process."""
 
 import csv
 import io
 import json
-from pathlib import Path
 
 import matplotlib.text
 import numpy as np
@@ -13,19 +12,19 @@ from PIL import Image
 from scipy.integrate import quad
 from scipy.stats import ks_2samp
 
+from tests.helpers.scripts import script, written
 
-EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
+
+pytestmark = pytest.mark.slow
 BOHR = scipy.constants.physical_constants["Bohr magneton"][0]
 SMALL = ["--samples", "40", "--seed", "1"]
 
 
 @pytest.fixture(scope="module")
 def scripts():
-    """The modules, with sizes that are compiled once for all tests."""
+    """`reproduce` with its modules, in sizes that are compiled once for all tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(EXPERIMENTS))
-        import reproduce
-
+        reproduce = script("reproduce")
         patch.setattr(reproduce.figure3, "QUICK_DIPOLES", 30)
         patch.setattr(reproduce.figure5, "QUICK_SIZES", (3,))
         patch.setattr(reproduce.figure5, "QUICK_SAMPLES", 40)
@@ -33,7 +32,7 @@ def scripts():
         patch.setattr(reproduce.figure4, "SAMPLES", 40)
         patch.setattr(reproduce.finite_size, "QUICK_SIZES", (3,))
         patch.setattr(reproduce.finite_size, "QUICK_SECONDS", 0.01)
-        # have tests of their own, and take long to compile
+        # these have their own tests and take long to compile
         patch.setattr(reproduce.dominant_pairs, "run_model", counted)
         rest = {name: part for name, part in reproduce.ALL_PARTS.items() if name != "first look"}
         patch.setattr(reproduce, "ALL_PARTS", rest)
@@ -57,8 +56,7 @@ def counted(model, samples, seed, between_crystals=False):
 def everything(scripts, tmp_path_factory):
     """The folder that `reproduce --quick` writes."""
     out = tmp_path_factory.mktemp("all") / "out"
-    written = scripts.reproduce(out, quick=True, seed=1)
-    assert set(written) == set(out.iterdir())
+    assert set(scripts.reproduce(out, quick=True, seed=1)) == set(out.iterdir())
     return out
 
 
@@ -69,7 +67,7 @@ def ensembles(scripts):
 
 @pytest.fixture(scope="module")
 def two_sizes(scripts, ensembles):
-    """Those of another seed in the place of a second size, which would have to be compiled."""
+    """A second seed in place of a second size, which would have to be compiled."""
     others = scripts.figure5.run((3,), 40, 2)
     return {
         (spacing, size): drawn[spacing, 3]
@@ -97,7 +95,7 @@ def test_reproduce_writes_everything(everything):
     names = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "pdf")}
     names |= {"figure4.json", "figure5.json", "finite_size.json", "claims.json", "claims.md"}
     names |= {"figure5.csv", "finite_size.csv", "dominant_pairs.csv"}
-    assert {path.name for path in everything.iterdir()} == names
+    assert written(everything) == names
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -129,33 +127,33 @@ def test_pictures_say_what_made_them(everything, name):
     ],
 )
 def test_each_script_by_itself(scripts, everything, name, arguments, files, tmp_path, capsys):
-    script = getattr(scripts, name)
-    script.main([*arguments, "--out", str(tmp_path)])
-    assert {p.name for p in tmp_path.iterdir()} == files | {f"{name}.png", f"{name}.pdf"}
-    assert "wrote" in capsys.readouterr().out
+    getattr(scripts, name).main([*arguments, "--out", str(tmp_path)])
+    assert written(tmp_path) == files | {f"{name}.png", f"{name}.pdf"}
+    printed = capsys.readouterr().out
+    assert all(file in printed for file in files)
     for file in files:  # the same seed gives the same numbers again
         assert (tmp_path / file).read_bytes() == (everything / file).read_bytes()
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "options"),
     [
-        ("first_look", ["goniometer"]),
-        ("figure1", ["Fig. 1"]),
-        ("figure3", ["Fig. 3", "convention `paper`", "--seed", "--dipoles"]),
-        ("figure4", ["Fig. 4", "--seed", "--crystals", "--samples"]),
-        ("figure5", ["Fig. 5", "--seed", "--sizes", "--samples", "--quick"]),
-        ("dominant_pairs", ["projection", "--seed", "--crystals", "--samples"]),
+        ("first_look", []),
+        ("figure1", []),
+        ("figure3", ["--seed", "--dipoles"]),
+        ("figure4", ["--seed", "--crystals", "--samples"]),
+        ("figure5", ["--seed", "--sizes", "--samples", "--quick"]),
+        ("dominant_pairs", ["--seed", "--crystals", "--samples"]),
         ("finite_size", ["--seed", "--sizes", "--samples", "--seconds", "--quick"]),
-        ("claims", ["Verdicts", "--seed", "--samples", "--quick"]),
+        ("claims", ["--seed", "--samples", "--quick"]),
     ],
 )
-def test_help_teaches(scripts, name, words, capsys):
+def test_help_shows_the_options_and_an_example(scripts, name, options, capsys):
     with pytest.raises(SystemExit) as stop:
         getattr(scripts, name).main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for word in (*words, "--out", "Example", f"python experiments/{name}.py"):
+    for word in (*options, "--out", f"python experiments/{name}.py"):
         assert word in text
 
 
@@ -188,7 +186,8 @@ def test_an_unwritable_folder_is_one_line(scripts, tmp_path, capsys):
         scripts.figure1.main(["--out", str(tmp_path / "out")])
     assert stop.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"figure1: {tmp_path / 'out'}: cannot be written")
+    assert line.startswith("figure1: ")
+    assert str(tmp_path / "out") in line
 
 
 def test_packings_are_what_the_rules_say(scripts, packings):
@@ -271,7 +270,7 @@ def test_sizes_are_compared(scripts, two_sizes):
         test = ks_2samp(*(np.abs(two_sizes[spacing, size].B) for size in (2, 3)))
         assert row["statistic"] == pytest.approx(test.statistic)
         assert row["p_value"] == pytest.approx(test.pvalue, rel=0.05)
-        assert f"largest difference {test.statistic:.3f}, p = {row['p_value']:.2g}" in table
+        assert f"{test.statistic:.3f}, p = {row['p_value']:.2g}" in table
 
 
 def test_histograms_in_the_csv(everything, ensembles):
@@ -343,22 +342,26 @@ def test_claims_are_judged_and_strict(scripts, everything):
         assert all(isinstance(x, float | int) for x in row["numbers"].values())
     found = {row["claim"]: row for row in rows}
     off_plane = found["Hres in the plane has a negligible dependence on Dxz and Dyz"]
-    assert "139.4, 136.3, 118.6, 49.4 mT" in off_plane["number"]
+    fields = [off_plane["numbers"][f"Hres_at_Dxz_{size}_mT"] for size in (0, 20, 50, 100)]
+    np.testing.assert_allclose(fields, [139.4, 136.3, 118.6, 49.4], atol=0.05)
     assert found["tr D = 0"]["verdict"] == "agrees"
     pairs = found["F_dip is dominated by only 2–4 pairs"]
     assert pairs["verdict"] == "agrees"
     cases = ("0.26_nm", "0_nm", "between_crystals")
     assert pairs["numbers"] == {f"pairs_80_{case}": 3 for case in cases}
-    different = found["the dominant pairs are of different crystals"]
+    different = found["the dominant pairs are between different crystals"]
     assert different["verdict"] == "depends"
-    # it is so by construction where only such pairs count, which says nothing
+    # if only such pairs count, it is true by construction and has no number
     assert different["numbers"] == {
         f"share_between_crystals_{case}": x for case, x in (("0.26_nm", 1), ("0_nm", 0))
     }
-    assert "3 pairs carry half of D, the strongest at 0.30 nm" in different["why"]
+    assert "3 pairs" in different["why"]
+    assert "0.30 nm" in different["why"]
     assert found["their dipoles are a few Å apart"]["verdict"] == "agrees"
-    assert "53.0 and 399.6 mT" in str([row["number"] for row in rows])
-    dipoles = found["10–30 dipoles a crystal, from 2–6 memu/g"]
+    [sample_one] = [row["numbers"] for name, row in found.items() if name.startswith("sample I:")]
+    assert sample_one["Hres_0_mT"] == pytest.approx(52.95, abs=0.01)
+    assert sample_one["Hres_90_mT"] == pytest.approx(399.57, abs=0.01)
+    dipoles = found["10–30 dipoles per crystal, from 2–6 memu/g"]
     grams, moment = 5.82 * np.pi / 6 * (2.7e-7) ** 3, 1.73 * BOHR
     by_hand = 2e-6 * grams / moment  # 2 memu = 2e-6 J/T
     assert dipoles["numbers"]["dipoles_at_2_memu_per_g"] == pytest.approx(by_hand, rel=1e-9)
@@ -371,7 +374,7 @@ def test_claims_are_judged_and_strict(scripts, everything):
 
 
 def test_claims_without_dominant_pairs_say_so(scripts, two_sizes):
-    claims = scripts.claims.claims(two_sizes)
+    claims = scripts.claims.all_claims(two_sizes)
     rows = [row for row in claims if row.source == "text after Fig. 5"]
     assert len(rows) == 4
     assert {row.verdict for row in rows} == {"not checkable"}
@@ -383,8 +386,8 @@ def test_claims_without_dominant_pairs_say_so(scripts, two_sizes):
 
 
 def test_surface_atoms_of_a_crystal(scripts):
-    total, surface = scripts.claims.surface_atoms()
-    # by mass, of which the count leaves out atoms with one bond or none
+    total, surface = scripts.claims.claims_of_crystals.surface_atoms()
+    # from the mass; the count leaves out atoms with one bond or none
     grams_per_atom = (112.414 + 78.971) / 2 / scipy.constants.Avogadro
     by_mass = 5.82 * np.pi / 6 * (2.7e-7) ** 3 / grams_per_atom
     assert 0.9 * by_mass < total < by_mass

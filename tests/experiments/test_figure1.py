@@ -1,23 +1,19 @@
-"""Fig. 1 of the paper from its published A and B, and the README's first figure."""
-
-from pathlib import Path
+"""Fig. 1 of the paper from its published A and B, and the first figure of the README."""
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.optimize import brentq
 
+from tests.helpers.scripts import script, written
 
-EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
+
 W0 = 6.62607015e-34 * 9.45e9 / (2 * 9.2740100657e-24) * 1e3
 
 
-@pytest.fixture
-def figure1(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    import figure1
-
-    return figure1
+@pytest.fixture(scope="module")
+def figure1():
+    return script("figure1")
 
 
 def on_axis(a, b, sign):
@@ -72,21 +68,17 @@ def test_the_script_writes_its_figure(figure1, tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.err == ""
     assert "399.575" in printed.out
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "figure1.pdf",
-        "figure1.png",
-    ]
+    assert written(tmp_path / "out") == {"figure1.pdf", "figure1.png"}
 
 
-def test_the_first_look(figure1, tmp_path, capsys):
-    import first_look
-
+@pytest.mark.slow
+def test_the_first_look(tmp_path, capsys):
     out = tmp_path / "out"
-    first_look.main(["--out", str(out)])
+    script("first_look").main(["--out", str(out)])
     printed = capsys.readouterr().out
     # the amplitude at one frequency, 0.0633 mT, is 3/4 of sqrt(B² + 4C²) for weak anisotropy
     assert "sqrt(B² + 4C²) = 0.0844 mT" in printed
     assert "277.645" in printed
-    assert sorted(path.name for path in out.iterdir()) == ["first_look.pdf", "first_look.png"]
+    assert written(out) == {"first_look.pdf", "first_look.png"}
     with Image.open(out / "first_look.png") as image:
         assert "experiments/first_look.py; convention paper" in image.info["Description"]

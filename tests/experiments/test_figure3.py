@@ -1,7 +1,6 @@
-"""The script of Fig. 3, run small: numbers against a plain double sum, files, messages."""
+"""The script of Fig. 3 with few dipoles: numbers against a plain double sum, files, output."""
 
 import re
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,17 +9,12 @@ import scipy.constants
 from PIL import Image
 
 from diffdip import UniformCylinder
+from tests.helpers.scripts import script, written
 
 
-EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
-
-
-@pytest.fixture
-def figure3(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    import figure3
-
-    return figure3
+@pytest.fixture(scope="module")
+def figure3():
+    return script("figure3")
 
 
 def double_sum(positions, volume, u):
@@ -39,7 +33,7 @@ def double_sum(positions, volume, u):
 def test_writes_both_files_and_prints_the_tensors(figure3, tmp_path, capsys):
     out = tmp_path / "made" / "here"
     figure3.main(["--out", str(out), "--seed", "4", "--dipoles", "30"])
-    assert sorted(path.name for path in out.iterdir()) == ["figure3.pdf", "figure3.png"]
+    assert written(out) == {"figure3.pdf", "figure3.png"}
     with Image.open(out / "figure3.png") as image:
         assert image.size[0] == 2100
         assert image.info["Description"].startswith("diffdip ")

@@ -1,28 +1,18 @@
-"""The bundled table: from the raw sweeps where they are at hand, and what it says."""
-
-import importlib.util
-from pathlib import Path
+"""The bundled table: made from the raw sweeps, if they are available, and its numbers."""
 
 import numpy as np
 import pytest
 
+from diffdip.foundation.errors import InputError
 from diffdip.foundation.units import MU_B, PLANCK
 from diffdip.io import example_path, read_table
+from tests.helpers import scripts
 from tests.helpers.raw_data import GONIOMETER, needs_goniometer
-
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
 def script():
-    path = ROOT / "experiments" / "goniometer_table.py"
-    spec = importlib.util.spec_from_file_location("goniometer_table", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.script("goniometer_table")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +22,7 @@ def sample():
 
 
 def second_harmonic(angle, values):
-    """Mean, amplitude and phase (degrees) of a + b cos 2(α − α0), and the rms of what is left."""
+    """Mean, amplitude and phase (degrees) of a + b cos 2(α − α0), and the rms of the residuals."""
     design = np.stack([np.ones_like(angle), np.cos(2 * angle), np.sin(2 * angle)], axis=1)
     (mean, cosine, sine), *_ = np.linalg.lstsq(design, values, rcond=None)
     rest = values - design @ [mean, cosine, sine]
@@ -54,10 +44,10 @@ def test_fields_at_three_angles(sample):
 
 
 def test_the_frequency_of_each_row_is_part_of_the_measurement(sample):
-    """At one frequency the line moves by 0.063 mT; taken as recorded only by 0.046 mT.
+    """At one frequency the amplitude of the line is 0.063 mT; without the correction 0.046 mT.
 
-    The drift of the resonator hides a quarter of the anisotropy, and leaves larger residuals. So
-    does dividing it out twice: one correction is what the data ask for.
+    The drift of the resonator hides a quarter of the anisotropy and leaves larger residuals.
+    Correcting for it twice leaves larger residuals too: one correction is right.
     """
     ratio = sample.frequency[0] / sample.frequency
     fits = [second_harmonic(sample.angle, 1e3 * sample.field * ratio**power) for power in range(3)]
@@ -78,7 +68,7 @@ def test_the_g_factor_of_each_row(sample):
 
 
 def test_zero_crossing_of_an_asymmetric_line(script):
-    """A derivative line with another phase still has one crossing, where its value is zero."""
+    """A derivative line with another phase still has one crossing."""
     field = np.linspace(-5, 5, 20001)
     absorption = -2 * field / (1 + field**2) ** 2
     dispersion = (1 - field**2) / (1 + field**2) ** 2
@@ -88,5 +78,7 @@ def test_zero_crossing_of_an_asymmetric_line(script):
 
 
 def test_a_folder_without_sweeps(script, tmp_path):
-    with pytest.raises(ValueError, match=r"no \.xml files"):
+    with pytest.raises(InputError) as refusal:
         script.table(tmp_path)
+    assert refusal.value.where == (str(tmp_path),)
+    assert refusal.value.given == 0
