@@ -20,7 +20,7 @@ from claim import VERDICTS, Claim
 from script import finish, parser_of, positive
 
 import diffdip
-from diffdip.io.results import json_bytes
+from diffdip.io.writing import json_bytes
 
 
 SEED = 0
