@@ -21,8 +21,7 @@ from diffdip import DipoleSystem, NanocrystalPacking, UniformCylinder
 from diffdip.dipoles.pair_ranking import dominant_pairs
 from diffdip.ensembles.models import AbstractModel
 from diffdip.foundation.progress import progress_bar
-from diffdip.report.figures.style import BLUE, GRAY, GREEN, TWO_COLUMNS, VERMILLION
-from diffdip.report.figures import STYLE
+from diffdip.report.figures.style import BLUE, GRAY, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 
 FRACTIONS = (50, 80, 90)

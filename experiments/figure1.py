@@ -27,8 +27,7 @@ from diffdip import (
     resonance_field,
     swept_spectra,
 )
-from diffdip.report.figures.style import BLUE, VERMILLION, angle_axis
-from diffdip.report.figures import STYLE
+from diffdip.report.figures.style import BLUE, STYLE, VERMILLION, angle_axis
 
 
 DESCRIPTION = """\

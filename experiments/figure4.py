@@ -24,8 +24,7 @@ import diffdip
 from diffdip import NanocrystalPacking
 from diffdip.ensembles.simulation import describe
 from diffdip.io.writing import json_bytes
-from diffdip.report.figures.style import BLUE, GRAY, TWO_COLUMNS, VERMILLION
-from diffdip.report.figures import STYLE
+from diffdip.report.figures.style import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
 
 
 CRYSTALS, SAMPLES, SEED = 20, 200, 0

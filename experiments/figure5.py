@@ -46,8 +46,7 @@ from diffdip import (
 )
 from diffdip.foundation.units import MU_0
 from diffdip.io.writing import json_bytes
-from diffdip.report.figures.style import BLUE, GRAY, GREEN, ORANGE, TWO_COLUMNS, VERMILLION
-from diffdip.report.figures import STYLE
+from diffdip.report.figures.style import BLUE, GRAY, GREEN, ORANGE, STYLE, TWO_COLUMNS, VERMILLION
 
 
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 20, 100)  # each size takes long to compile

@@ -43,8 +43,7 @@ from diffdip import Ensemble, NanocrystalPacking, UniformCylinder, cauchy_law, q
 from diffdip.ensembles.simulation import BatchPlan
 from diffdip.foundation.units import MU_0
 from diffdip.io.writing import json_bytes
-from diffdip.report.figures.style import BLUE, GREEN, TWO_COLUMNS, VERMILLION
-from diffdip.report.figures import STYLE
+from diffdip.report.figures.style import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 
 SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -16,8 +16,8 @@ from script import finish, made_by, parser_of, picture_files
 
 from diffdip import FitResult, fit_series
 from diffdip.io import example_path, read_table
-from diffdip.report.figures import STYLE
 from diffdip.report.figures.fits import draw_fit
+from diffdip.report.figures.style import STYLE
 
 
 DESCRIPTION = """\

@@ -49,8 +49,7 @@ from diffdip import (
     simulate,
 )
 from diffdip.io.writing import json_bytes
-from diffdip.report.figures.style import BLUE, GREEN, TWO_COLUMNS, VERMILLION
-from diffdip.report.figures import STYLE
+from diffdip.report.figures.style import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMILLION
 
 
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 10)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import diffdip
 from diffdip import PAPER
 from diffdip.io import OutputError, write_files
-from diffdip.report.figures import STYLE
+from diffdip.report.figures.style import STYLE
 
 
 def parser_of(

@@ -17,8 +17,8 @@ from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows
 from ..io.durable_runs import Run, read_run
+from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows
 from ..report.figures.ensembles import figure_ensemble
 from ..report.figures.style import figure_bytes
 from . import frame

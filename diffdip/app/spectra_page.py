@@ -10,7 +10,20 @@ from ..foundation.errors import InputError
 from ..report.analysis import Analysis, analyze
 from ..report.choices import NAME, NONE, RULES, Choices
 from ..report.files import Report, make_report
-from ..report.tables import CAPTIONS, DEFINITION_HEADS, DIRECT_HEADS, RESULT_HEADS, assumptions, definition_notes, definition_rows, direct_rows, direct_sentence, result_rows, result_sentence, summary
+from ..report.tables import (
+    CAPTIONS,
+    DEFINITION_HEADS,
+    DIRECT_HEADS,
+    RESULT_HEADS,
+    assumptions,
+    definition_notes,
+    definition_rows,
+    direct_rows,
+    direct_sentence,
+    result_rows,
+    result_sentence,
+    summary,
+)
 from ..spectra.definitions import DEFINITIONS, SHAPES
 from . import frame
 from .field_labels import LABELS, LINES

@@ -164,8 +164,8 @@ def fit(
             advance()
         contents: dict[str, bytes] = {}
         if out is not None:
-            from ..report.figures.style import figure_bytes
             from ..report.figures.fits import figure_fit
+            from ..report.figures.style import figure_bytes
 
             settings = {key: options[key] for key in ("loss", "convention", "plane")}
             contents = fit_files(fits, {"command": "fit", **settings})

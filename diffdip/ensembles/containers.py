@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from ..foundation.errors import InputError
 from ..foundation.arrays import as_float
+from ..foundation.errors import InputError
 from .model_parameters import ASPECT
 from .parameter_checks import plain_numbers, require_positive
 

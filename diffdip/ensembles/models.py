@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..dipoles.dipole_system import DipoleSystem
-from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.arrays import as_float
+from ..foundation.convention import PAPER, Convention, as_convention
 from ..numerics.random_numbers import uniform_numbers
 from .containers import AbstractContainer, Box, Cylinder, Sphere, as_edges
 from .model_parameters import ASPECT, UNIFORM

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..dipoles.dipole_system import DipoleSystem
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
-from ..foundation.arrays import as_float
 from .containers import AbstractContainer, Cylinder, unit_vector
 from .crystal_growth import Growth, PackingRules, grow
 from .model_parameters import PACKING

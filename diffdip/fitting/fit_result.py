@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from ..foundation.arrays import Numbers
-from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.branches import Branches
-from ..resonance.planes import Plane
+from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.fields import resonance_branches, resonance_field
+from ..resonance.planes import Plane
 from .diagnosis import diagnose
 from .intervals import LEVELS
 from .least_squares import Estimates

@@ -20,11 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.errors import InputError
 from ..foundation.progress import progress_bar
 from ..foundation.units import MU_B, PLANCK
-from ..foundation.arrays import Numbers
 from ..resonance.planes import Plane
 from .anisotropy_models import FullTensorModel, InPlaneModel, Model
 from .parameter_table import parameter_kind

@@ -11,8 +11,8 @@ import numpy as np
 from ..foundation.convention import Convention, as_convention
 from ..foundation.errors import InputError
 from ..foundation.units import MU_B, PLANCK
-from ..resonance.planes import Plane, plane_directions
 from ..resonance.fields import resonance_field, resonance_field_along
+from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import FIRST_ORDER, FullTensorModel, InPlaneModel, Model, first_order
 from .least_squares import Estimates, estimate
 from .least_squares_problem import Data, Design

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..foundation.errors import InputError
 from ..foundation.arrays import Numbers
+from ..foundation.errors import InputError
 from ..resonance.planes import PLANES, Plane
 from .least_squares_problem import Data, Design
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
+from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.errors import InputError
-from ..foundation.arrays import Numbers
 from ..resonance.planes import Plane
 from .anisotropy_models import Model
 from .fit_result import FitResult, result_of

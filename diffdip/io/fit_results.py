@@ -13,8 +13,8 @@ from .writing import csv_bytes, json_bytes, made_by, plain
 
 
 if TYPE_CHECKING:
-    from ..fitting.series import Series
     from ..fitting.fit_result import FitResult
+    from ..fitting.series import Series
     from ..fitting.spectra_fit import SpectraFit
 
 CURVE_STEP_DEG = 0.5

@@ -14,8 +14,8 @@ from .angles import near_full_turn
 from .column_meanings import ACCEPTED, SERIES_NAMES, TableError, column_name, shown
 from .delimited_text import in_row
 from .input_files import as_place
-from .writing import csv_bytes
 from .table_values import Rows, Table, open_table
+from .writing import csv_bytes
 
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import numpy as np
 from ..spectra.positions import each_sweep
 from .angles import near_full_turn
 from .input_files import as_place, inside
-from .writing import OutputError, csv_bytes, write_files
 from .sweep import SpectrumError, Sweep, common
 from .sweep_files import Found, read_sweeps
+from .writing import OutputError, csv_bytes, write_files
 
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from ..fitting.outliers import residual_warnings
 from ..fitting.fit_result import FitResult
+from ..fitting.outliers import residual_warnings
 from ..fitting.series_fit import fit_series
 from ..fitting.spectra_fit import SpectraFit, fit_spectra
 from ..foundation.convention import as_convention

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from ..io.curve_results import curve_files
-from ..resonance.energy_terms import AnisotropyFields
 from ..resonance.branches import Branches
+from ..resonance.energy_terms import AnisotropyFields
 from ..resonance.fields import larmor_field, resonance_branches
 from .figures.curves import figure_curve
 from .figures.style import figure_bytes

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import NothingPlacedError, check_count, describe
+from ..foundation.arrays import Numbers, as_float
 from ..foundation.errors import InputError
 from ..foundation.progress import progress_bar
-from ..foundation.arrays import Numbers, as_float
 from .inference_result import FARTHEST, Inference, judged
 from .parameter_variation import with_number
 from .sample_derivatives import check_drawing, methods_of

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from ..ensembles.models import AbstractModel
-from ..foundation.errors import InputError
 from ..foundation.arrays import Numbers
+from ..foundation.errors import InputError
 from .observables import Magnitude
 from .parameter_differences import Runs, observed
 from .sample_derivatives import DERIVATIVE, Samples

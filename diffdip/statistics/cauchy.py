@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
+from ..foundation.arrays import Numbers, as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
-from ..foundation.arrays import Numbers, as_float
 from .heavy_tails import finite_values
 
 

@@ -14,10 +14,10 @@ from jaxtyping import Array, ArrayLike, Float, Int, Shaped
 from ..ensembles.models import AbstractModel
 from ..ensembles.parameter_checks import require_not_negative, require_positive
 from ..ensembles.simulation import check_count, lane_groups, nothing_placed
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
 from ..foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF
-from ..foundation.arrays import as_float
 
 
 PER_DECADE: Final = 40

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from ..foundation.errors import InputError
 from ..foundation.arrays import Numbers
+from ..foundation.errors import InputError
 
 
 CONFIDENCE: Final = 0.68

@@ -21,11 +21,11 @@ from diffdip import (
     resonance_field,
 )
 from diffdip.report import figures as plot
-from diffdip.report.figures.style import figure_bytes
 from diffdip.report.figures.curves import figure_curve
 from diffdip.report.figures.ensembles import figure_ensemble
 from diffdip.report.figures.fits import figure_fit
 from diffdip.report.figures.sensitivities import figure_inference, figure_sensitivity
+from diffdip.report.figures.style import figure_bytes
 from diffdip.sensitivities.sensitivity_table import Sensitivity, SensitivityTable
 
 

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from diffdip import line_positions
-from diffdip.report.figures.style import figure_bytes
 from diffdip.report.figures.fits import figure_correlation
 from diffdip.report.figures.spectra import figure_map, figure_spectra
+from diffdip.report.figures.style import figure_bytes
 
 
 def rotation(count=7, samples=3001, width=1.0):
