@@ -15,6 +15,7 @@ from pathlib import Path
 
 from diffdip import zero_crossing
 from diffdip.foundation.errors import InputError
+from diffdip.io.input_files import inside
 from diffdip.io.magnettech import read_magnettech
 
 
@@ -37,7 +38,9 @@ def table(folder: Path) -> str:
     if not paths:
         raise InputError("XML files", given=0, expected="one per angle", where=(str(folder),))
     rows = ["angle_deg,field_mT,frequency_GHz"]
-    for sweep in map(read_magnettech, paths):
+    for path in paths:
+        with inside(str(path)):
+            sweep = read_magnettech(path)
         field = zero_crossing(sweep.field_mt, sweep.signal)
         rows.append(f"{sweep.angle_deg:.2f},{field:.5f},{sweep.frequency_ghz:.7f}")
     return COMMENTS + "\n".join(rows) + "\n"

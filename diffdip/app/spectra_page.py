@@ -9,6 +9,7 @@ import streamlit as st
 from ..foundation.errors import InputError
 from ..report.analysis import Analysis, analyze
 from ..report.choices import NAME, NONE, RULES, Choices
+from ..report.documents import fit_document_of
 from ..report.files import Report, make_report
 from ..report.tables import (
     CAPTIONS,
@@ -58,7 +59,7 @@ def show() -> None:
         st.session_state.pop("fit", None)
         frame.refuse(error)
         return
-    st.session_state["fit"] = analysis.document
+    st.session_state["fit"] = fit_document_of(analysis)
     _show_result(analysis, _report(uploads, choices))
 
 

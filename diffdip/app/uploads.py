@@ -1,7 +1,5 @@
 """Spectra from uploaded files, which are on disk under plain names only while they are read."""
 
-import copy
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -10,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io import InputError, read_spectra
+from ..io import InputError
 from ..io.archive import is_zip, unpack
+from ..io.spectra_dataset import read_named
 from ..io.sweep import MAX_BYTES
 from ..io.sweep_files import MAX_FILES
 from ..report.choices import NAME, read_choices
@@ -39,17 +38,14 @@ def read_uploads(uploads: Sequence[Upload], skip_damaged: bool = False) -> "xr.D
     'film_10deg.csv'
     """
     with _on_disk(uploads) as path:
-        spectra = read_spectra(path, skip_damaged)
-        root = f"{path.parent}{os.sep}"
-    told = {k: v.replace(root, "") if isinstance(v, str) else v for k, v in spectra.attrs.items()}
-    return spectra.assign_attrs(told)
+        return read_named(path, path.name, skip_damaged=skip_damaged)
 
 
 def choices_beside(uploads: Sequence[Upload]) -> dict[str, Any]:
     """The choices of a `diffdip.toml` among the files. Raises `InputError`."""
     with _on_disk(uploads) as path:
         beside = path / NAME
-        return read_choices(beside) if beside.is_file() else {}
+        return read_choices(beside, NAME) if beside.is_file() else {}
 
 
 def plain_name(name: str) -> str:
@@ -67,18 +63,7 @@ def plain_name(name: str) -> str:
 def _on_disk(uploads: Sequence[Upload]) -> Iterator[Path]:
     """The path of the file or folder, inside a temporary folder that no message shows."""
     with tempfile.TemporaryDirectory(prefix="diffdip-") as made:
-        try:
-            yield _placed(uploads, Path(made))
-        except InputError as error:
-            raise _without(error, f"{made}{os.sep}") from None
-
-
-def _without(error: InputError, folder: str) -> InputError:
-    """The error without this folder in the paths that it names."""
-    named = copy.copy(error)
-    named.what = error.what.replace(folder, "")
-    named.where = tuple(place.replace(folder, "") for place in error.where)
-    return named
+        yield _placed(uploads, Path(made))
 
 
 def _placed(uploads: Sequence[Upload], root: Path) -> Path:

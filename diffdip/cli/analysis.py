@@ -151,6 +151,7 @@ def analyze(
         except InputError as error:
             raise error.at(str(source)) from None
         advance()
+        from ..report.documents import fit_document_of
         from ..report.files import analysis_files
 
         contents = analysis_files(found)
@@ -161,7 +162,7 @@ def analyze(
     if path is not None:
         print_line(shown, f"choices from {path}")
     print_line(shown, extent(found.positions))
-    print_fits([found.document], written)
+    print_fits([fit_document_of(found)], written)
 
 
 def _check_out(source: Path, out: Path) -> None:

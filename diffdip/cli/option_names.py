@@ -32,6 +32,7 @@ OPTIONS: Final = {
     **{name: f"--{name.lower().replace('_', '-')}" for name in _SAME},
     **{name: f"--{parameter.option}" for name, parameter in ALL.items()},
     "edges": "--aspect",
+    "share": "--impurity",
     "frequency": "--frequency-ghz",
     "line": "--strongest",
     "n_samples": "--samples",

@@ -1,14 +1,11 @@
 """From what a user gives to JAX arrays and to whole numbers."""
 
-import operator
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
-
-from .errors import InputError
 
 
 Numbers: TypeAlias = float | int | Sequence | np.ndarray | Array
@@ -28,18 +25,3 @@ def as_float(value: ArrayLike | Numbers) -> Float[Array, "..."]:
     if jnp.issubdtype(array.dtype, jnp.floating):
         return array
     return array.astype(jnp.result_type(float))
-
-
-def as_count(value: Any, name: str = "count") -> int:
-    """The number of some things as an `int`; `name` is the argument that an error names.
-
-    Raises:
-        InputError: If the value is not a whole number.
-
-    >>> as_count(12)
-    12
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise InputError(name, given=value, expected="a whole number") from None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..resonance.lag import magnetization_angles
+from ..resonance.planes import magnetization_angles
 from .writing import csv_bytes, json_bytes, made_by
 
 

@@ -63,9 +63,3 @@ def all_bytes(path: Path, limit: int, failure: type[InputError], expected: str) 
     if len(data) > limit:
         raise failure(f"more than {limit / 1e6:g} MB", expected=expected)
     return data
-
-
-def read_regular(path: Path, limit: int, failure: type[InputError], expected: str) -> bytes:
-    """Up to `limit` + 1 bytes of a regular file, with errors that name it."""
-    with inside(as_place(path)):
-        return first_bytes(path, limit + 1, failure, expected)

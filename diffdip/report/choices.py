@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..foundation.errors import InputError
 from ..foundation.version import __version__
-from ..io.input_files import read_regular
+from ..io.input_files import all_bytes, as_place, inside
 from ..spectra.definitions import DEFINITIONS, SHAPES
 
 
@@ -156,8 +156,12 @@ def meant(name: str, value: Any) -> Any:
     return None if value == NONE and name in MAY_BE_NONE else value
 
 
-def read_choices(path: Path) -> dict[str, Any]:
+def read_choices(path: Path, name: str | None = None) -> dict[str, Any]:
     """The choices that a TOML file states, by name.
+
+    Args:
+        path: The file.
+        name: What errors call it, by default its path.
 
     Raises:
         ConfigError: For a file that cannot be read, an unknown key or a value that is not allowed.
@@ -169,32 +173,32 @@ def read_choices(path: Path) -> dict[str, Any]:
     ...     read_choices(path)
     {'definition': 'midpoint', 'baseline': 1}
     """
-    content = read_regular(path, MAX_BYTES, ConfigError, "a file of choices")
-    where = (str(path),)
-    if len(content) > MAX_BYTES:
-        expected = f"a file of choices, {MAX_BYTES // 1000} kB or less"
-        raise ConfigError(f"more than {MAX_BYTES} bytes", expected=expected, where=where)
+    with inside(as_place(path) if name is None else name):
+        return _checked(all_bytes(path, MAX_BYTES, ConfigError, "a file of choices"))
+
+
+def _checked(content: bytes) -> dict[str, Any]:
+    """The choices in the content of a TOML file. Raises `ConfigError`."""
     try:
         found = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         expected = "lines such as baseline = 1"
-        raise ConfigError(f"not TOML: {error}", expected=expected, where=where) from None
-    unknown = [name for name in found if name not in RULES]
+        raise ConfigError(f"not TOML: {error}", expected=expected) from None
+    unknown = [key for key in found if key not in RULES]
     if unknown:
-        expected = "one of " + ", ".join(RULES)
-        raise ConfigError("key", given=unknown[0], expected=expected, where=where)
+        raise ConfigError("key", given=unknown[0], expected="one of " + ", ".join(RULES))
     try:
-        for name, value in found.items():
-            found[name] = meant(name, value)
-            if found[name] is None:
+        for key, value in found.items():
+            found[key] = meant(key, value)
+            if found[key] is None:
                 continue
-            check_choice(name, value)
-            if RULES[name].types == _NUMBER:
-                found[name] = float(value)
+            check_choice(key, value)
+            if RULES[key].types == _NUMBER:
+                found[key] = float(value)
         Choices(**found)
     except InputError as error:
         raise ConfigError(
-            error.what, given=error.given, expected=error.expected, hint=error.hint, where=where
+            error.what, given=error.given, expected=error.expected, hint=error.hint
         ) from None
     return found
 

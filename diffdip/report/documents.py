@@ -12,7 +12,7 @@ from ..foundation.errors import InputError
 from ..io.fit_results import curve_grid, fit_document, spectra_fit_document
 from ..io.writing import made_by
 from ..resonance.branches import Branches
-from ..resonance.lag import magnetization_angles
+from ..resonance.planes import magnetization_angles
 from .analysis import Analysis
 
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from diffdip.foundation.arrays import as_count
 from diffdip.foundation.errors import InputError, python_name, shown_value
 
 
@@ -135,17 +134,3 @@ def test_a_traced_array_is_shown_by_its_shape():
     shown = []
     jax.make_jaxpr(lambda x: shown.append(shown_value(x)))(jnp.zeros(2))
     assert shown == ["an array of shape (2,)"]
-
-
-@pytest.mark.parametrize("value", [1.5, 2.0, "3", None, np.float64(4)])
-def test_a_count_that_is_no_whole_number(value):
-    with pytest.raises(InputError) as caught:
-        as_count(value, "n")
-    assert caught.value.what == "n"
-    assert caught.value.given == value
-
-
-@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3), jnp.array(3)])
-def test_a_count(value):
-    assert as_count(value) == 3
-    assert type(as_count(value)) is int

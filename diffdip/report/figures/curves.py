@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...resonance.lag import magnetization_angles
+from ...resonance.planes import magnetization_angles
 from .style import BLUE, GRAY, ONE_COLUMN, STYLE, VERMILLION, angle_axis, inches
 
 
