@@ -95,7 +95,7 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
     angles = np.degrees(positions.angle)
     grid = np.linspace(part.low, part.high, COLUMNS)
     order = np.argsort(angles, kind="stable")
-    values = np.array([_interpolated(grid, *part.scaled(i)) for i in order])
+    values = np.array([_interpolated(grid, *part.scaled(i)) for i in order.tolist()])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()

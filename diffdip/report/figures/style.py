@@ -62,6 +62,6 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
     return stream.getvalue()
 
 
-def inches(width: float, height: float) -> tuple[float, float]:
+def inches(width: float, height: float | int) -> tuple[float, float]:
     """A size in mm as Matplotlib takes it."""
     return width / 25.4, height / 25.4
