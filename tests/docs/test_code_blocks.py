@@ -13,7 +13,7 @@ from diffdip.cli import app
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SLOW = {"README.md", "ensembles.md", "in_python.md", "from_spectra.md"}
-SLOW |= {"sensitivity_and_inference.md"}
+SLOW |= {"fit_a_series.md", "sensitivity_and_inference.md"}
 """Pages whose Python takes more than a few seconds."""
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
