@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, Self
+from typing import Any, Final, TypeVar
 
 
 class _Sentinel(Enum):
@@ -29,6 +29,9 @@ def python_name(choice: str) -> str:
     ("line='strongest'", 'near')
     """
     return PYTHON_NAMES.get(choice, choice)
+
+
+Category = TypeVar("Category", bound="InputError")
 
 
 class InputError(ValueError):
@@ -67,7 +70,7 @@ class InputError(ValueError):
         self.what, self.given, self.expected, self.hint = what, given, expected, hint
         self.where = where
 
-    def at(self, place: str) -> Self:
+    def at(self: Category, place: str) -> Category:
         """A copy of the error, of the same class, in a place around it: a file, a row, an angle."""
         placed = copy.copy(self)
         placed.where = (place, *self.where)
