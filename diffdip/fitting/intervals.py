@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import stdtrit
 
 from .least_squares_problem import Data, Design, Problem
 from .minimization import lane_count, minimized
@@ -39,6 +38,8 @@ class Profile(NamedTuple):
 
 def half_widths(freedom: Int[np.ndarray, " m"], *, known_sigma: bool) -> np.ndarray:
     """Half-widths (m, 2) of the intervals in standard errors, by Student's law for unknown σ."""
+    from scipy.special import stdtrit
+
     return np.stack(
         [
             np.full(len(freedom), normal)

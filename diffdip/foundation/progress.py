@@ -3,8 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
-
 
 @contextlib.contextmanager
 def progress_bar(
@@ -18,6 +16,7 @@ def progress_bar(
         done: Steps completed before, by an interrupted run.
         shown: False hides the bar on a terminal too.
     """
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
