@@ -86,12 +86,13 @@ def magnetization() -> list[Claim]:
             {"dipoles_at_2_memu_per_g": low, "dipoles_at_6_memu_per_g": high},
         ),
         Claim(
-            "1 ppb of Fe would give about 0.02 memu/g, at least 2 orders below the measured",
+            "1 ppb of Fe would give about 0.02 memu/g, at least two orders of magnitude below the "
+            "measured value",
             "Fig. 2",
             f"{iron:.5f} memu/g, {measured[0] / iron:.0f} times below 2 memu/g",
             judged(0.5 < iron / 0.02 < 2),
             "iron saturates at 218 emu/g, not at 14 000 emu/g as printed; so iron explains even "
-            "less than the paper says",
+            "less than the paper states",
             {"memu_per_g_of_1_ppb": iron, "printed_over_found": 0.02 / iron},
         ),
         Claim(

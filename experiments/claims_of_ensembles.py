@@ -11,7 +11,7 @@ from claim import Claim, over_rules
 
 
 LITTLE = 3
-"""Medians of |B| that differ by a smaller factor count as little dependent: widths are decades."""
+"""Medians of |B| that differ by a smaller factor count as depending little on n_NC."""
 
 
 def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
@@ -59,8 +59,8 @@ def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
                 f"{rule(s)}: {low:.1f} to {high:.1f} decades" for s, (low, high) in decades.items()
             ),
             over_rules(wide),
-            f"from the 1 % to the 99 % point of |A| and |B|; {silent}; without it, a pair on one "
-            "crystal can have any distance",
+            f"from the 1 % to the 99 % quantile of |A| and |B|; {silent}; without it, two dipoles "
+            "on one crystal can be at any distance",
             {f"decades_{x}_{s:g}_nm": v[i] for s, v in decades.items() for i, x in _ENDS},
         ),
         Claim(
@@ -72,9 +72,9 @@ def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
                 for s, r in ratios.items()
             ),
             over_rules(stable),
-            f"criterion: medians differ by a factor below {LITTLE}, even if they are not equal; "
-            f"{silent}; with it, widths shrink with n_NC; without it, they change little up to 100 "
-            "crystals and grow beyond, see finite_size",
+            f"criterion: medians differ by a factor below {LITTLE}; {silent}; with it, widths "
+            "shrink with n_NC; without it, they change little up to 100 crystals and grow beyond, "
+            "see finite_size",
             {f"ratio_of_medians_{s:g}_nm": r for s, r in ratios.items()},
         ),
         Claim(
@@ -85,8 +85,8 @@ def distributions(ensembles: figure5.Ensembles) -> list[Claim]:
                 for s, (low, high) in inside_numbers.items()
             ),
             over_rules(inside),
-            f"percentiles of A and B of both samples; {silent}; with it, A = 191.5 mT is not "
-            "reached",
+            f"percentiles of A and B of both samples; {silent}; with it, A = 191.5 mT lies outside "
+            "the range",
             {f"percentile_{x}_{s:g}_nm": v[i] for s, v in inside_numbers.items() for i, x in _ENDS},
         ),
         Claim(
@@ -150,8 +150,8 @@ def pairs(dominant: Mapping[str, dominant_pairs.Counted]) -> list[Claim]:
             "share_between_crystals",
             lambda value: value > 0.5,
             {
-                "ensembles whose strongest pair is between different crystals": "in {:.0%} the "
-                "strongest is"
+                "ensembles whose strongest pair is between different crystals": "the strongest "
+                "pair in {:.0%} of the samples"
             },
             "without the rule, the closest pairs are an extra dipole and a neighbour on its own "
             "crystal" + _only_between(found.get("between_crystals")),
@@ -161,14 +161,14 @@ def pairs(dominant: Mapping[str, dominant_pairs.Counted]) -> list[Claim]:
             "distance_nm",
             lambda value: 0.1 < value < 0.6,
             {"distance of the strongest pair (nm), median": "{:.2f} nm"},
-            "median of the strongest pair's distance",
+            "median of the distance between the dipoles of the strongest pair",
         ),
         row(
             heads[3],
             "share_with_extra",
             lambda value: value > 0.5,
-            {"ensembles whose strongest pair involves an extra dipole": "in {:.0%}"},
-            "share of the ensembles whose strongest pair does",
+            {"ensembles whose strongest pair involves an extra dipole": "in {:.0%} of the samples"},
+            "share of the samples whose strongest pair involves an extra dipole",
         ),
     ]
 
@@ -180,10 +180,10 @@ def _only_between(summary: Mapping[str, Mapping[str, Any]] | None) -> str:
     value = lambda name: summary[name]["value"]
     return (
         "; if pairs on one crystal are left out of the sum, "
-        f"{value('pairs that carry 50 % of D, median'):.0f} pairs carry half of D, "
-        "the strongest has a distance of "
-        f"{value('distance of the strongest pair (nm), median'):.2f} nm, and "
-        f"{value('pairs that carry 80 % of D, median'):.0f} are needed for 80 %; "
-        f"{value('ensembles whose strongest pair involves an extra dipole'):.0%} of the strongest "
-        "have an extra dipole"
+        f"{value('pairs that carry 50 % of D, median'):.0f} pairs make up half of D and "
+        f"{value('pairs that carry 80 % of D, median'):.0f} pairs 80 %; the dipoles of the "
+        "strongest pair are "
+        f"{value('distance of the strongest pair (nm), median'):.2f} nm apart, and in "
+        f"{value('ensembles whose strongest pair involves an extra dipole'):.0%} of the samples "
+        "one of them is extra"
     )

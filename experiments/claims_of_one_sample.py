@@ -72,7 +72,7 @@ def curve() -> list[Claim]:
         Claim(
             "A shifts the median of Hres(angle)",
             "eq. 4",
-            f"by {slope:.2f} A for small A; sample I: A alone {only_a[0] - w0:+.0f} mT, "
+            f"by {slope:.2f} A for small A; for sample I, A alone {only_a[0] - w0:+.0f} mT, "
             f"B alone {only_b[0] - w0:+.0f} mT, both {both[0] - w0:+.0f} mT",
             "depends",
             "true to first order; to higher order B also shifts the median",
@@ -162,8 +162,8 @@ def published_samples() -> list[Claim]:
             f"{low:.1f} and {high:.1f} mT; with the physical sign {wrong[0]:.0f} and "
             f"{wrong[1]:.0f} mT",
             judged(near),
-            f"needs the sign of eq. 1 as printed; the lowest field is {stated[0.0] - low:.0f} mT "
-            "below the measured one",
+            f"requires the sign of eq. 1 as printed; the lowest field is {stated[0.0] - low:.0f} mT"
+            " below the measured one",
             {"Hres_0_mT": low, "Hres_90_mT": high, "physical_0_mT": wrong[0]},
         )
     )
@@ -186,8 +186,8 @@ def published_samples() -> list[Claim]:
             "Fig. 1",
             f"{low:.1f} and {high:.1f} mT",
             "not checkable",
-            "the paper does not state its lowest and highest field; it states a much smaller "
-            f"amplitude than that of sample I, and {high - low:.0f} mT is much smaller",
+            "the paper does not state its lowest and highest field, only that its amplitude is "
+            f"much smaller than that of sample I; our {high - low:.0f} mT is consistent with that",
             {"Hres_0_mT": low, "Hres_90_mT": high},
         )
     )

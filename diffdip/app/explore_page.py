@@ -101,7 +101,7 @@ def _sliders() -> CurveSettings:
         _moved(name, name.replace("_mT", " (mT)"), (-reach, reach), reach / 1000) for name in FIELDS
     )
     st.select_slider(
-        "Sliders of A, B and C go up to (mT)",
+        "Range of the sliders of A, B and C: ± (mT)",
         REACHES,
         format_func=lambda x: f"{x:g}",
         key=MOVED + "reach",

@@ -9,7 +9,7 @@ def model_label(parameter: ModelParameter) -> str:
     """The label of a model's parameter, with its unit.
 
     >>> model_label(ALL["diameter"]), model_label(ALL["kappa"])
-    ('Diameter of a core (nm)', 'Concentration κ of extra dipoles')
+    ('Diameter of a core (nm)', 'Fisher κ of extra dipoles')
     """
     return f"{parameter.label} ({parameter.unit})" if parameter.unit else parameter.label
 

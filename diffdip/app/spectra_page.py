@@ -52,7 +52,7 @@ def show() -> None:
             frame.refuse(refused)
             return
         if not uploads:
-            st.info("Drop the files of a rotation here to fit A, B and C.")
+            st.info("Drop the files of a rotation above to fit A, B and C.")
             return
         analysis = _analysis(uploads, choices)
     except InputError as error:
@@ -137,7 +137,7 @@ def _choices() -> Choices:
         smoothing = st.selectbox(
             LABELS["smoothing"],
             windows,
-            format_func=lambda n: f"over {n} samples" if n else "none",
+            format_func=lambda n: f"over {n} data points" if n else "none",
             key=key("smoothing"),
         )
         st.subheader("Model")
@@ -157,8 +157,7 @@ def _choices() -> Choices:
             (NONE, *SHAPES),
             format_func=lambda shape: "no" if shape == NONE else f"{shape} lines",
             key=key("direct"),
-            help="Also fit all samples of all spectra, besides the positions. It takes about "
-            "half a minute.",
+            help="Also fit all data points of all spectra at once. It takes about half a minute.",
         )
         skip = st.checkbox(LABELS["skip_damaged"], key=key("skip_damaged"))
     if line == "near" and near is None:
@@ -202,7 +201,7 @@ def _show_result(analysis: Analysis, report: Report) -> None:
     st.write(frame.as_text(result_sentence(report.document)))
     frame.doubts(analysis.doubts)
     if not analysis.doubts:
-        st.success("No doubts about this fit.")
+        st.success("No doubts about this result.")
     with st.container(horizontal=True):
         frame.download("All files as a zip", lambda: report.files, "analysis.zip")
         page = {"report.html": report.files["report.html"]}
@@ -224,7 +223,7 @@ def _show_result(analysis: Analysis, report: Report) -> None:
     with st.expander("Assumptions"):
         _facts(assumptions(analysis))
     if analysis.instrument:
-        with st.expander("Instrument settings that all files state"):
+        with st.expander("Instrument settings that are the same in all files"):
             _facts(analysis.instrument.items())
 
 

@@ -108,12 +108,13 @@ def analyze(
     It determines a line position in each spectrum as diffdip positions does, and fits A, B and C as
     diffdip fit does. It writes report.html, which needs no other file; the figures as PDF;
     positions.csv, points.csv and curve.csv; origin.csv for Origin; analysis.json; and config.toml
-    with all choices, which repeats the analysis byte by byte.
+    with all choices. Given with --config, config.toml repeats the analysis byte by byte. With
+    --direct it also writes direct.csv.
 
     Choices can be stored in a file diffdip.toml beside the spectra, or in the file of --config. Its
     keys are definition, near_mT, strongest, baseline, phase_deg, smoothing, g, frequency_GHz,
     convention, direct and skip_damaged. Options override the file; --near, --baseline, --phase-deg,
-    --frequency-ghz and --direct also accept none, which removes the choice of the file.
+    --frequency-ghz and --direct also accept none, which cancels the choice in the file.
 
     [bold]Examples[/bold]
 

@@ -41,7 +41,7 @@ class ConventionName(StrEnum):
 
 ConventionOption = Annotated[
     ConventionName,
-    typer.Option(help="Sign and counting of A, B and C: as in the paper, or physical."),
+    typer.Option(help="Convention for A, B and C: paper (pairs counted twice) or physical (once)."),
 ]
 
 SeedOption = Annotated[

@@ -32,7 +32,7 @@ def ensemble(
             min=1,
             show_default="what takes about a second",
             help="Number of samples that are computed and written together. An interrupted run "
-            "loses at most these.",
+            "loses at most one batch.",
         ),
     ] = None,
     double: DoubleOption = False,
@@ -54,7 +54,7 @@ def ensemble(
         int | None, typer.Option(min=1, help="Number of processes, with --coordinator.")
     ] = None,
     process_id: Annotated[
-        int | None, typer.Option(min=0, help="Number of this process from 0, with --coordinator.")
+        int | None, typer.Option(min=0, help="Number of this process, from 0, with --coordinator.")
     ] = None,
 ) -> None:
     """Simulate many samples of a model and store their A, B and C.

@@ -61,7 +61,7 @@ def fit(
         typer.Option(help="Microwave frequency (GHz) for tables without a frequency column."),
     ] = None,
     g: Annotated[
-        float, typer.Option("--g", help="The g-factor; with --free-g where the search starts.")
+        float, typer.Option("--g", help="The g-factor; with --free-g the start value.")
     ] = 2.0,
     free_g: Annotated[bool, typer.Option("--free-g", help="Fit the g-factor as well.")] = False,
     free_offset: Annotated[
@@ -69,7 +69,7 @@ def fit(
         typer.Option(
             "--free-offset",
             help="Fit the zero of the angle scale as well. Needs --fix-c-mt, because C and the "
-            "offset both turn the curve.",
+            "offset both shift the curve along the angle axis.",
         ),
     ] = False,
     fix_a_mt: Annotated[
@@ -83,7 +83,7 @@ def fit(
     ] = None,
     plane: PlaneOption = Plane.XY,
     loss: Annotated[
-        Loss, typer.Option(help="linear: least squares. soft_l1: outliers have less weight.")
+        Loss, typer.Option(help="linear: least squares. soft_l1: gives outliers less weight.")
     ] = Loss.LINEAR,
     convention: ConventionOption = ConventionName.PAPER,
     out: Annotated[
@@ -98,7 +98,7 @@ def fit(
 ) -> None:
     """Fit the anisotropy fields A, B and C to resonance fields measured at several angles.
 
-    Every file is fitted separately, and in a file every value of the column sample. It prints each
+    Each file is fitted separately, and so is each sample named in the column sample. It prints each
     parameter with its standard error and 68 % interval. With --out it also writes files.
 
     [bold]Examples[/bold]
@@ -126,7 +126,8 @@ def fit(
     if free_offset and fix_c_mt is None:
         raise InputError(
             "--free-offset",
-            expected="--fix-c-mt as well, because C and the offset both turn the curve",
+            expected="--fix-c-mt as well, because C and the offset both shift the curve along the "
+            "angle axis",
             hint="Add --fix-c-mt 0",
         )
     paths = [example_path()] if example else list(files or [])

@@ -65,9 +65,10 @@ def infer(
     """Estimate parameters of a model from measured values of A and B.
 
     The measured values must follow the convention of the model. The options of the model give the
-    start of the search. Intervals come from resampling the measured samples; a parameter that they
-    do not determine is marked as not identifiable. With --out it also writes files; the figure
-    compares the measured distribution functions with those of the model.
+    start values of the parameters to find, and fix all others. Intervals come from resampling the
+    measured samples; a parameter that they do not determine is marked as not identifiable. With
+    --out it also writes files; the figure compares the measured distribution functions with those
+    of the model.
 
     [bold]Examples[/bold]
 

@@ -31,8 +31,8 @@ def magnetization(
     """Compute the number of dipoles per crystal from the saturation magnetization.
 
     The number is the saturation times the mass of a crystal, divided by the moment of a dipole. The
-    last column is the mass fraction of a ferromagnetic impurity that would give the same
-    saturation without any dipoles; compare it with the chemical analysis. Nothing is written.
+    last column is the mass fraction of a ferromagnetic impurity that would give the same saturation
+    without any dipoles; compare it with the chemical analysis. The command writes no files.
 
     [bold]Examples[/bold]
 

@@ -72,13 +72,11 @@ def sensitivity(
     method: Annotated[
         Method,
         typer.Option(
-            help="auto: derivatives of the samples themselves where they exist, differences "
-            "elsewhere. differences: always differences."
+            help="auto: derivatives of the samples where they exist, finite differences elsewhere. "
+            "differences: always finite differences."
         ),
     ] = Method.AUTO,
-    step: Annotated[
-        float, typer.Option(help="Step of the differences in the logarithm of the parameter.")
-    ] = 0.1,
+    step: Annotated[float, typer.Option(help="Step of the finite differences in ln θ.")] = 0.1,
     double: DoubleOption = False,
     out: Annotated[
         Path | None,
@@ -90,8 +88,8 @@ def sensitivity(
 ) -> None:
     """Compute how sensitive the distributions of A and B are to each parameter of a model.
 
-    For each statistic T and each parameter θ it prints d ln T/d ln θ with its standard error: if θ
-    grows by one per cent, T grows by that many per cent. With --out it also writes files.
+    For each statistic T and each parameter θ it prints d ln T/d ln θ with its standard error: the
+    change of T in per cent if θ grows by one per cent. With --out it also writes files.
 
     [bold]Examples[/bold]
 

@@ -53,7 +53,7 @@ def serve_pages(
     The page Spectra analyzes dropped files and shows the fit; Explore draws the resonance curve for
     values of A, B, C, g and frequency; Ensembles simulates a model. Each page offers the files of
     the corresponding command as a download. The pages are served only to this machine, until
-    Ctrl-C. Install the needed packages with: pip install 'diffdip\\[app]'
+    Ctrl-C. To install the needed packages, run in the clone of diffdip: pip install -e '.\\[app]'
 
     [bold]Examples[/bold]
 
@@ -65,7 +65,7 @@ def serve_pages(
         from streamlit.web import cli as streamlit
     except ImportError:
         raise InputError(
-            "diffdip app", expected="Streamlit", hint="Install it with: pip install 'diffdip[app]'"
+            "diffdip app", expected="Streamlit", hint="In the clone, run: pip install -e '.[app]'"
         ) from None
     if port is not None:
         _check_free(port)

@@ -21,14 +21,14 @@ SOURCE_HELP = (
     ".par with its data, CSV or TSV, NetCDF .nc."
 )
 DEFINITION_HELP = f"Definition of a line's position: {', '.join(DEFINITIONS)}."
-NEAR_HELP = "Follow the line nearest to this field (mT) at the smallest angle."
+NEAR_HELP = "Select the line nearest to this field (mT) at the smallest angle, and follow it."
 STRONGEST_HELP = "Use the strongest line at each angle."
 BASELINE_HELP = "Order of a polynomial baseline, 0 to 5."
-PHASE_HELP = "Phase (degrees) of the mixing of absorption and dispersion."
+PHASE_HELP = "Phase (degrees) that mixes dispersion into the absorption."
 SMOOTHING_HELP = (
-    "Number of samples under a Savitzky-Golay filter, an odd number from 5; 0 is no filter."
+    "Number of data points under a Savitzky-Golay filter: odd, 5 or more; 0 for no filter."
 )
-SKIP_HELP = "Leave out files that cannot be read, and name them."
+SKIP_HELP = "Leave out files that cannot be read, and list them."
 
 DEFAULT_DEFINITION = "zero-crossing"
 DEFAULT_PHASE = "fitted with a line shape, else 0"

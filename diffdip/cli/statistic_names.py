@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 STATISTICS: Final = (
     "median-A, q90-B (the 90 % quantile of |B|), mean-B (geometric mean of |B|), tail-B:100 (share "
-    "of samples with |B| > 100 mT), width-B (width of a Cauchy law), amplitude (median of the "
-    "largest minus the smallest Hres)"
+    "of samples with |B| > 100 mT), width-B (half width of the Cauchy law), amplitude (median of "
+    "the largest minus the smallest Hres)"
 )
 """Examples of all kinds, for `--help` and for messages."""
 

@@ -53,7 +53,7 @@ class DipoleSystem(eqx.Module):
             Neither tensor nor fields depend on `crystal` and `extra`.
 
     Raises:
-        InputError: If there is no site, or for the name of no convention.
+        InputError: If there is no site, or for an unknown convention.
 
     Two unmasked dipoles at the same place have no finite energy: energy, tensor and anisotropy
     fields are then NaN, never inf.

@@ -91,7 +91,7 @@ def dipoles_per_crystal(saturation: str, mass: float, moment: float = MOMENT_SPI
         moment: The moment of a dipole in µB, by default 1.73.
 
     Raises:
-        InputError: If `saturation` is no number above 0 with a unit.
+        InputError: If `saturation` is not a number above 0 with a unit.
 
     >>> round(dipoles_per_crystal("4 emu/g", crystal_mass(2.7)), 1)
     15.0
@@ -129,7 +129,7 @@ def impurity_saturation(share: str, element: str = "Fe") -> float:
         The saturation in A·m²/kg.
 
     Raises:
-        InputError: If `share` is no share of the mass, or for another element.
+        InputError: If `share` is not a share of the mass, or for another element.
 
     >>> f"{impurity_saturation('1 ppb'):.3g}"
     '2.18e-07'
@@ -148,7 +148,7 @@ def impurity_needed(saturation: str, element: str = "Fe") -> float:
         The share; above 1 the impurity cannot explain the saturation.
 
     Raises:
-        InputError: If `saturation` is no number above 0 with a unit, or for another element.
+        InputError: If `saturation` is not a number above 0 with a unit, or for another element.
 
     >>> f"{impurity_needed('2 memu/g'):.2g}"
     '9.2e-06'

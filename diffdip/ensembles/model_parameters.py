@@ -81,10 +81,10 @@ PACKING: Final = {
         help="Ligand thickness (nm) below which a crystal gets an extra dipole.",
     ),
     "kappa": ModelParameter(
-        "Concentration κ of extra dipoles",
+        "Fisher κ of extra dipoles",
         3.0,
         option="kappa",
-        help="Concentration κ of the extra dipoles around the contact (Fisher law).",
+        help="Parameter κ of the Fisher law: how closely extra dipoles lie to the contact.",
     ),
     "dipoles_per_crystal": ModelParameter(
         "Dipoles per crystal",

@@ -36,7 +36,10 @@ def diagnose(
     """
     flags: list[Flag] = []
     if not found.converged:
-        flags.append(Flag("not-converged", "The fit did not converge: it ran out of steps."))
+        message = (
+            "The fit did not converge. Do not use it: simplify the model or change the bounds."
+        )
+        flags.append(Flag("not-converged", message))
     flags += _second_minimum(parameters.free, found)
     flags += _open_parameters(parameters.free, found, correlation)
     missing = int(np.sum(np.isfinite(measured) & ~np.isfinite(predicted)))
@@ -49,7 +52,7 @@ def diagnose(
     flags += _misfit(reduced_chi2, dof)
     flags += _at_bounds(parameters, found)
     if dof == 0:
-        message = "There are as many points as free parameters: the errors mean nothing."
+        message = "There are as many points as free parameters, so the residuals test nothing."
         flags.append(Flag("no-degrees-of-freedom", message))
     return tuple(flags)
 
@@ -81,7 +84,7 @@ def _open_parameters(
         for name in undetermined
     ]
     for group in _inseparable(names, correlation, undetermined):
-        message = f"{' and '.join(group)} cannot be separated with these data."
+        message = f"{' and '.join(group)} cannot be separated with these data. Fix one of them."
         flags.append(Flag("degenerate", message))
     return flags
 
@@ -108,7 +111,7 @@ def _at_bounds(parameters: ParameterSet, found: Estimates) -> list[Flag]:
         for bound in (low, high):
             if np.isfinite(bound) and abs(x - bound) < 1e-3 * width:
                 at = shown(name, float(bound))
-                message = f"{name} is at its bound ({at}): its error means nothing."
+                message = f"{name} is at its bound ({at}), so its error is meaningless."
                 flags.append(Flag("at-bound", message))
     return flags
 

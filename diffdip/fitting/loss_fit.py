@@ -96,7 +96,7 @@ def fit_loss(
     A = 121 mT
     """
     if steps < 1:
-        raise InputError("steps", given=steps, expected="a number from 1")
+        raise InputError("steps", given=steps, expected="1 or more")
     import optax
 
     problem = FitProblem.of(

@@ -69,7 +69,7 @@ def sample_posterior(
     The log density is −½ Σ (field − Hres)²/sigma² between the bounds, and −∞ where the model has no
     resonance at a measured angle. Chains run side by side, from points spread around the fit and
     its rivals (see the module). Runs in float64, whatever JAX's default. Shows a progress bar on a
-    terminal. Needs NumPyro: pip install 'diffdip[posterior]'.
+    terminal. Needs NumPyro: pip install -e '.[posterior]' in the clone.
 
     Priors are flat within the bounds of each `Free`. Without bounds they are ± 3 w0 for anisotropy
     fields, start ± 0.5 for g and start ± 90° for the offset.
@@ -88,8 +88,8 @@ def sample_posterior(
         convention: As for `fit_series`.
         n_samples: Draws of each chain, at least 4. Default: 1000.
         n_chains: Number of chains. Default: 4.
-        n_warmup: Transitions that adapt the step size and are dropped. Default: 500.
-        seed: Of the random numbers: one seed gives the same draws.
+        n_warmup: Warm-up steps, which adapt the step size and are dropped. Default: 500.
+        seed: Seed of the random numbers. The same seed gives the same draws.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -112,7 +112,7 @@ def sample_posterior(
     for name, number in counts.items():
         least = LEAST_SAMPLES if name == "n_samples" else 1
         if number < least:
-            raise InputError(name, given=number, expected=f"a number from {least}")
+            raise InputError(name, given=number, expected=f"{least} or more")
     given: dict[str, Any] = {
         "g": g,
         "offset": offset,
@@ -187,7 +187,7 @@ def _require_numpyro() -> None:
         import numpyro  # noqa: F401
     except ModuleNotFoundError as error:
         raise ImportError(
-            "sample_posterior needs NumPyro: pip install 'diffdip[posterior]'"
+            "sample_posterior needs NumPyro: pip install -e '.[posterior]' in the clone of diffdip"
         ) from error
 
 

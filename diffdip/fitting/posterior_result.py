@@ -221,8 +221,8 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag
     """Flags of draws that cannot be trusted, or that say something unusual."""
     if not np.all(np.isfinite(found.samples)):
         message = (
-            "There are no draws: from every start the model has no resonance at some measured "
-            "angle."
+            "There are no draws: from every start, the model has no resonance at one or more "
+            "measured angles."
         )
         return [Flag("no-resonance", message)]
     return [
@@ -248,8 +248,8 @@ def _doubts_about_sampling(found: Posterior) -> list[Flag]:
         flags.append(Flag("few-effective-samples", message))
     if found.divergences:
         message = (
-            f"The sampler diverged {found.divergences} times: the posterior ends or bends sharply "
-            "where a measured angle loses its resonance."
+            f"The sampler diverged {found.divergences} times. Do not trust the tails of the "
+            "posterior: it may end or bend sharply where a measured angle loses its resonance."
         )
         flags.append(Flag("divergences", message))
     return flags
@@ -264,7 +264,7 @@ def _several_minima(found: Posterior) -> list[Flag]:
     ]
     if len(shared) < 2:
         return []
-    return [Flag("several-minima", f"Several minima share the posterior: {'; '.join(shared)}.")]
+    return [Flag("several-minima", f"The posterior has several minima: {'; '.join(shared)}.")]
 
 
 def _at_bounds(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag]:
@@ -274,7 +274,7 @@ def _at_bounds(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[F
         margin = 0.01 * (upper[i] - lower[i])
         for bound in (lower[i], upper[i]):
             if np.mean(np.abs(found.draws(name) - bound) < margin) > LEAST_SHARE:
-                message = f"{name} reaches its bound ({shown(name, bound)}): the prior matters."
+                message = f"{name} reaches its bound ({shown(name, bound)}). Widen the bound."
                 flags.append(Flag("at-bound", message))
     return flags
 
@@ -284,7 +284,7 @@ def _unlike_the_fit(found: Posterior) -> list[Flag]:
     return [
         Flag(
             "not-gaussian",
-            f"{name} is not Gaussian: its interval is {ratio:.2f} times as wide as the fit's.",
+            f"The interval of {name} is {ratio:.2f} times as wide as that of the fit.",
         )
         for name, ratio in found.width_ratio.items()
         if not 1 / UNLIKE < ratio < UNLIKE

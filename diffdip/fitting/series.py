@@ -26,7 +26,7 @@ class Series:
             equal and unknown.
         frequency: In Hz, one number or shape (n,).
         plane: Rotation plane as for `resonance_field`. Default: "xy".
-        name: For the user. Default: empty.
+        name: Name of the series, for tables and messages. Default: empty.
 
     Raises:
         InputError: For shapes that do not fit together, an angle that is not finite, a frequency

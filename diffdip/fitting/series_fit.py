@@ -53,8 +53,8 @@ def fit_series(
         plane: Rotation plane as for `resonance_field`. Default: "xy".
         parameters: Parameters of the model by name: A, B, C in tesla for the default model. Those
             that are not given are free.
-        model: From the dict of parameters to an energy. Default: `InPlaneModel`.
-        loss: "linear" for least squares (default) or "soft_l1", for which outliers pull less.
+        model: A function from the dict of parameters to an energy. Default: `InPlaneModel`.
+        loss: "linear" for least squares (default) or "soft_l1", which gives outliers less weight.
         convention: "paper" (default) or "physical".
 
     Returns:
@@ -227,7 +227,7 @@ def fit_many(
     if field.ndim != 2 or not len(field):
         raise InputError("field", given=field.shape, expected="shape (m, n)")
     if batch < 1:
-        raise InputError("batch", given=batch, expected="a number from 1")
+        raise InputError("batch", given=batch, expected="1 or more")
     example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
     problem = FitProblem.of(
         [example],

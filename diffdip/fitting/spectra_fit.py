@@ -36,14 +36,14 @@ MAX_STEPS = 60
 
 @dataclass(frozen=True)
 class SpectraFit:
-    """What `fit_spectra` found for spectra at a angles. Arrays are numpy, in float64.
+    """What `fit_spectra` found. Arrays are numpy, in float64; a is the number of angles.
 
     Args:
         names: Names of the parameters, p of them: A, B, C, phase, ln_width, ln_width_cos,
             ln_width_sin, and fraction for a pseudo-Voigt line.
         values: Value of each parameter: A, B, C in tesla; the phase of dispersion in radians;
-            ln(width/tesla) with the factors of cos 2α and sin 2α, and the Lorentzian part, to which
-            no bounds are set, without unit.
+            ln(width/tesla) with the factors of cos 2α and sin 2α, without unit; and the Lorentzian
+            part, which has no bounds and no unit.
         standard_errors: Standard error of each parameter, in the same units.
         covariance: In the order of `names`, shape (p, p).
         angle: Angle of each spectrum in radians, shape (a,).
@@ -98,8 +98,8 @@ class SpectraFit:
                     "misfit",
                     f"The residuals are larger than the noise at {known.sum()} of {len(known)} "
                     f"angles, {self.rms[worst] / noise[worst]:.3g} times at {where}°. The errors "
-                    "are too small if the line shape, phase, width or baseline is wrong; slow "
-                    "noise has the same effect.",
+                    "are too small if the line shape, phase, width or baseline is wrong. Slow "
+                    "noise can also make the residuals large.",
                 )
             )
         return tuple(flags)
@@ -114,9 +114,9 @@ def fit_spectra(
     g: float = 2.0,
     convention: Convention | str = "paper",
 ) -> SpectraFit:
-    """Fit A, B, C, width and phase to all samples of all spectra at once.
+    """Fit A, B, C, width and phase to all data points of all spectra at once.
 
-    All samples have the same weight. Standard errors follow from the residuals of each spectrum
+    All points have the same weight. Standard errors follow from the residuals of each spectrum
     and their correlation; they hold if the model does. Runs in float64, whatever JAX's default.
 
     Args:
@@ -154,7 +154,7 @@ def fit_spectra(
     if shape not in SHAPES:
         raise InputError("shape", given=shape, expected=", ".join(SHAPES))
     if baseline is not None and baseline < 0:
-        raise InputError("baseline", given=baseline, expected="an order from 0, or None")
+        raise InputError("baseline", given=baseline, expected="an order of 0 or more, or None")
     if not g > 0:
         raise InputError("g", given=g, expected="a number above 0")
     if len(positions.angle) != spectra.sizes["angle"]:

@@ -12,23 +12,23 @@ CODES: Final = {
     "definitions-differ": "A, B or C depends on the definition of a line position.",
     "degenerate": "Two or more parameters cannot be separated by the data.",
     "direct-fit-differs": "The fit of positions and the fit of all spectra disagree.",
-    "divergences": "The sampler of a posterior diverged.",
-    "explains-nothing": "No values of the free parameters explain the samples.",
+    "divergences": "The sampler of a posterior had divergent transitions.",
+    "explains-nothing": "No values of the free parameters explain the measured samples.",
     "few-effective-samples": "The draws of a posterior are too few for its quantiles.",
     "file-skipped": "A file could not be read and was left out.",
-    "g-or-A": "A fitted A may be an error of g.",
-    "implausible-g": "The fields mean a g-factor that no sample has.",
+    "g-or-A": "A and g cannot be separated: a fitted A may be an error of g.",
+    "implausible-g": "Fields and frequency give an implausible g-factor.",
     "line-jump": "The line moves far between neighbouring angles.",
-    "misfit": "The residuals are larger than the errors explain.",
+    "misfit": "The residuals are larger than expected from the errors.",
     "no-degrees-of-freedom": "There are as many points as free parameters.",
     "no-resonance": "The model has no resonance at a measured angle.",
     "not-converged": "The search stopped before it reached a minimum.",
-    "not-gaussian": "An interval differs from the one of a normal law.",
+    "not-gaussian": "An interval of a posterior differs from that of the least-squares fit.",
     "open-phase": "The phase of the anisotropy is not determined.",
     "outlier": "A point lies far from the fit.",
     "repeated-field": "Neighbouring rows have the same field.",
-    "scaled-errors": "The errors were multiplied by a factor that the residuals demand.",
-    "setting-unused": "A setting was not needed, because the files state the value.",
+    "scaled-errors": "The residuals are larger than the noise, so all errors were scaled up.",
+    "setting-unused": "A setting was not used, because the files state the value.",
     "several-minima": "Two or more minima describe the data about equally well.",
     "undetermined": "The data do not determine a parameter.",
     "unplaced-samples": "Some samples of an ensemble could not be placed.",
@@ -48,8 +48,8 @@ class Flag:
     Raises:
         ValueError: For a code that is not in `CODES`, a mistake in the program.
 
-    >>> print(Flag("at-bound", "g is at its upper bound, 2.1: its error means nothing."))
-    g is at its upper bound, 2.1: its error means nothing.
+    >>> print(Flag("at-bound", "g is at its upper bound, 2.1, so its error is meaningless."))
+    g is at its upper bound, 2.1, so its error is meaningless.
     """
 
     code: str

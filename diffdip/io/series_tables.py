@@ -154,7 +154,7 @@ def _check_frequency(table: Table, frequency: float | None) -> None:
         raise TableError(
             column_name(column.header),
             expected="no {frequency} beside a column of frequencies",
-            hint="Give one of the two",
+            hint="Leave out {frequency}",
             where=header,
         )
     if column is None and frequency is None:
@@ -220,7 +220,7 @@ def _repeated(fields: np.ndarray, lines: list[int]) -> list[Flag]:
         Flag(
             "repeated-field",
             f"Rows {lines[start]} to {lines[end - 1]} have the same field, "
-            f"{1e3 * fields[start]:.6g} mT. Did a line fit get stuck?",
+            f"{1e3 * fields[start]:.6g} mT. Did a line fit fail?",
         )
         for start, end in zip(starts, ends, strict=True)
         if end - start >= STALLED
@@ -232,5 +232,5 @@ def _implausible(fields: np.ndarray, frequency: np.ndarray) -> list[Flag]:
     effective = float(np.median(PLANCK * frequency / (MU_B * fields)))
     if 0.3 < effective < 15:
         return []
-    message = f"The fields mean g = {effective:.3g}. Check the units of field and frequency."
+    message = f"Fields and frequency give g = {effective:.3g}. Check the units of both."
     return [Flag("implausible-g", message)]

@@ -39,13 +39,13 @@ class Analysis:
     """Spectra of a rotation, the line positions in them, and the fit of A, B, C to these.
 
     Args:
-        name: Of the sample.
+        name: Name of the sample.
         source: The file or folder of the spectra.
         spectra: The dataset from `read_spectra`.
         positions: One line of each spectrum, by the chosen definition of a position.
         fit: The fit of A, B and C to the positions.
-        error_factor: All errors were multiplied by this factor, which the residuals demand; 1 if
-            the noise explains the residuals.
+        error_factor: The residuals are this much larger than the noise, and all errors were
+            multiplied by it; 1 if the noise explains the residuals.
         warnings: The doubts of all steps beyond `fit.flags`.
         choices: How the spectra were analysed.
         by_definition: The fit by each definition of a position, the chosen one first, or the error
@@ -310,7 +310,7 @@ def _notes(spectra: "xr.Dataset", choices: Choices) -> list[Flag]:
         where = "all angles" if stated.all() else _listed(spectra["angle"].values[stated])
         message = (
             f"The frequency {choices.frequency_GHz:g} GHz is not used at {where}: the files state "
-            "their own."
+            "their own frequencies."
         )
         notes.append(Flag("setting-unused", message))
     return notes

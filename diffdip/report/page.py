@@ -115,7 +115,7 @@ def _direct(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> list[
 def _doubts(analysis: Analysis) -> str:
     """A list of all doubts."""
     if not analysis.doubts:
-        return "<p>Nothing doubtful was found.</p>"
+        return "<p>No doubts about this result.</p>"
     return f'<ul class="doubts">{_each("li", [flag.message for flag in analysis.doubts])}</ul>'
 
 
@@ -156,8 +156,10 @@ def _decimals(values: np.ndarray, digits: int) -> int:
 def _instrument(analysis: Analysis) -> str:
     """What all files state about the instrument."""
     if not analysis.instrument:
-        return "<p>The files state nothing about the instrument, or not the same.</p>"
-    return "<p>All files state this.</p>" + _table((), analysis.instrument.items())
+        return "<p>The files share no settings of the instrument.</p>"
+    return "<p>These settings are the same in all files.</p>" + _table(
+        (), analysis.instrument.items()
+    )
 
 
 def _choices(analysis: Analysis) -> str:

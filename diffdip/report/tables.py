@@ -19,11 +19,11 @@ ENERGIES = {
 CAPTIONS = {
     "spectra": "The spectra on one scale, each at the height of its angle. Dots mark the line "
     "positions.",
-    "map": "Signal by field and angle. Dots mark the line positions. Several sweeps at one angle "
-    "share its strip.",
+    "map": "Signal by field and angle. Dots mark the line positions. If an angle was measured "
+    "several times, its sweeps share one strip.",
     "direct": "The spectra (solid) and the model that was fitted to all of them at once (dashed).",
-    "fit": "Measured resonance fields and the fitted curve, their residuals, and both in a polar "
-    "plot. Bars are standard errors.",
+    "fit": "Measured resonance fields with the fitted curve, the residuals, and a polar plot of "
+    "fields and curve. Bars are standard errors.",
     "correlation": "Correlation of the fitted parameters.",
     "branches": "All resonances of the fitted model, and the angle by which the magnetization lags "
     "behind the field.",
@@ -115,7 +115,7 @@ def direct_sentence(direct: Mapping[str, Any]) -> str:
     width, order = direct["width_mT"], direct["baseline"]
     baseline = "no baseline" if order is None else f"a baseline of order {order} for each angle"
     shape = SHAPES[direct["shape"]].label
-    fraction = " The fraction is the Lorentzian part of the line."
+    fraction = " The parameter fraction is the Lorentzian part of the line."
     return (
         f"The model has {shape} lines with one phase for all spectra, and {baseline}. "
         f"The full width at half maximum is {number(width['min'])} to {number(width['max'])} mT "
@@ -134,7 +134,7 @@ def assumptions(analysis: Analysis) -> list[tuple[str, str]]:
     near = f"the line closest to {choices.near_mT} mT at the first angle, followed to the others"
     baseline, phase = settings["baseline"], settings["phase_deg"]
     treated = "subtracted" if definition.shape is None else "fitted"
-    smoothed = f"Savitzky–Golay filter over {choices.smoothing} samples"
+    smoothed = f"Savitzky–Golay filter over {choices.smoothing} data points"
     return [
         ("Position of a line", definition.description),
         ("Line", line.get(settings.get("line", ""), near)),

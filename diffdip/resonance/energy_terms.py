@@ -76,7 +76,7 @@ class AnisotropyFields(AbstractTensorEnergy):
         convention: `PAPER` (the default), `PHYSICAL`, or the name of one.
 
     Raises:
-        InputError: For the name of no convention.
+        InputError: For an unknown convention.
 
     >>> from diffdip import resonance_field
     >>> sample = AnisotropyFields(A=0.1915, B=0.2046)

@@ -68,7 +68,7 @@ def resonance_field(
         Hres in tesla, in the broadcast shape; NaN where there is no stable resonance.
 
     Raises:
-        InputError: If `plane` is no plane.
+        InputError: If `plane` is neither a name nor two vectors.
 
     Derivatives with respect to every argument, of any order, come from the implicit-function
     theorem. NaN results have zero gradient. Towards the end of a branch derivatives grow without
@@ -126,8 +126,8 @@ def resonance_branches(
     """All resonances for a field rotated in a plane.
 
     Only minima of the energy count, metastable ones included. For tensors and sums of them no
-    branch is missed, even with M out of the plane. For other energies two branches closer than
-    about 8° on the sphere may be, and those at fields far below w0.
+    branch is missed, even with M out of the plane. For other energies a branch may be missed if it
+    is closer than about 8° to another one on the sphere, or at a field far below w0.
 
     Args:
         energy: Any energy term, or a sum of terms.
@@ -141,7 +141,7 @@ def resonance_branches(
         for other energies.
 
     Raises:
-        InputError: If `plane` is no plane.
+        InputError: If `plane` is neither a name nor two vectors.
 
     >>> import jax.numpy as jnp
     >>> branches = resonance_branches(AnisotropyFields(A=0.2, B=0.3), jnp.deg2rad(80.0), 9.45e9)

@@ -180,7 +180,7 @@ def _notes(
             if abs(power) > 0.1
         ]
         if len(parts) > 1:
-            message = f"The product {' · '.join(parts)} is not determined: its factors compensate."
+            message = f"The samples do not determine the product {' · '.join(parts)}."
             notes.append(Flag("degenerate", message))
     for i, j in zip(*np.nonzero(alike), strict=True):
         message = (
@@ -192,6 +192,9 @@ def _notes(
         message = f"No values of these parameters explain the samples (p = {p_value:.1g})."
         notes.append(Flag("explains-nothing", message))
     if np.any(np.abs(moved) >= FARTHEST):
-        message = "The search ended more than a factor of 150 from its start."
+        message = (
+            "The search ended more than a factor of 150 from its start. Do not use the result: "
+            "start closer, or fix a parameter."
+        )
         notes.append(Flag("not-converged", message))
     return tuple(notes)

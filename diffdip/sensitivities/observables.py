@@ -54,7 +54,7 @@ class Component(AbstractObservable):
         name: A, B or C.
 
     Raises:
-        InputError: If the name is another one.
+        InputError: If `name` is not A, B or C.
     """
 
     name: str = eqx.field(static=True)
@@ -77,7 +77,7 @@ class Magnitude(AbstractObservable):
         name: A, B or C.
 
     Raises:
-        InputError: If the name is another one.
+        InputError: If `name` is not A, B or C.
     """
 
     name: str = eqx.field(static=True)

@@ -66,7 +66,7 @@ class Preparation:
             )
         if self.smoothing and (self.smoothing < 5 or self.smoothing % 2 == 0):
             raise InputError(
-                "smoothing", given=self.smoothing, expected="an odd number from 5 on, or 0"
+                "smoothing", given=self.smoothing, expected="an odd number, 5 or more, or 0"
             )
 
     def apply(self, field: np.ndarray, signal: np.ndarray) -> np.ndarray:

@@ -153,7 +153,8 @@ def line_positions(
     If a spectrum has several lines, select one. `line="strongest"` selects the strongest line of
     each angle. `near` selects the line nearest to this field at the first angle, if it lies within
     five widths. This line is then followed: at each further angle the line nearest to the position
-    before is used, if it is not beyond the midpoint to where the next line was.
+    before is used. It must not lie beyond the midpoint between the followed line and the next line
+    at the angle before; otherwise the line is lost.
 
     Standard errors follow from the noise of the spectrum and its correlation, those of a fit from
     its residuals. Errors of the field calibration are not included. The errors of a zero crossing
@@ -232,7 +233,7 @@ def _check_choice(definition: str, line: str | None, near: float | None) -> None
         raise InputError("line", given=line, expected="'strongest'")
     if line and near is not None:
         raise InputError(
-            "near", given=near, expected="no {strongest} beside it", hint="Give one of the two"
+            "near", given=near, expected="no {strongest} beside it", hint="Leave out one of the two"
         )
 
 
@@ -263,8 +264,8 @@ def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
         return ()
     message = (
         f"{len(wide)} of {len(found)} lines reach zero field (one at {wide[0].position:.1f} mT is "
-        f"{wide[0].width:.1f} mT wide). Their {definition} is shifted: use a line shape such as "
-        "lorentzian."
+        f"{wide[0].width:.1f} mT wide). This shifts their {definition}. Use a line shape, such as "
+        "lorentzian, as the definition."
     )
     return (Flag("broad-line", message),)
 

@@ -76,7 +76,7 @@ class LevyLaw(eqx.Module):
         name: The anisotropy field: A, B or C.
 
     Raises:
-        InputError: If the name is another one.
+        InputError: If `name` is not A, B or C.
     """
 
     pairs: PairDensity
@@ -250,7 +250,7 @@ def levy_law(name: str, pairs: PairDensity, *, independent: bool = False) -> Lev
         The law, in tesla.
 
     Raises:
-        InputError: If the name is another one.
+        InputError: If `name` is not A, B or C.
 
     >>> law = levy_law("A", PairDensity.uniform(100, 2.0))
     >>> print(f"half of all |A| are below {1e3 * law.magnitude_quantile(0.5):.1f} mT")

@@ -133,7 +133,7 @@ def figure5(sizes: Sequence[int], samples: int) -> None:
     row("all", f"{totals[0]:.3f} s", name, totals[1] / totals[0])
 
     header(
-        "Median of |B| in mT (68 %), mean number of dipoles, and test for the same law of |B|",
+        "Median of |B| in mT (68 % interval), mean number of dipoles, and p for one law of |B|",
         ("", "diffdip", "dipoles", "numba", "dipoles", "p"),
     )
     for size, (ours, theirs) in found.items():

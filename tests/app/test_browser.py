@@ -56,7 +56,7 @@ def browser(served, tmp_path_factory):
 
 def test_without_streamlit_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "streamlit.web", None)
-    assert_refused(run("app"), "pip install 'diffdip[app]'")
+    assert_refused(run("app"), "pip install -e '.[app]'")
 
 
 def test_a_port_in_use_is_one_line():

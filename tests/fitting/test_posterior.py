@@ -229,5 +229,5 @@ def test_a_model_of_your_own_needs_bounds():
 
 def test_without_numpyro_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "numpyro", None)
-    with pytest.raises(ImportError, match=r"diffdip\[posterior\]"):
+    with pytest.raises(ImportError, match=r"\.\[posterior\]"):
         sampled(ANGLES, ANGLES, 1e-3)
