@@ -1,7 +1,7 @@
-"""diffdip: the differentiable way to understand magnetic anisotropy made by dipoles.
+"""diffdip: magnetic anisotropy caused by dipole–dipole interactions, with derivatives.
 
 From dipole positions it computes the tensor D, the anisotropy fields A, B, C and the resonance
-field Hres of each angle, with derivatives; and it fits all of them to measurements.
+field Hres at each angle. It also fits A, B, C, or all elements of D, to measured fields.
 
 The folders are rooms, and each uses only those before it: `foundation`, `numerics`, `resonance`,
 `dipoles`, `ensembles`, `statistics` and `spectra`, `sensitivities` and `fitting`, `io`, `report`,

@@ -41,7 +41,9 @@ class ConventionName(StrEnum):
 
 ConventionOption = Annotated[
     ConventionName,
-    typer.Option(help="Convention for A, B and C: paper (pairs counted twice) or physical (once)."),
+    typer.Option(
+        help="Convention of A, B and C. The two differ in sign and in the counting of pairs."
+    ),
 ]
 
 SeedOption = Annotated[

@@ -115,7 +115,7 @@ def ensemble(
     if unplaced == samples:
         raise nothing_placed(arrangement).at(str(out))
     if not np.isfinite(dataset["B_mT"].values).any():
-        fail(f"{out}: no sample has a finite B. Check the sizes and the moment")
+        fail(f"{out}: no sample has a finite B. Check the sizes and the moment of the model")
     _print_run(dataset, out, unplaced)
 
 
@@ -159,7 +159,7 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
     try:
         jax.distributed.initialize(coordinator, processes, process_id)
     except (RuntimeError, ValueError) as error:
-        fail(f"the processes could not be joined: {str(error).splitlines()[0]}")
+        fail(f"the processes could not be connected: {str(error).splitlines()[0]}")
 
 
 def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:

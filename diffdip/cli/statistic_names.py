@@ -52,7 +52,7 @@ def _statistic(name: str, frequency: float) -> "AbstractStatistic":
     if kind[:1] == "q" and kind[1:]:
         kinds[kind] = lambda: o.Quantile(o.Magnitude(component), _number(kind[1:]) / 100)
     if kind not in kinds or bool(colon) != (kind == "tail"):
-        raise InputError("unknown name", expected=f"one such as {STATISTICS}")
+        raise InputError("unknown name", expected=f"a name such as {STATISTICS}")
     return kinds[kind]()
 
 
@@ -62,5 +62,5 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InputError("number", given=text, expected="one such as 100")
+        raise InputError("number", given=text, expected="a number such as 100")
     return number

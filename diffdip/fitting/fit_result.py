@@ -34,8 +34,8 @@ class FitResult:
         values: Value of each parameter, free, fixed or tied.
         standard_errors: Standard error of each free parameter. NaN where there are as many points
             as free parameters and sigma is unknown.
-        covariance: Of the free parameters, in the order of `names`, shape (p, p).
-        correlation: Likewise, shape (p, p), without unit.
+        covariance: Covariance of the free parameters, in the order of `names`, shape (p, p).
+        correlation: Their correlation, shape (p, p), without unit.
         intervals: For each free parameter its "68" and "95" % interval as (lower, upper). By
             profile likelihood: one and two standard deviations, or Student's law where sigma is
             unknown. NaN where χ² does not rise enough. Symmetric for a robust loss.
@@ -81,7 +81,7 @@ class FitResult:
         """Resonance fields of the fitted model in the plane of one series.
 
         Args:
-            angle: In radians, any shape, as read on the goniometer: the fitted offset is taken off.
+            angle: In radians, any shape, as read on the goniometer (the offset is subtracted).
             series: Index of the series. Default: the first.
             frequency: In Hz. Default: the mean frequency of the series.
 

@@ -45,7 +45,7 @@ class Posterior:
         mean: Mean of each parameter.
         median: Median of each parameter.
         standard_deviations: Standard deviation of each parameter.
-        covariance: Of all parameters, shape (p, p).
+        covariance: Covariance of the sampled parameters, shape (p, p).
         intervals: For each parameter its equal-tailed "68" and "95" % interval as (lower, upper).
         r_hat: Rank-normalized split R-hat of each parameter, without unit (1 if chains agree).
         ess_bulk: Effective number of samples of the middle, for each parameter.

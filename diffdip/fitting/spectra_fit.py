@@ -45,7 +45,7 @@ class SpectraFit:
             ln(width/tesla) with the factors of cos 2α and sin 2α, without unit; and the Lorentzian
             part, which has no bounds and no unit.
         standard_errors: Standard error of each parameter, in the same units.
-        covariance: In the order of `names`, shape (p, p).
+        covariance: Covariance of the parameters in the order of `names`, shape (p, p).
         angle: Angle of each spectrum in radians, shape (a,).
         field: Resonance field of the model in tesla, shape (a,). NaN without resonance.
         width: Full width at half maximum in tesla, shape (a,).

@@ -71,7 +71,7 @@ class Analysis:
 
     @property
     def instrument(self) -> dict[str, str]:
-        """What all files state alike about the measurement, by name."""
+        """Settings of the measurement that are the same in all files, by name."""
         prefix = "instrument_"
         found = self.spectra.attrs.items()
         return {k.removeprefix(prefix): str(v) for k, v in found if k.startswith(prefix)}

@@ -34,14 +34,14 @@ class Choices:
         near_mT: Follow the line that is closest to this field at the smallest angle.
         strongest: Take the strongest line of each spectrum.
         baseline: Order of a polynomial baseline, 0 to 5; none by default.
-        phase_deg: Mixing of dispersion. By default a line shape fits it, and the other definitions
-            use 0.
-        smoothing: Number of samples under a Savitzky–Golay filter, an odd number from 5; 0 for no
+        phase_deg: Phase that mixes in dispersion. By default a line shape fits it, and the other
+            definitions use 0.
+        smoothing: Number of data points under a Savitzky–Golay filter, odd and at least 5; 0 for no
             smoothing.
         g: The g-factor, which is fixed.
         frequency_GHz: The microwave frequency at angles whose files do not state it.
         convention: "paper" or "physical".
-        direct: The line shape with which all spectra are fitted at once as well; none by default.
+        direct: Also fit all spectra at once, with this line shape; none by default.
         skip_damaged: Leave out files that cannot be read.
 
     Raises:
@@ -121,7 +121,7 @@ RULES: Final = {
     "baseline": _Rule((int,), lambda n: 0 <= n <= 5, "a whole number from 0 to 5"),
     "phase_deg": _FINITE,
     "smoothing": _Rule(
-        (int,), lambda n: n == 0 or (n >= 5 and n % 2 == 1), "an odd whole number from 5, or 0"
+        (int,), lambda n: n == 0 or (n >= 5 and n % 2 == 1), "an odd number of at least 5, or 0"
     ),
     "g": _POSITIVE,
     "frequency_GHz": _POSITIVE,
@@ -139,7 +139,7 @@ def check_choice(name: str, value: Any) -> None:
 
     >>> check_choice("smoothing", 4)
     Traceback (most recent call last):
-    diffdip.foundation.errors.InputError: smoothing = 4: expected an odd whole number from 5, or 0
+    diffdip.foundation.errors.InputError: smoothing = 4: expected an odd number of at least 5, or 0
     """
     rule = RULES[name]
     if not rule.accepts(value):

@@ -1,9 +1,10 @@
 """All resonances at one direction of the field, and the rule that picks the measured one.
 
 The rule is the same everywhere: of the resonances with M in the global minimum of the energy
-(`stable`), the one at the highest field is the measured one. There M is best saturated, and as the
-anisotropy vanishes the field tends to w0. Where this branch ends, Hres jumps to the next stable
-one. An upward sweep meets the branches at lower fields first; `resonance_branches` shows them. At
+(`stable`), the one at the highest field is the measured one. There the sample is closest to
+saturation, and as the anisotropy vanishes the field tends to w0. Where this branch ends, Hres jumps
+to the next stable one. A field sweep also passes the branches at lower fields, which
+`resonance_branches` returns. At
 an angle without a stable resonance the measured field is NaN, with zero gradient.
 """
 

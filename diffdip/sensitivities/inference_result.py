@@ -59,8 +59,8 @@ class Inference:
 
     Args:
         parameters: The inferred parameters, in the order of the argument.
-        covariance: Covariance of their logarithms: the inverse of `information`, with the
-            information added that each parameter is within a factor of e⁵ of its start.
+        covariance: Covariance of their logarithms: the inverse of the sum of `information` and of a
+            weak prior, in which each logarithm has the standard deviation 5.
         information: Fisher information of the measured samples on the logarithms. An eigenvector
             with an eigenvalue below 1 is a combination that is not known to a factor of e.
         chi2: The minimum, scaled so that it follows a χ² law if the model is true.

@@ -34,7 +34,7 @@ LEAST_SAMPLES = 8
 
 
 class LineError(InputError):
-    """A spectrum does not have the line that was asked for, or has several to choose from."""
+    """A spectrum does not have the requested line, or it has several and none is selected."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Preparation:
             )
         if self.smoothing and (self.smoothing < 5 or self.smoothing % 2 == 0):
             raise InputError(
-                "smoothing", given=self.smoothing, expected="an odd number, 5 or more, or 0"
+                "smoothing", given=self.smoothing, expected="an odd number of at least 5, or 0"
             )
 
     def apply(self, field: np.ndarray, signal: np.ndarray) -> np.ndarray:
@@ -179,8 +179,8 @@ def find_lines(
     steepest pair decides whether the maximum or the minimum comes first in all lines.
 
     Noise is what varies faster than four widths of the steepest line, away from strong lines. If
-    these cover the spectrum, it is what the smoothing removes. Then noise whose correlation is as
-    long as a line is counted as lines.
+    these cover the spectrum, it is what the smoothing removes. Noise with a correlation as long as
+    a line is then mistaken for lines.
 
     Args:
         field: Field of each sample, of shape (n,) with n of at least 8, in any order and unit.

@@ -55,7 +55,7 @@ class Position:
 class LinePositions:
     """One line at each angle of a rotation, in SI units.
 
-    It is made for `fit_series(p.angle, p.field, p.errors, frequency=p.frequency)`.
+    To fit positions p, call `fit_series(p.angle, p.field, p.errors, frequency=p.frequency)`.
 
     Args:
         angle: Angles in radians, of shape (n,).
