@@ -1,6 +1,8 @@
 """Memory of the tests: compiled programs are dropped between modules once they take too much."""
 
+import ctypes
 import gc
+import sys
 from pathlib import Path
 
 import jax
@@ -17,6 +19,10 @@ def pytest_runtest_teardown(item, nextitem):
     if resident_bytes() > LIMIT:
         jax.clear_caches()
         gc.collect()
+        if sys.platform == "linux":  # glibc keeps freed memory for itself unless it is asked
+            trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+            if trim is not None:
+                trim(0)
 
 
 def resident_bytes() -> float:

@@ -105,7 +105,8 @@ def show() -> None:
             except InputError as error:
                 frame.refuse(error)
             except OSError as error:
-                frame.refuse(str(error))
+                # not the whole message: it names a temporary folder
+                frame.refuse(f"The samples could not be stored: {error.strerror or 'disk error'}")
             except jax.errors.JaxRuntimeError as error:
                 reason = str(error).splitlines()[0]
                 frame.refuse(f"The samples could not be computed: {reason}")

@@ -83,7 +83,7 @@ def ensemble(
 
     from ..ensembles.simulation import BatchPlan, nothing_placed
     from ..foundation.progress import progress_bar
-    from ..io.durable_runs import RunError, default_batch, read_run, simulate_to
+    from ..io.durable_runs import default_batch, read_run, simulate_to
 
     with jax.enable_x64(double):
         try:
@@ -100,8 +100,6 @@ def ensemble(
                 )
             first = jax.process_index() == 0
             dataset = read_run(out) if first else None
-        except RunError as error:
-            fail(error)
         except jax.errors.JaxRuntimeError as error:
             fail(f"the samples could not be computed: {str(error).splitlines()[0]}")
         except KeyboardInterrupt:
@@ -136,13 +134,9 @@ def export(
 
         diffdip export run.zarr run.nc
     """
-    from ..io.durable_runs import RunError
     from ..io.run_tables import export_run
 
-    try:
-        export_run(run, target)
-    except RunError as error:
-        fail(error)
+    export_run(run, target)
     print_line(console(), f"wrote {target}")
 
 

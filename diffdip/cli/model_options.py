@@ -1,6 +1,7 @@
 """The options that describe a model of dipoles, made from the table of model parameters."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,18 +39,27 @@ class ModelOptions:
         """The model. Raises `InputError` for numbers that it cannot have."""
         from .. import NanocrystalPacking, UniformBox, UniformCylinder, UniformSphere
 
+        self._check()
         convention = str(self.convention)
         if self.model is ModelName.PACKING:
             return NanocrystalPacking(**self._of(PACKING), convention=convention)
         uniform = {**self._of(UNIFORM), "convention": convention}
-        if uniform["n"] < 2:
-            raise InputError("n", given=uniform["n"], expected="2 or more")
         aspect = self.numbers["aspect"]
         if self.model is ModelName.CYLINDER:
             return UniformCylinder(**uniform, aspect=aspect)
         if self.model is ModelName.BOX:
             return UniformBox(**uniform, edges=(1.0, 1.0, aspect))
         return UniformSphere(**uniform)
+
+    def _check(self) -> None:
+        """Refuse numbers that no model can have, also those of the models that were not chosen."""
+        for name, value in self.numbers.items():
+            zero = ALL[name].zero
+            if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+                expected = "a number of 0 or more" if zero else "a number above 0"
+                raise InputError(name, given=value, expected=expected)
+        if self.numbers["n"] < 2:
+            raise InputError("n", given=self.numbers["n"], expected="2 or more")
 
     def _of(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: self.numbers[name] for name in names}

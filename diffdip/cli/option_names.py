@@ -34,15 +34,14 @@ OPTIONS: Final = {
     **{name: f"--{name.lower().replace('_', '-')}" for name in _SAME},
     **{name: f"--{parameter.option}" for name, parameter in ALL.items()},
     "edges": "--aspect",
-    "share": "--impurity",
     "frequency": "--frequency-ghz",
     "line": "--strongest",
     "n_samples": "--samples",
     "batch_size": "--batch",
-    "names": "--parameter",
     "near_mT": "--near",
     "offset": "--free-offset",
-    "size": "--batch",
+    "parameters": "--parameter",
+    "share": "--impurity",
     "statistics": "--statistic",
 }
 """The option of each argument and each choice, by its Python name."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..foundation.errors import InputError
 from .common import MODELS, DoubleOption, SeedOption, check_folder, check_positive, command
 from .model_options import ModelOptions, parameter_name, with_model
 from .output import (
@@ -150,10 +149,7 @@ def checked_parameters(model: "AbstractModel", asked: list[str]) -> list[str]:
     names = []
     for text in asked:
         name = parameter_name(model, text)
-        try:
-            methods_of(model, [name])
-        except InputError as error:
-            raise error.at(f"--parameter {text}") from None
+        methods_of(model, [name])
         names.append(name)
     return list(dict.fromkeys(names))
 

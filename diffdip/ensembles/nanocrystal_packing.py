@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..dipoles.dipole_system import DipoleSystem
@@ -173,12 +174,14 @@ class NanocrystalPacking(AbstractModel):
         cosine = self.cosine(self.bond_length)
         covered = self.dipoles_per_crystal * (1 - jnp.sqrt((1 + cosine) / 2)) / 2
         # NaN for a bond length above the diameter
-        if not isinstance(covered, jax.core.Tracer) and not covered < SATURATED:
+        if isinstance(covered, jax.core.Tracer):
+            return
+        if not np.all(np.asarray(covered) < SATURATED):
             length = plain_numbers(self.bond_length)
             raise InputError(
                 "dipoles_per_crystal",
                 given=self.dipoles_per_crystal,
-                expected=f"as many as fit on a crystal with {length:g} nm between them",
+                expected=f"as many as fit on a crystal with {length} nm between them",
                 hint="Take fewer dipoles, a smaller {bond_length} or a larger {diameter}",
             )
 

@@ -1,4 +1,4 @@
-"""The table of fit parameters: symbol, unit, format, start of a search and prior of each.
+"""The table of fit parameters: label, unit, format, start of a search and prior of each.
 
 Nothing else decides anything by the name of a parameter.
 """
@@ -15,7 +15,7 @@ class ParameterKind:
     """What is known about a fit parameter before any data.
 
     Args:
-        symbol: For figures, as mathematical text without dollar signs.
+        label: For figures; mathematical text stands between dollar signs.
         unit: In files, tables and figures; empty for a plain number.
         factor: Converts the value inside the program (SI, radians) to that unit.
         start: Where a search starts if the user gives no start (SI, radians).
@@ -24,10 +24,10 @@ class ParameterKind:
         prior: Half the width of the flat prior of a parameter without bounds (SI, radians).
             None: a multiple of the resonance field without anisotropy, around 0.
         format: Format of the number in messages.
-        nuisance: Tables list it after the anisotropy fields (g, offsets, sigma).
+        nuisance: Tables list it after the anisotropy fields (g, offsets).
     """
 
-    symbol: str
+    label: str
     unit: str = ""
     factor: float = 1.0
     start: float = 0.0
@@ -37,8 +37,8 @@ class ParameterKind:
     nuisance: bool = False
 
 
-def _field(symbol: str) -> ParameterKind:
-    return ParameterKind(symbol, "mT", 1e3, format=".1f")
+def _field(label: str) -> ParameterKind:
+    return ParameterKind(label, "mT", 1e3, format=".1f")
 
 
 _DEGREES: Final = 180 / math.pi
@@ -46,22 +46,21 @@ _DEGREES: Final = 180 / math.pi
 _OFFSET: Final = "offset"
 
 _TABLE: Final = {
-    "A": _field("A"),
-    "B": _field("B"),
-    "C": _field("C"),
-    "Cxz": _field("C_{xz}"),
-    "Cyz": _field("C_{yz}"),
-    "g": ParameterKind("g", start=2.0, spread=0.2, prior=0.5, format=".4f", nuisance=True),
+    "A": _field("$A$"),
+    "B": _field("$B$"),
+    "C": _field("$C$"),
+    "Cxz": _field("$C_{xz}$"),
+    "Cyz": _field("$C_{yz}$"),
+    "g": ParameterKind("$g$", start=2.0, spread=0.2, prior=0.5, format=".4f", nuisance=True),
     _OFFSET: ParameterKind(
-        "α_0", "deg", _DEGREES, 0.0, math.pi / 2, math.pi / 2, ".1f", nuisance=True
+        "$α_0$", "deg", _DEGREES, 0.0, math.pi / 2, math.pi / 2, ".1f", nuisance=True
     ),
-    "sigma": ParameterKind("σ", "mT", 1e3, format=".3f", nuisance=True),
     # of fits of all spectra: widths as ln(width/tesla), fraction is the Lorentzian part
-    "phase": ParameterKind("φ", "deg", _DEGREES, format=".1f"),
-    "ln_width": ParameterKind(r"\ln w"),
-    "ln_width_cos": ParameterKind(r"(\ln w)_{\cos 2α}"),
-    "ln_width_sin": ParameterKind(r"(\ln w)_{\sin 2α}"),
-    "fraction": ParameterKind("η"),
+    "phase": ParameterKind("$φ$", "deg", _DEGREES, format=".1f"),
+    "ln_width": ParameterKind(r"$\ln w$"),
+    "ln_width_cos": ParameterKind(r"$(\ln w)_{\cos 2α}$"),
+    "ln_width_sin": ParameterKind(r"$(\ln w)_{\sin 2α}$"),
+    "fraction": ParameterKind("$η$"),
 }
 
 
@@ -73,7 +72,7 @@ def parameter_kind(name: str) -> ParameterKind:
     """
     if re.fullmatch(rf"{_OFFSET}_\d+", name):
         return _TABLE[_OFFSET]
-    return _TABLE.get(name, ParameterKind(name))
+    return _TABLE.get(name, ParameterKind(name.replace("$", r"\$")))
 
 
 def offset_name(series: int, *, own: bool) -> str:

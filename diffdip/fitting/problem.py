@@ -74,9 +74,7 @@ class FitProblem(eqx.Module):
         offsets = {offset_name(i, own=own): value for i, value in each}
         everything = ParameterSet.of({**given, "g": g, **offsets})
         if not everything.free:
-            raise InputError(
-                "no parameter is free", hint="Give Free() for one of {parameters}, {g} or {offset}"
-            )
+            raise InputError("no parameter is free", hint="Leave at least one parameter free")
         if points:
             check_points(sum(int(np.sum(np.isfinite(s.field))) for s in series), everything)
         return FitProblem(

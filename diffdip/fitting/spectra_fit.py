@@ -168,7 +168,7 @@ def fit_spectra(
             "frequency",
             given=np.nan,
             expected="the frequency of each angle",
-            hint="Give {frequency_GHz}",
+            hint="Set the coordinate frequency (GHz) of the spectra",
         )
     noise = _noises(spectra, positions)
     settings = ShapeSettings(SHAPES[shape].fraction, baseline, as_convention(convention))

@@ -144,7 +144,7 @@ class Run:
             if stored.get(name) != value:
                 text = shown_value(stored.get(name)).replace("{", "{{").replace("}", "}}")
                 raise RunError(
-                    name,
+                    name.removeprefix("model."),
                     given=value,
                     expected=f"{text}, as in the run that is stored there",
                     hint="Use the same parameters to resume that run, or another {out}",
@@ -244,7 +244,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 def _refuse_setting(file: Path, name: str, value: Any, expected: str) -> NoReturn:
     """Refuse a stored setting that no run has."""
-    raise RunError(name, given=value, expected=expected, where=(str(file),))
+    raise RunError(f"setting {name}", given=value, expected=expected, where=(str(file),))
 
 
 def read_run(path: Path, *, damaged: str = "raise") -> "xr.Dataset":

@@ -16,6 +16,7 @@ from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..resonance.fields import larmor_field
 from ..spectra.definitions import DEFINITIONS
+from ..spectra.lines import LineError
 from ..spectra.positions import LinePositions, line_positions
 from .choices import Choices
 
@@ -282,14 +283,14 @@ def larmor_of(positions: LinePositions, g: float) -> float:
 def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Dataset":
     """The spectra, with this frequency (GHz) at the angles whose files state none.
 
-    Raises `InputError` for an angle without any frequency.
+    Raises `LineError` for an angle without any frequency.
     """
     stated = np.asarray(spectra["frequency"].values, float)
     lacking = np.isnan(stated)
     if not lacking.any():
         return spectra
     if frequency_ghz is None:
-        raise InputError(
+        raise LineError(
             "frequency_GHz",
             expected="the microwave frequency, which the files do not state at "
             + _listed(spectra["angle"].values[lacking]),

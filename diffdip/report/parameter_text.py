@@ -14,7 +14,7 @@ def heading(column: str) -> str:
     ('A (mT)', 'offset_1 (deg)', 'g')
     """
     name, _, unit = column.rpartition("_")
-    return f"{name} ({unit})" if name and parameter_kind(name).unit == unit else column
+    return f"{name} ({unit})" if name and unit and parameter_kind(name).unit == unit else column
 
 
 def number(value: float | None) -> str:

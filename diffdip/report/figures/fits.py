@@ -72,7 +72,7 @@ def draw_fit(main: Any, below: Any, result: "FitResult", series: int = 0) -> Non
 
 def figure_correlation(result: "FitResult") -> Figure:
     """The correlation of the free parameters of a fit, as a matrix of numbers on colors."""
-    names = [f"${parameter_kind(name).symbol}$" for name in result.names]
+    names = [parameter_kind(name).label for name in result.names]
     size = 14.0 * len(names) + 22
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(size / 25.4, size / 25.4), layout="constrained")
