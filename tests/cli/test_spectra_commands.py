@@ -95,7 +95,7 @@ def test_mistakes_are_one_line_and_leave_what_was_there(tmp_path):
     out = ("--out", before)
     assert "none.xml" in refused("positions", tmp_path / "none.xml", *out)
     for options, parts in (
-        (("--smoothing", 4), ["--smoothing", "4"]),
+        (("--smoothing", 4), ["--smoothing = 4"]),
         (("--near", 338, "--strongest"), ["--near", "--strongest"]),
         (("--phase-deg", "nan"), ["--phase-deg", "nan"]),
         (("--near", "nan"), ["--near", "nan"]),

@@ -20,7 +20,7 @@ def test_columns_have_units():
         "g",
         "offset_deg",
         "offset_3_deg",
-        "sigma_mT",
+        "sigma",
         "phase_deg",
         "ln_width",
         "ln_width_cos",

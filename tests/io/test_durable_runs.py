@@ -160,13 +160,13 @@ def test_resumes_and_computes_only_what_is_missing(small, monkeypatch):
         ({"seed": 4}, "seed", 4),
         ({"samples": 101}, "n_samples", 101),
         ({"size": 41}, "batch_size", 41),
-        ({"model": lambda: UniformCylinder(12, 2.5)}, "model.density", 2.5),
+        ({"model": lambda: UniformCylinder(12, 2.5)}, "density", 2.5),
         (
             {"model": lambda: UniformCylinder(12, 2.0, convention="physical")},
-            "model.convention",
+            "convention",
             "physical",
         ),
-        ({"model": lambda: NanocrystalPacking(2)}, "model.type", "NanocrystalPacking"),
+        ({"model": lambda: NanocrystalPacking(2)}, "type", "NanocrystalPacking"),
     ],
 )
 def test_other_parameters_are_refused(small, change, what, given):
@@ -380,7 +380,7 @@ def test_the_command(tmp_path):
         (("--volume-fraction", 0.9), ("0.9",)),
         (("--diameter-nm", -1), ("--diameter-nm", "-1")),
         (("--kappa", "nan"), ("--kappa", "nan")),
-        (("--model", "box", "--dipoles", 1), ("--dipoles", "1")),
+        (("--model", "box", "--dipoles", 1), ("--dipoles = 1",)),
         (("--process-id", 1), ("--coordinator",)),
         (("--coordinator", "localhost:1"), ("--processes",)),
     ],

@@ -415,14 +415,14 @@ def test_a_wrong_file_of_choices_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (("--smoothing", 4), ("--smoothing", "4")),
-        (("--baseline", 6), ("--baseline", "6")),
+        (("--smoothing", 4), ("--smoothing = 4",)),
+        (("--baseline", 6), ("--baseline = 6",)),
         (("--baseline", "off"), ("--baseline", "off")),
-        (("--g", 0), ("--g", "0")),
+        (("--g", 0), ("--g = 0",)),
         (("--near", "nan"), ("--near", "nan")),
         (("--phase-deg", "inf"), ("--phase-deg", "inf")),
-        (("--frequency-ghz", 0), ("--frequency-ghz", "0")),
-        (("--near", 338, "--strongest"), ("--near", "338")),
+        (("--frequency-ghz", 0), ("--frequency-ghz = 0",)),
+        (("--near", 338, "--strongest"), ("--near = 338",)),
         (("--config", "none.toml"), ("none.toml",)),
     ],
 )

@@ -138,3 +138,9 @@ def test_correlations_are_written_into_a_matrix():
     assert [text.get_text() for text in axes.texts] == ["1.00", "0.00", "0.00", "?"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["$A$", "$g$"]
     assert figure_bytes(figure, "pdf").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("names", [("log_k_1", "K_"), ("a^", "x$y")])
+def test_the_correlation_takes_any_name_of_a_parameter(names):
+    result: Any = SimpleNamespace(names=names, correlation=np.eye(2))
+    assert figure_bytes(figure_correlation(result), "png").startswith(b"\x89PNG")
