@@ -304,12 +304,10 @@ def test_fits_run_in_double_precision_by_themselves():
         ({"frequency": [NU, NU]}, "frequency", (2,)),
         ({"loss": "cauchy"}, "loss", "cauchy"),
         ({"plane": "yx"}, "plane", "yx"),
-        ({"plane": np.eye(3)}, "plane", (3, 3)),
         ({"parameters": {"A": 0.0, "B": 0.0, "C": 0.0}}, "no parameter is free", NOT_GIVEN),
         ({"model": film}, "parameters", None),
         ({"parameters": {"g": dd.Free()}}, "parameters", "g"),
         ({"parameters": {"c": 0.0}}, "parameters", "c"),
-        ({"parameters": {"A": "free"}}, "A", "free"),
         ({"model": dd.InPlaneModel(), "convention": "physical"}, "convention", "physical"),
     ],
 )
