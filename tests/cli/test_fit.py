@@ -160,7 +160,7 @@ BAD_OPTIONS = {
     "nan": (["fit", "{table}", "--fix-a-mt", "nan"], ["--fix-a-mt = nan"]),
     "two frequencies": (
         ["fit", "{table}", "--frequency-ghz", "9.45"],
-        ["sweep.csv", "row 1", "frequency_GHz", "--frequency-ghz"],
+        ["sweep.csv", "row 1", "frequency_GHz"],
     ),
     "offset and C": (["fit", "{table}", "--free-offset"], ["--free-offset", "--fix-c-mt"]),
     "all fixed": (
