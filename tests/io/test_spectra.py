@@ -232,7 +232,9 @@ def test_the_angle_in_a_name(name, angle):
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():
-    code = "import sys, diffdip, diffdip.io, diffdip.cli; print(*sys.modules)"
+    code = (
+        "import sys, diffdip, diffdip.cli, diffdip.io as io; io.read_spectra; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())
     assert "diffdip.io.spectra_dataset" in modules

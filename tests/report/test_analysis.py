@@ -327,7 +327,7 @@ def test_choices_of_the_folder_and_options_over_them(tmp_path):
     chosen = ("--near", 330.4, "--baseline", 1, "--convention", "physical")
     done = run("analyze", source, "--out", tmp_path / "a", *chosen)
     assert done.exit_code == 0, done.output
-    assert f"choices of {tmp_path / 'diffdip.toml'}" in done.stdout
+    assert str(tmp_path / "diffdip.toml") in done.stdout
     found = stored(tmp_path / "a")
     assert found["settings"] == {
         "definition": "gaussian",
@@ -391,7 +391,9 @@ def test_a_damaged_file_is_named_or_left_out(tmp_path):
     (source / "sweep_90.xml").write_bytes(files.xml(90.0))
     damaged = source / "sweep_30.xml"
     damaged.write_bytes(damaged.read_bytes()[:900])
-    assert str(damaged) in refused("analyze", source, "--out", tmp_path / "a")
+    line = refused("analyze", source, "--out", tmp_path / "a")
+    assert str(source) in line
+    assert damaged.name in line
     assert not (tmp_path / "a").exists()
     done = run("analyze", source, "--out", tmp_path / "a", "--skip-damaged")
     assert done.exit_code == 0, done.output
