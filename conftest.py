@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 
 
-LIMIT = 1.2 * 2**30
+LIMIT = 1.4 * 2**30
 """Bytes of memory beyond which a worker drops what JAX has compiled. Below it programs are kept,
 because several modules share them."""
 
