@@ -165,9 +165,7 @@ def _check_frequency(table: Table, frequency: float | None) -> None:
         )
     accepted = ACCEPTED["frequency"]
     if frequency is not None and not accepted.holds(frequency):
-        raise TableError(
-            f"the microwave frequency is {frequency / 1e9:g} GHz", expected=accepted.expected
-        )
+        raise TableError("frequency (Hz)", given=float(frequency), expected=accepted.expected)
 
 
 def _sample(path: Path, name: str, rows: Rows, frequency: float | None, table: Table) -> Sample:

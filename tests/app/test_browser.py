@@ -39,6 +39,9 @@ from tests.helpers.raw_data import GONIOMETER, needs_goniometer
 from tests.helpers.uploaded_files import ENTITIES, HUGE_PARTS, MARKUP, huge, zipped
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def served():
     """The port of `diffdip app`."""

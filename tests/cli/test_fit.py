@@ -37,6 +37,7 @@ def table(folder, name="sweep.csv", samples=("",), frequency=True):
     return path
 
 
+@pytest.mark.slow
 def test_example_is_fitted_and_written(tmp_path):
     out = tmp_path / "out"
     done = run("fit", "--example", "--out", out)
@@ -67,6 +68,7 @@ def test_example_is_fitted_and_written(tmp_path):
         assert word in done.stdout
 
 
+@pytest.mark.slow
 def test_samples_and_files_are_fits_of_their_own(tmp_path):
     first = table(tmp_path, "a.csv", ("I", "II"))
     second = table(tmp_path, "b.csv", ("II",))

@@ -188,6 +188,7 @@ def test_order_of_the_dipoles_does_not_matter():
     np.testing.assert_allclose(again.share, pairs.share, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_vmap_is_one_after_the_other():
     systems = [random_system(seed, 24, masked=seed, labels=True) for seed in range(4)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *systems)

@@ -153,6 +153,7 @@ def packed(request):
     return batch
 
 
+@pytest.mark.slow
 def test_cores_lie_in_the_container_and_apart(packed):
     volume, radius = container_size(packed.n, 0.2)
     np.testing.assert_allclose(packed.system.volume, volume, rtol=packed.rounding)

@@ -32,6 +32,7 @@ def correlation(result, one, other):
     return abs(result.correlation[result.names.index(one), result.names.index(other)])
 
 
+@pytest.mark.slow
 def test_sample_one_is_recovered_without_a_start():
     result = dd.fit_series(ANGLES, curve(0.1915, 0.2046, 0.02), frequency=NU)
     assert result.converged
@@ -251,6 +252,7 @@ def test_tied_parameters_follow_their_rule():
     assert result.values["B"] == pytest.approx(0.05, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_soft_l1_resists_outliers():
     rng = np.random.default_rng(5)
     field = curve(0.1, 0.05) + 1e-3 * rng.normal(size=ANGLES.shape)
@@ -402,6 +404,7 @@ def test_as_many_points_as_parameters_leave_the_errors_open():
     assert codes(result) == {"no-degrees-of-freedom"}
 
 
+@pytest.mark.slow
 def test_branches_of_a_fit_hold_its_curve():
     result = dd.fit_series(ANGLES, curve(0.1915, 0.2046), frequency=NU)
     branches = result.branches(ANGLES)

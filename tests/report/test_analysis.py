@@ -24,6 +24,9 @@ from tests.helpers.command_line import refused, run
 from tests.helpers.raw_data import GONIOMETER, needs_goniometer
 
 
+pytestmark = pytest.mark.slow
+
+
 WRITTEN = {
     *("report.html", "analysis.json", "positions.csv", "points.csv", "curve.csv", "origin.csv"),
     *("config.toml", "spectra.pdf", "map.pdf", "fit.pdf", "correlation.pdf", "branches.pdf"),

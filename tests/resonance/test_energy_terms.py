@@ -223,6 +223,7 @@ def along(energy, directions):
     return resonance_field_along(energy, directions, FREQUENCY)
 
 
+@pytest.mark.slow
 def test_a_term_of_ones_own_and_its_continuation_off_the_sphere():
     """Three terms that agree on the unit sphere only have the same resonances."""
     u = random_directions(7, 3)
@@ -245,6 +246,7 @@ def test_a_term_of_ones_own_without_parameters():
     np.testing.assert_allclose(along(Fixed(), u), along(Quartic(-0.015), u), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_tensor_that_hides_its_type_has_the_same_resonances():
     """The general route (automatic derivatives, mesh) against the polynomial of the tensor."""
     u = random_directions(8, 3)

@@ -23,6 +23,9 @@ from diffdip import (
 from tests.helpers import brute_force
 
 
+pytestmark = pytest.mark.slow
+
+
 FREQUENCY = 9.45e9
 
 

@@ -25,6 +25,9 @@ from tests.helpers import brute_force
 from tests.helpers.brute_force import assert_same_sets, in_plane
 
 
+pytestmark = pytest.mark.slow
+
+
 FREQUENCY = 9.45e9
 AXES = np.concatenate([np.eye(3), -np.eye(3)])
 

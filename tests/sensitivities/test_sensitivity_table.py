@@ -44,6 +44,7 @@ def packing() -> dd.AbstractModel:
     return dd.NanocrystalPacking(n_crystals=3)
 
 
+@pytest.mark.slow
 def test_exact_cases_of_uniform_dipoles():
     statistics = [MEDIAN_B, Quantile(Component("A"), 0.9), CauchyWidth(Component("B"))]
     table = dd.sensitivity(uniform(), statistics, n_samples=1000, seed=3, progress=False)

@@ -189,6 +189,7 @@ CALIBRATED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("definition", "options", "correlated"), CALIBRATED)
 def test_errors_are_the_scatter_of_noisy_spectra(definition, options, correlated):
     """200 spectra give the scatter to 5 %; the errors must agree within 20 %."""
@@ -377,6 +378,7 @@ def test_the_weight_of_each_sample_in_a_position(read, part):
     assert np.abs(weights).max() > 0.1
 
 
+@pytest.mark.slow
 def test_the_table_is_what_fit_reads(tmp_path):
     rng = np.random.default_rng(2)
     angles = np.arange(0.0, 180, 10)

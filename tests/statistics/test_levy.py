@@ -30,6 +30,9 @@ from diffdip.statistics.cauchy import A_CENTER
 from diffdip.statistics.close_pairs import CLOSE, SMALLEST, count_pairs
 
 
+pytestmark = pytest.mark.slow
+
+
 EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
 LEVELS = np.array([0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99])
 
