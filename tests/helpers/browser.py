@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from diffdip.cli import serve
+from diffdip.report.tables import CAPTIONS
 from tests.helpers.command_line import PROCESS
 
 
-PATIENCE = 1200
+PATIENCE = 300
 """Seconds after which a page counts as hanging, however busy the machine is."""
 
 DROP_HERE = "Drop the files of a rotation"
@@ -116,7 +117,7 @@ def downloaded(browser, name):
 
 def cells(browser):
     """Value ± error of A, B, C on the page."""
-    until(lambda: "Signal over field and angle" in body(browser))
+    until(lambda: CAPTIONS["branches"] in body(browser))
 
     def read():
         rows = browser.find_element("tag name", "table").find_elements("css selector", "tbody tr")
