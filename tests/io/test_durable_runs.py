@@ -233,7 +233,7 @@ def test_settings_that_no_run_has_are_refused(small, name, value):
     stored_setting(path, name, value)
     with pytest.raises(RunError) as error:
         read_run(path)
-    assert (error.value.what, error.value.given) == (name, value)
+    assert (error.value.what, error.value.given) == (f"setting {name}", value)
     assert error.value.where == (str(path / "zarr.json"),)
 
 
