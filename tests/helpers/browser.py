@@ -15,7 +15,7 @@ from diffdip.report.tables import CAPTIONS
 from tests.helpers.command_line import PROCESS
 
 
-PATIENCE = 300
+PATIENCE = 1200
 """Seconds after which a page counts as hanging, however busy the machine is."""
 
 DROP_HERE = "Drop the files of a rotation"
