@@ -183,13 +183,13 @@ def _beside(source: Path) -> Path | None:
 
 def _choices(path: Path | None, from_options: dict[str, Any]) -> "Choices":
     """The choices of a file, overridden by those of the options."""
-    from ..report.choices import ConfigError, check_choice, meant, read_choices, resolved
+    from ..report.choices import ConfigError, check_choice, none_as_unset, read_choices, resolved
 
     try:
         from_file = {} if path is None else read_choices(path)
     except ConfigError as error:
         fail(error.worded(str))  # a message about a file names its keys, not options
-    options = {name: meant(name, value) for name, value in from_options.items()}
+    options = {name: none_as_unset(name, value) for name, value in from_options.items()}
     for name, value in options.items():
         if value is not None:
             check_choice(name, value)

@@ -90,7 +90,7 @@ def positions(
     """Determine the resonance field at each angle from spectra, with its standard error.
 
     Definitions of a position: zero-crossing fits a straight line to the middle of the derivative
-    line; midpoint lies half way between its two extrema, each from a parabola; lorentzian, gaussian
+    line; midpoint is the middle between its two extrema, each from a parabola; lorentzian, gaussian
     and pseudo-voigt fit that line shape, with dispersion and the line at negative field. Broad
     lines need a line shape. The standard errors come from the noise. If a spectrum has several
     lines, select one with --near or --strongest.

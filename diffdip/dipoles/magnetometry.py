@@ -86,7 +86,7 @@ def dipoles_per_crystal(saturation: str, mass: float, moment: float = MOMENT_SPI
 
     Args:
         saturation: The saturation σ with its unit (see `specific_magnetization`).
-        mass: The mass of a crystal in kg, of all that was weighed: with ligands on the crystals,
+        mass: The mass in kg that was weighed per crystal: with ligands on the crystals,
             include theirs.
         moment: The moment of a dipole in µB, by default 1.73.
 

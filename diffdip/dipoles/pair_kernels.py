@@ -1,7 +1,7 @@
 """The loops over pairs of dipoles, in the order that makes them fast.
 
 XLA's CPU backend writes the n × n intermediates of a plain broadcast to memory, or computes each
-of several sums in a loop of its own. It does neither for a reduction of several operands at once,
+of several sums in a separate loop. It does neither for a reduction of several operands at once,
 `jax.lax.reduce` over a tuple. That is one loop with all sums in registers, vectorized over the last
 axis as long as LLVM unrolls the reduced axis. Therefore a tile has few rows and all columns, and
 the running totals enter the reduction with its first row. Two tiles in one loop body let the totals
@@ -39,7 +39,7 @@ makes it 20 times slower. Rows written out one after the other are only 7 times 
 
 
 def sites_of(positions: Array, moments: Array, mask: Array) -> Sites:
-    """The sites; masked ones have no moment, and each a place of its own far from all others."""
+    """The sites; masked ones have no moment, and a separate place each, far from all others."""
     inside = jnp.where(mask[:, None], positions, 0)
     extent = jnp.max(jnp.abs(inside))
     index = jnp.arange(len(mask), dtype=positions.dtype)

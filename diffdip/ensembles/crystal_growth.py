@@ -130,7 +130,7 @@ def grow(
 ) -> Growth:
     """Place crystals one after the other, each in contact with an earlier one.
 
-    When about `max_proposals` proposals in a row were refused, the packing starts anew. After
+    After about `max_proposals` refused proposals in a row, the packing is restarted. After
     `max_starts` starts `complete` is False.
     """
     empty = partial(_Growing.empty, n_crystals, rules.diameter.dtype)
@@ -228,7 +228,7 @@ def _proceed(
     n_crystals: int,
     max_proposals: int,
 ) -> _Growing:
-    """Start anew if it is necessary, then judge one table of proposals."""
+    """Restart the packing if necessary, then judge one table of proposals."""
     dtype = rules.diameter.dtype
     at_once = min(max(JUDGED // n_crystals, 4), MOST_JUDGED)
     table_key, first_key = jax.random.split(jax.random.fold_in(key, state.tables))
@@ -241,7 +241,7 @@ def _proceed(
     if n_crystals == 2:
         # shells so thick that the second crystal cannot lie inside are never proposed
         share = rules.share_below(rules.reach(origin) - rules.diameter)
-        # a flag of its own: whether a comparison with NaN is False depends on the compiler
+        # not left to a NaN position: with JAX 0.12 such a proposal was accepted
         room = jnp.isfinite(share)
         table = table.at[..., 2:4].multiply(jnp.where(room, share, 1))
     moves = rules.step(table[..., :4])

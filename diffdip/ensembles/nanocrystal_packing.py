@@ -81,10 +81,10 @@ class NanocrystalPacking(AbstractModel):
       dipoles of the crystal. The paper has no such rule; `extra_spacing=0` switches it off.
       The widths of A and B depend on it.
 
-    If `max_proposals` proposals in a row are refused, the packing starts anew, up to `max_starts`
-    times. `draw` tells how many starts a sample took; all numbers of a sample that was never
-    completed are NaN. Starting anew favours some packings: crystals that leave no room for others
-    are rarer than with a uniform first crystal. If an extra dipole finds no place in six
+    After `max_proposals` refused proposals in a row the packing is restarted, up to `max_starts`
+    times. `draw` returns the number of starts; a sample that was never completed is NaN
+    throughout. Restarts favour some packings: crystals that leave no room for others are rarer
+    than with a uniform first crystal. If an extra dipole finds no place in six
     trials, the whole sample is drawn again, up to five times. This favours samples with fewer
     extra dipoles where they are crowded.
 
@@ -105,7 +105,7 @@ class NanocrystalPacking(AbstractModel):
         moment: Moment of each dipole in µB (1.73 by default).
         container: The shape that is filled, a cylinder as high as wide by default.
         convention: How pairs are counted, `paper` by default.
-        max_proposals: Refused proposals in a row after which the packing starts anew.
+        max_proposals: Refused proposals in a row after which the packing is restarted.
         max_starts: Starts after which a packing is incomplete.
 
     Raises:

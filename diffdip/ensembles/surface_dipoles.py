@@ -30,7 +30,7 @@ MOST_EXTRA: Final = 12
 class _Placing(NamedTuple):
     """Extra dipoles being placed.
 
-    `slots` holds the directions on each sphere, NaN where there is none; `filled` the number of
+    `slots` holds the directions on each sphere, NaN in empty slots; `filled` the number of
     extra dipoles on it; `picks` the candidate taken for each place.
     """
 

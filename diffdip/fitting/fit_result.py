@@ -50,7 +50,7 @@ class FitResult:
             resonance.
         predicted: Fields of the model in tesla, shape (n,). NaN without resonance.
         converged: Whether the search ended at a minimum.
-        flags: Doubts about the fit; empty if there are none.
+        flags: Doubts about the fit; empty if it raises no doubt.
         convention: "paper" or "physical"; "none" for a model of your own.
         loss: "linear" or "soft_l1".
         series: The series that were fitted.

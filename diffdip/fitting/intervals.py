@@ -16,19 +16,19 @@ ROUNDS = 7
 """Steps of the search for the end of a profile-likelihood interval."""
 
 CLOSE = 1e-3
-"""The search stops when the rise of χ² is within this part of the one that was asked for."""
+"""The search stops when the rise of χ² is within this part of the required rise."""
 
 ACCEPTED = 0.05
-"""An end is given if the rise of χ² is within this part of the one that was asked for."""
+"""An end is given if the rise of χ² is within this part of the required rise."""
 
 
 class Profile(NamedTuple):
-    """Ends of profile-likelihood intervals, each of shape (m, 2, p), and χ² met on the way.
+    """Ends of profile-likelihood intervals, and the lowest χ² that the search met.
 
     Args:
-        lower: Lower ends of both levels; NaN where there is none.
-        upper: Upper ends.
-        lowest: Lowest χ² met in the search, shape (m,).
+        lower: Lower ends of both levels, shape (m, 2, p); NaN for an open end.
+        upper: Upper ends, shape (m, 2, p).
+        lowest: Lowest χ² of the search, shape (m,).
     """
 
     lower: np.ndarray

@@ -34,7 +34,7 @@ class Estimates:
         separation: Smallest singular value of that Jacobian with columns of length 1, shape (m,).
         converged: Whether the search ended at a minimum, shape (m,).
         rival: The best minimum that is clearly apart, shape (m, p).
-        rival_chi2: Its χ², shape (m,); inf where there is none.
+        rival_chi2: Its χ², shape (m,); inf without a rival.
         predicted: Fields in tesla, shape (m, n); NaN without resonance.
         lower: Lower ends of the 68 and 95 % intervals, shape (m, 2, p).
         upper: Upper ends.

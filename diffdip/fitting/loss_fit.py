@@ -69,7 +69,7 @@ def fit_loss(
     the parameters, because a loss is not a likelihood.
 
     Args:
-        series: One or more `Series`. Either all have sigma or none has.
+        series: One or more `Series`. Give sigma for all of them or for none.
         loss: From the residuals (field − predicted)/sigma of all measured points, shape (n,), to a
             number. Residuals are in mT where sigma is unknown. At a point without resonance the
             residual is the whole field.

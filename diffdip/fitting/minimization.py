@@ -45,7 +45,7 @@ class Minimized(NamedTuple):
 
 
 def lane_count(size: int) -> int:
-    """Lanes of a fit with intervals, for so many free parameters.
+    """Number of lanes of a fit with intervals, for `size` free parameters.
 
     A profile has four ends for each parameter (two sides, two levels), one in each lane. The
     search for the minimum takes as many, so that both run the same compiled function.
@@ -111,7 +111,7 @@ def _optimize(
 
         def residual(y: Array) -> tuple[Array, Array]:
             predicted = problem.predict(vector(y), design)
-            # a measured line where the model has none counts as a prediction of zero field
+            # where the model has no resonance, its prediction counts as zero field
             r = weight * (field - jnp.where(jnp.isnan(predicted), 0, predicted))
             return r, jnp.sum(r * r)
 

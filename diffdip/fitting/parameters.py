@@ -66,7 +66,7 @@ class ParameterSet(eqx.Module):
     lower: np.ndarray | Array
     upper: np.ndarray | Array
     starts: np.ndarray | Array
-    """Starts given by the user, NaN where there is none."""
+    """Starts given by the user; NaN for parameters without one."""
 
     @staticmethod
     def of(parameters: Mapping[str, "Parameter"]) -> "ParameterSet":
@@ -138,7 +138,7 @@ class ParameterSet(eqx.Module):
         """`count` well-spread vectors: a fixed low-discrepancy sequence over plausible ranges.
 
         A bounded parameter covers its bounds. Others cover their spread in the table of parameters
-        on either side of their start; `spread` (tesla) serves where the table has none.
+        on either side of their start, or `spread` (tesla) if the table has no spread for them.
         """
         size = len(self.free)
         # additive recurrence with powers of the generalized golden ratio

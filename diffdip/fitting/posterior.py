@@ -37,7 +37,7 @@ from .series_fit import fit_series
 
 
 WIDE = 3.0
-"""Anisotropy fields without bounds get ± this many w0, beyond all that resonates."""
+"""Anisotropy fields without bounds get ± this many w0, wider than any fields that resonate."""
 
 BLOCK = 100
 """Transitions in one compiled call, after which the progress bar moves."""

@@ -1,4 +1,4 @@
-"""What draws from a posterior say, and what is doubtful about them."""
+"""The result of sampling a posterior, and the doubts about it."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
@@ -59,7 +59,7 @@ class Posterior:
         shift: (Median − fitted value)/standard error, for each parameter but sigma; 0 where the
             posterior is Gaussian.
         fit: The fit by least squares, without the bounds of the priors.
-        flags: Doubts about the posterior; empty if there are none.
+        flags: Doubts about the posterior; empty if it raises no doubt.
         convention: "paper" or "physical"; "none" for a model of your own.
         settings: Version, seed, numbers of draws and priors, to draw the same again.
     """
@@ -148,7 +148,7 @@ class Draws(NamedTuple):
 
     @staticmethod
     def nothing(shape: tuple[int, int], size: int) -> "Draws":
-        """NaN for (chains, draws) of so many parameters, where no point has finite density."""
+        """NaN draws of `size` parameters, for a posterior without any point of finite density."""
         nan, no = np.full(shape, np.nan), np.zeros(shape, bool)
         return Draws(np.full((*shape, size), np.nan), nan, no.astype(int), no, no)
 
@@ -162,7 +162,7 @@ def posterior_of(
     bounds: tuple[np.ndarray, np.ndarray],
     settings: dict[str, Any],
 ) -> Posterior:
-    """What draws say: moments, intervals, how well the chains mix, and doubts.
+    """Moments, intervals, mixing of the chains, and doubts, from draws.
 
     `samples` (chains, draws, parameters) in the order of `names`, "sigma" last where it was
     sampled; `drawn` the same draws without it, with what the sampler saw; `minima` (k, p) of χ²,

@@ -19,7 +19,7 @@ def rival_minima(
     jacobian: Float[np.ndarray, "m n p"],
     variance: Float[np.ndarray, " m"],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best other minimum (m, p) and its cost (m,), inf where there is none.
+    """The best other minimum (m, p) and its cost (m,), inf without a rival.
 
     It is apart if it lies three standard errors or more from the `solution`, by the linear model
     there. Ends of one minimum differ by rounding, which is less than `MOVED`.

@@ -98,7 +98,7 @@ def fit_joint(
     All series share the parameters. Three planes and `FullTensorModel` give all of D.
 
     Args:
-        series: One or more `Series`. Either all have sigma or none has.
+        series: One or more `Series`. Give sigma for all of them or for none.
         g: As for `fit_series`.
         offset: One parameter for all series, or a sequence with one for each. The latter are named
             offset_1, offset_2, …
@@ -150,7 +150,7 @@ class ManyFits:
         standard_errors: Their standard errors, shape (m, p).
         covariance: Their covariance, shape (m, p, p).
         lower: Lower ends of the 68 and 95 % intervals, shape (m, 2, p). Symmetric unless
-            `intervals` were asked for.
+            `intervals` is True.
         upper: Upper ends, shape (m, 2, p).
         chi2: As in `FitResult`, shape (m,), without unit.
         rms: Root mean square of the residuals in tesla, shape (m,).

@@ -79,7 +79,7 @@ class SpectraFit:
 
     @property
     def flags(self) -> tuple[Flag, ...]:
-        """Doubts about the fit, empty if there are none."""
+        """Doubts about the fit; empty if it raises no doubt."""
         flags: list[Flag] = []
         if not self.converged:
             flags.append(Flag("not-converged", "The fit of all spectra did not converge."))

@@ -85,7 +85,7 @@ def _dtype(descriptor: Descriptor, entry: str) -> str:
 def _axis(
     descriptor: Descriptor, axis: str, quantity: str, per_si: float, count: int
 ) -> np.ndarray:
-    """The values along an axis: equal steps, or those in a file of its own."""
+    """The values along an axis: equal steps, or the values of a separate file."""
     name, unit = (descriptor.text(f"{axis}{part}") for part in ("NAM", "UNI"))
     per_unit = per_si * scale(quantity, name, unit.strip("'"))
     kind = descriptor.text(f"{axis}TYP", "IDX")

@@ -194,7 +194,7 @@ def _unit(text: str) -> str | None:
 def unit_scale(subject: str, quantity: str, unit: str | None) -> float:
     """SI units per unit in which a quantity is written.
 
-    NaN stands for an error without a unit of its own, which has the unit of the field. Raises
+    NaN stands for an error without a unit, which then has the unit of the field. Raises
     `TableError` for a unit that is missing or unknown; `subject` says which column has it.
     """
     units, known = _UNITS[quantity], _unit(unit) if unit is not None else None

@@ -1,6 +1,6 @@
 """Durable runs: samples of a model in a zarr store, written batch by batch.
 
-A batch is one chunk of every array. Each chunk is a file of its own that appears complete or not
+A batch is one chunk of every array. Each chunk is a separate file that appears complete or not
 at all, and ends with a CRC-32C checksum. So an interrupted run, even one ended by SIGKILL, resumes
 and gives byte-identical output. The store itself is made beside its place and moved there, for the
 same reason. Two runs with the same parameters on one store need no lock: each does all the work,
@@ -60,7 +60,7 @@ class Run:
     Args:
         path: Of the store, a folder.
         plan: The model, the samples and the batches of the run.
-        create: Make the store if there is none. Otherwise wait until another process has made it.
+        create: Make the store if it does not exist. Otherwise wait for another process to make it.
 
     Raises:
         RunError: If the path holds something else, a run with other parameters, or a damaged chunk.

@@ -1,7 +1,7 @@
 """The sweeps of a file, or of a folder with a file for each angle, each sweep with its angle.
 
-Errors have places relative to what is read: a file in a folder has its own name, and what is read
-has none. The caller knows what it is called.
+Errors name a file relative to the folder that is read; the caller adds the name of that folder, or
+of the file if only one is read.
 """
 
 from collections import Counter
@@ -80,7 +80,7 @@ def _folder(path: Path, *, skip_damaged: bool) -> Found:
         raise SpectrumError(
             f"files of two kinds, {names}",
             expected="the files of one spectrometer",
-            hint="Read each kind from a folder of its own",
+            hint="Read each kind from a separate folder",
         )
     kind = next(iter(counts), TEXT)
     members = _members(paths, kinds, kind)

@@ -50,8 +50,8 @@ class Analysis:
         warnings: The doubts of all steps beyond `fit.flags`.
         choices: How the spectra were analysed.
         by_definition: The fit by each definition of a position, the chosen one first, or the error
-            that says why there is none.
-        direct: The fit of all spectra at once, if it was asked for.
+            that ended it.
+        direct: The fit of all spectra at once, if `choices.direct` is given.
     """
 
     name: str
@@ -95,7 +95,7 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
         Positions, fits and doubts.
 
     Raises:
-        LineError: For a spectrum without the line that was asked for.
+        LineError: For a spectrum without the selected line.
         InputError: For an angle without frequency, fewer than three angles, or angles that are all
             the same.
 
@@ -163,7 +163,7 @@ def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
 def _direct(
     spectra: "xr.Dataset", choices: Choices, positions: LinePositions, chosen: FitResult
 ) -> tuple[SpectraFit | None, list[Flag]]:
-    """The fit of all spectra if it was asked for, and the doubts about it."""
+    """The fit of all spectra if `choices.direct` is given, and the doubts about it."""
     if choices.direct is None:
         return None, []
     try:
@@ -206,7 +206,7 @@ def _by_definition(
             found[definition] = error
             continue
         found[definition] = result
-        if not positions.warnings:  # doubtful positions say nothing about the chosen ones
+        if not positions.warnings:  # positions with warnings do not count against the chosen ones
             apart += [
                 (_apart(name, chosen, result), name, definition, result.values[name])
                 for name in chosen.names

@@ -147,11 +147,11 @@ def check_choice(name: str, value: Any) -> None:
         raise InputError(name, given=value, expected=expected)
 
 
-def meant(name: str, value: Any) -> Any:
+def none_as_unset(name: str, value: Any) -> Any:
     """The value of a choice from a file or an option, with None for "none" if that is allowed.
 
-    >>> meant("baseline", "none"), meant("baseline", 1), meant("definition", "none")
-    (None, 1, 'none')
+    >>> none_as_unset("baseline", "none"), none_as_unset("definition", "none")
+    (None, 'none')
     """
     return None if value == NONE and name in MAY_BE_NONE else value
 
@@ -189,7 +189,7 @@ def _checked(content: bytes) -> dict[str, Any]:
         raise ConfigError("key", given=unknown[0], expected="one of " + ", ".join(RULES))
     try:
         for key, value in found.items():
-            found[key] = meant(key, value)
+            found[key] = none_as_unset(key, value)
             if found[key] is None:
                 continue
             check_choice(key, value)

@@ -72,7 +72,7 @@ class Curve:
         }
 
     def sentences(self) -> list[str]:
-        """The range of the measured resonance field, and at how many angles there is none."""
+        """The range of the measured resonance field, and the number of angles without one."""
         field = 1e3 * np.asarray(self.branches.measured()[0])
         found = np.isfinite(field)
         convention, w0 = self.settings.convention, 1e3 * self.larmor

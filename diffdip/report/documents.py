@@ -52,7 +52,7 @@ def analysis_document(analysis: Analysis, lag_deg: float) -> dict[str, Any]:
 
 
 def definition_document(found: FitResult | InputError) -> dict[str, Any]:
-    """A, B and C by one definition of a position with their errors (mT), or why there are none."""
+    """A, B and C by one definition of a position with errors (mT), or why the fit was refused."""
     if isinstance(found, InputError):
         return {"refused": found.worded(report_name)}
     document = fit_document(found, "")

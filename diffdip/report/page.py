@@ -137,7 +137,7 @@ def _positions(analysis: Analysis) -> str:
 
 
 def _column(values: np.ndarray, decimals: int, sign: str = "") -> list[str]:
-    """Numbers with the same decimals, and a dash where there is none."""
+    """Numbers with the same decimals, and a dash for a missing one."""
     form = f"{{:{sign}.{decimals}f}}"
     return [
         form.format(round(value, decimals) + 0.0).replace("-", "−") if np.isfinite(value) else "-"

@@ -60,7 +60,7 @@ class GeneralSolver:
             self.is_stable = lowest_multiplier(tensor)
 
     def field(self, direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Float[Array, ""]:
-        """Hres on the measured branch; NaN where there is none."""
+        """Hres on the measured branch; NaN without a measured branch."""
         roots = self._roots(direction, larmor)
         measurable = roots.exists & roots.stable
         best = jnp.argmax(jnp.where(measurable, roots.field, -1))

@@ -40,7 +40,7 @@ def planar_fields(energy: AnisotropyFields) -> PlanarFields:
 def planar_field(
     fields: PlanarFields, angle: Float[Array, ""], larmor: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """Hres of the measured branch, with M in the plane; NaN where there is none."""
+    """Hres of the measured branch, with M in the plane; NaN without a measured branch."""
     given = _Given(fields, (jnp.cos(angle), jnp.sin(angle)), larmor)
     start, exists = planar_candidate(*jax.lax.stop_gradient(given))
     u = _root(start, exists, given)

@@ -324,6 +324,6 @@ def _extremum(signal: np.ndarray, index: int, other: int, window: int) -> int:
 
 
 def neighbours(lines: Lines, index: int) -> tuple[float, float]:
-    """Midpoints to the next lines below and above; infinite where there is none."""
+    """Midpoints to the next lines below and above; infinite for the outermost lines."""
     edges = np.concatenate([[-np.inf], (lines.position[1:] + lines.position[:-1]) / 2, [np.inf]])
     return float(edges[index]), float(edges[index + 1])

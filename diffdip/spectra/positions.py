@@ -27,7 +27,7 @@ LEAP = 20.0
 """A line that moves by more widths than this between two angles may be another line."""
 
 FAR = 5.0
-"""A line that is more widths than this from the field asked for is another line."""
+"""A line that is more widths than this from the selected field is another line."""
 
 BROAD = 0.5
 """From this ratio of width to position a line reaches zero field, and only a shape places it."""

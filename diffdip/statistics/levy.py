@@ -68,7 +68,7 @@ class LevyLaw(eqx.Module):
     in their arguments and in all leaves of `pairs`. In float64 `cumulative` is exact to 1e-8, and
     `density` to 1e-8 of its maximum; in float32 both to about 1e-4.
 
-    If there are so few pairs that a sample often has none, and no other pairs, the law has an atom
+    If pairs are so rare that many samples have no pair at all, the law has an atom
     at 0. All results are NaN then.
 
     Args:

@@ -69,7 +69,7 @@ def test_a_port_in_use_is_one_line():
 
 
 def of_command_line(source, out):
-    """The same, of `diffdip analyze`, and what it calls doubtful."""
+    """The values of `diffdip analyze`, and its flags."""
     assert run("analyze", source, "--out", out).exit_code == 0
     fit = json.loads((out / "analysis.json").read_text())["fit"]
     values = {f"{name} (mT)": value_text(fit["parameters"][f"{name}_mT"]) for name in "ABC"}

@@ -4,6 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 import typer.main
 
@@ -40,12 +43,89 @@ def commands():
             yield pytest.param(line, id=f"{page.name}: {line}")
 
 
+def numbers(printed):
+    """All numbers of a printed text."""
+    return [float(word) for word in re.findall(r"-?\d+\.?\d*(?:[eE][-+]?\d+)?", printed)]
+
+
+def readme(names, printed):
+    # docs/sensitivity_and_inference.md has the same samples: 4.375 mT
+    median = np.median(np.abs(names["ensemble"].B))
+    assert median == pytest.approx(4.375e-3, rel=1e-3)
+    assert f"value=array({median:.8f}" in printed
+    # B is linear in the moment
+    assert "moment: 1.00 ± 0.00 %" in printed
+
+
+def conventions(names, printed):
+    # sample I of the paper, and the fields with the other sign
+    found = np.array(numbers(printed)).reshape(2, 2)
+    np.testing.assert_allclose(found, [[52.95, 399.57], [647.1, 379.9]], atol=0.05)
+
+
+def ensembles(names, printed):
+    median = np.median(np.abs(names["ensemble"].B))
+    # 5.9 mT with 2000 samples, in the table of the page
+    assert median == pytest.approx(5.9e-3, rel=0.1)
+    # the law is made of other samples, and knows only their close pairs
+    assert numbers(printed)[-1] == pytest.approx(1e3 * median, rel=0.1)
+
+
+def fit_a_series(names, printed):
+    fit = names["fit"]
+    # experiments/goniometer_table.py wrote the table; A, B, C as docs/from_spectra.md has them
+    found = [1e3 * fit.values[name] for name in "ABC"]
+    np.testing.assert_allclose(found, [0.9261, 0.0837, -0.0055], atol=1e-4)
+    for name, value in zip("ABC", found, strict=True):
+        assert f"{name} = {value:.4f} mT" in printed
+
+
+def flags(names, printed):
+    first, second = printed.splitlines()
+    assert first == "film.csv: near = -1: expected a field above 0 mT"
+    assert second == "near -1.0 ('film.csv',)"
+
+
+def from_spectra(names, printed):
+    found = names["found"]
+    for name, tesla in {"A": 0.060, "B": 0.040, "C": 0.0}.items():
+        error = found.standard_errors[name]
+        assert 0 < error < 1e-3
+        assert abs(found.values[name] - tesla) < 4 * error
+
+
+def in_python(names, printed):
+    assert "(200, 3)" in printed
+    # sample I at 0°, and sample II, whose B is 24.1 mT
+    np.testing.assert_allclose(np.nanmax(names["branches"].field), 0.05295, atol=1e-5)
+    low, high = names["posterior"].intervals["B"]["68"]
+    assert low < 0.0241 < high
+    # −K u_z⁴ of the term, and ½ M_eff u_z² of the film, at u_z = 0.8
+    energy = float(names["energy"](jnp.array([0.0, 0.6, 0.8])))
+    assert energy == pytest.approx(-0.02 * 0.8**4 + 0.5 * 0.8 * 0.8**2, rel=1e-6)
+
+
+def sensitivity_and_inference(names, printed):
+    assert numbers(printed) == [pytest.approx(1.0, abs=1e-5)]
+
+
+CHECKS = {
+    "README.md": readme,
+    "conventions.md": conventions,
+    "ensembles.md": ensembles,
+    "fit_a_series.md": fit_a_series,
+    "flags.md": flags,
+    "from_spectra.md": from_spectra,
+    "in_python.md": in_python,
+    "sensitivity_and_inference.md": sensitivity_and_inference,
+}
+"""What the Python of each page must find, from its variables and from what it prints."""
+
+
 @pytest.mark.float32
 @pytest.mark.parametrize("page", list(python_pages()))
-def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
+def test_python_blocks_find_what_is_known(page, tmp_path, monkeypatch, capsys):
     """Each page in one fresh namespace, its blocks in order."""
-    import jax
-
     monkeypatch.chdir(tmp_path)
     precision = jax.config.jax_enable_x64
     namespace = {"__name__": page.stem}
@@ -54,6 +134,7 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
             exec(compile(block, str(page), "exec"), namespace)
     finally:
         jax.config.update("jax_enable_x64", precision)
+    CHECKS[page.name](namespace, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("line", list(commands()))

@@ -90,7 +90,7 @@ def body(browser):
 
 
 def upload(browser, *paths):
-    """Open the page anew and drop files onto it."""
+    """Reload the page and drop files onto it."""
     browser.get(browser.home)
     until(lambda: DROP_HERE in body(browser))
     [place] = until(lambda: browser.find_elements("css selector", "input[type=file]"))

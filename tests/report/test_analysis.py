@@ -14,7 +14,7 @@ import xarray as xr
 import diffdip
 from diffdip.foundation.errors import InputError
 from diffdip.io import read_spectra, read_table
-from diffdip.report.choices import MAY_BE_NONE, meant, read_choices, resolved
+from diffdip.report.choices import MAY_BE_NONE, none_as_unset, read_choices, resolved
 from diffdip.report.documents import report_name
 from diffdip.report.files import analysis_files
 from diffdip.report.parameter_text import value_text
@@ -359,7 +359,7 @@ def test_none_undoes_what_a_file_chose(tmp_path):
     kept = resolved(read_choices(config), {})
     assert (kept.baseline, kept.phase_deg, kept.near_mT) == (1, None, 330.0)
     config.write_text(config.read_text() + "direct = 'gaussian'\n")
-    undone = {name: meant(name, "none") for name in MAY_BE_NONE}
+    undone = {name: none_as_unset(name, "none") for name in MAY_BE_NONE}
     assert resolved(read_choices(config), undone) == diffdip.Choices()
     # and as typed: without near_mT no line is selected
     (tmp_path / "spectra").mkdir()

@@ -188,7 +188,7 @@ def _tick(angles: np.ndarray) -> float:
 
 
 def _edges(centers: np.ndarray) -> Any:
-    """Borders of cells, half way between ascending centers. Equal centers share a cell."""
+    """Borders of cells, midway between ascending centers. Equal centers share a cell."""
     places, counts = np.unique(centers, return_counts=True)
     half = np.diff(places, append=places[-1] + _typical_gap(places)) / 2
     borders = np.append(places[0] - half[0], places + half)
