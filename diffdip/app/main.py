@@ -6,7 +6,7 @@ from diffdip.app import ensembles_page, explore_page, spectra_page
 from diffdip.app.frame import keep_widgets
 
 
-def main() -> None:
+def show_app() -> None:
     """Show the selected page."""
     # an icon would make the browser ask another server for it
     st.set_page_config("diffdip", layout="wide")
@@ -20,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    show_app()

@@ -179,7 +179,7 @@ def _choices() -> Choices:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the spectra and fitting A, B, C …")
 def _analysis(uploads: Uploads, choices: Choices) -> Analysis:
-    spectra = read_uploads(uploads, choices.skip_damaged)
+    spectra = read_uploads(uploads, skip_damaged=choices.skip_damaged)
     with frame.COMPUTING:
         try:
             return analyze(spectra, choices)

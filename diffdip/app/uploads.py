@@ -28,7 +28,7 @@ class Upload:
     data: bytes
 
 
-def read_uploads(uploads: Sequence[Upload], skip_damaged: bool = False) -> "xr.Dataset":
+def read_uploads(uploads: Sequence[Upload], *, skip_damaged: bool = False) -> "xr.Dataset":
     """The spectra of one file, of the files of a folder, or of the zip of a folder.
 
     Raises `InputError`, which names the files as their sender does.
@@ -45,7 +45,7 @@ def choices_beside(uploads: Sequence[Upload]) -> dict[str, Any]:
     """The choices of a `diffdip.toml` among the files. Raises `InputError`."""
     with _on_disk(uploads) as path:
         beside = path / NAME
-        return read_choices(beside, NAME) if beside.is_file() else {}
+        return read_choices(beside, f"{path.name}/{NAME}") if beside.is_file() else {}
 
 
 def plain_name(name: str) -> str:

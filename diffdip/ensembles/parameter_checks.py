@@ -1,15 +1,17 @@
-"""Checks of the numbers that models and containers are made of."""
+"""Fields of models and containers, and checks of their numbers."""
 
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax.core
 import numpy as np
 from jaxtyping import Array
 
+from ..foundation.arrays import as_float
 from ..foundation.errors import InputError
-from .model_parameters import ModelParameter
+from .model_parameters import ALL, ModelParameter
 
 
 def whole_number(name: str) -> Callable[[Any], int]:
@@ -26,6 +28,21 @@ def whole_number(name: str) -> Callable[[Any], int]:
             raise InputError(name, given=value, expected="a whole number") from None
 
     return convert
+
+
+def parameter_field(name: str) -> Any:
+    """The field of a model for a parameter of the table, with its default, label and unit.
+
+    Whole numbers are static fields; all others are leaves, as floats.
+    """
+    parameter = ALL[name]
+    converter = whole_number(name) if parameter.whole else as_float
+    return eqx.field(
+        converter=converter,
+        static=parameter.whole,
+        default=parameter.default,
+        metadata=parameter.metadata,
+    )
 
 
 def plain_numbers(value: Any) -> Any:

@@ -15,7 +15,7 @@ from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
 from .minimization import LANES, lane_count, minimized
 from .predictions import linearized
-from .rival_minima import rival_minima
+from .rival_minima import best_rival
 from .robust_loss import in_median_scale, reweighted, robust_variance
 from .screening import screened
 
@@ -99,7 +99,7 @@ def estimate(
         variance = np.maximum(minimum * per_freedom, 1e-24)
     curvature, sensitivity, separation = curvature_of(jacobian)
     covariance = curvature * variance[:, None, None]
-    rival, rival_chi2 = rival_minima(ends, solution, jacobian, variance)
+    rival, rival_chi2 = best_rival(ends, solution, jacobian, variance)
 
     quantiles = half_widths(freedom, known_sigma=known_sigma)
     lower, upper = symmetric(solution, covariance, quantiles)

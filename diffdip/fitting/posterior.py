@@ -148,7 +148,7 @@ def sample_posterior(
         if target is None or modes is None:
             drawn = Draws.nothing(shape, size)
         else:
-            drawn = _sample(target, modes, shape, n_warmup, seed, progress)
+            drawn = _sample(target, modes, shape, n_warmup, seed, progress=progress)
     names = free.parameters.free
     samples = np.asarray(drawn.x)
     if series.sigma is None:
@@ -250,6 +250,7 @@ def _sample(
     shape: tuple[int, int],
     warmup: int,
     seed: int,
+    *,
     progress: bool,
 ) -> Draws:
     """All chains side by side, in blocks."""

@@ -13,7 +13,7 @@ MOVED = 1e-3
 """Distance in one parameter (tesla, radians) below which two ends are the same minimum."""
 
 
-def rival_minima(
+def best_rival(
     ends: Minimized,
     solution: Float[np.ndarray, "m p"],
     jacobian: Float[np.ndarray, "m n p"],

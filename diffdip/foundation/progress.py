@@ -5,15 +5,12 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def progress_bar(
-    task: str, total: int, done: int = 0, shown: bool = True
-) -> Iterator[Callable[..., None]]:
+def progress_bar(task: str, total: int, *, shown: bool = True) -> Iterator[Callable[..., None]]:
     """Show a bar while the block runs; it yields a function that moves the bar on.
 
     Args:
         task: What the bar says.
         total: The number of steps.
-        done: Steps completed before, by an interrupted run.
         shown: False hides the bar on a terminal too.
     """
     from rich.console import Console
@@ -35,5 +32,5 @@ def progress_bar(
         transient=True,
         disable=not (shown and console.is_terminal),
     ) as bar:
-        name = bar.add_task(task, total=total, completed=done)
+        name = bar.add_task(task, total=total)
         yield lambda steps=1: bar.advance(name, steps)

@@ -117,7 +117,7 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
         raise SpectrumError("the file is empty", expected="a header and rows of numbers")
     first, header = body[0]
     if not re.search(r"[\t;,]", header):
-        body = [(number, _tabbed(line, number == first)) for number, line in body]
+        body = [(number, _tabbed(line, is_header=number == first)) for number, line in body]
         header = body[0][1]
     delimiter = delimiter_of(header)
     rows = [(number, split(number, line, delimiter)) for number, line in body[1:]]
@@ -145,7 +145,7 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
     return _matrix(cells, columns["field"], first, stated)
 
 
-def _tabbed(line: str, is_header: bool) -> str:
+def _tabbed(line: str, *, is_header: bool) -> str:
     """A row with tabs instead of the spaces between its cells."""
     apart = r" {2,}" if is_header and re.search(r"\S {2,}\S", line) else r"\s+"
     return re.sub(apart, "\t", line.strip())

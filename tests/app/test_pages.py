@@ -156,7 +156,9 @@ def test_explore_starts_from_a_fit_and_follows_the_sliders():
         "sample": MARKUP,
         "convention": "physical",
         "frequency_GHz": {"mean": 9.4},
-        "parameters": {f"{n}_mT": {"value": v} for n, v in zip("ABC", (1, -2, 0.5), strict=True)}
+        "parameters": {
+            f"{n}_mT": {"value": v} for n, v in zip("ABC", (1.0, -2.0, 0.5), strict=True)
+        }
         | {"g": {"value": 2.1}},
     }
     app = bench("explore", fit=fit)

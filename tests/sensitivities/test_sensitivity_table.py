@@ -219,7 +219,7 @@ def test_experiment_compares_both_ways(tmp_path, monkeypatch, capsys):
         assert max(abs(float(row[f"distance_{step}"])) for step in script.STEPS) < 4
         if row["parameter"] == "density" and row["statistic"] == "median |B|":
             assert float(row["dlnT_dlntheta"]) == pytest.approx(1)
-    assert "combined standard errors, of 18" in capsys.readouterr().out
+    assert "largest of 18 distances" in capsys.readouterr().out
 
 
 def no_shell() -> dd.AbstractModel:
