@@ -12,6 +12,7 @@ reproduce: $(VENV)/installed
 test: $(VENV)/installed
 	$(PYTEST)
 
+# without the slow tests, docstring examples and notebooks
 test-fast: $(VENV)/installed
 	$(PYTEST) -m "not slow" tests
 

@@ -1,9 +1,21 @@
-"""Memory of the tests: compiled programs are dropped between modules once they take too much."""
+"""Compiled programs of the tests: shared between processes, and dropped when they take too much."""
 
+import atexit
 import ctypes
 import gc
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # for this run only; workers and commands that tests start inherit it
+    folder = tempfile.mkdtemp(prefix="diffdip-compiled-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 import jax
 

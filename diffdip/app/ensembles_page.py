@@ -16,9 +16,8 @@ from ..ensembles.model_parameters import ASPECT, PACKING, UNIFORM, ModelParamete
 from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.errors import InputError
-from ..foundation.flags import Flag
 from ..io.durable_runs import Run, read_run
-from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows
+from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows, unplaced_flags
 from ..report.figures.ensembles import figure_ensemble
 from ..report.figures.style import figure_bytes
 from . import frame
@@ -32,7 +31,7 @@ MOST_SAMPLES = 20_000
 
 
 STARTS: dict[str, float] = {"n_crystals": 20}
-"""Where a field starts, if not at the default of the model, to see a distribution soon."""
+"""Start values that differ from the model's defaults, so that a distribution appears soon."""
 
 BOUNDS: dict[str, tuple[int, int]] = {
     "n_crystals": (1, 5000),
@@ -201,11 +200,8 @@ def _show(simulation: Simulation, asked: Asked) -> None:
         st.info("The choices have changed since this simulation. Simulate again to apply them.")
     st.image(picture, alt=f"Distributions of |A| and |B|: {sentence}")
     dataset = read_run(simulation.store).isel(sample=slice(done))
-    unplaced = int(dataset["M_A_per_m"].isnull().sum())
-    if unplaced < done:
+    if dataset["M_A_per_m"].notnull().any():
         frame.table(("(mT)", *QUANTILE_HEADS), quantile_rows(dataset))
     st.caption(frame.as_text(sentence))
-    if unplaced:
-        message = f"{unplaced} samples could not be placed. Their rows are empty."
-        frame.doubts([Flag("unplaced-samples", message)])
+    frame.doubts(unplaced_flags(dataset))
     frame.download("Table of the samples", lambda: {"run.csv": simulation.table()}, "run.csv")

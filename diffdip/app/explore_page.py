@@ -119,7 +119,10 @@ def _sliders() -> CurveSettings:
 def _moved(
     name: str, label: str, ends: tuple[float, float], step: float, least: float | None = None
 ) -> float:
-    """A value by slider or as typed; the slider stops at its end for values beyond."""
+    """A value set by the slider or typed.
+
+    For a typed value beyond its range, the slider stays at its end.
+    """
     state = st.session_state
     slider, typed = f"{MOVED}{name} by slider", f"{MOVED}{name} typed"
     value = float(state[MOVED + name])

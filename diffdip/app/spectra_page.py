@@ -31,7 +31,7 @@ from .field_labels import LABELS, LINES
 from .uploads import Upload, choices_beside, read_uploads
 
 
-# Streamlit shows None as an empty field, so that "none" stands for it
+# Streamlit shows None as an empty field, so we use the word none
 BASELINES = {NONE: "none", **{n: f"polynomial of order {n}" for n in range(6)}}
 
 Uploads = tuple[Upload, ...]
@@ -64,7 +64,7 @@ def show() -> None:
 
 
 def _drop() -> None:
-    """Show where files are dropped, and the files that are kept from before another page."""
+    """Show the field for dropped files, and the files kept while another page was shown."""
     dropped = st.file_uploader(
         "One file with all angles, all files of a folder, or the folder as a zip",
         accept_multiple_files=True,

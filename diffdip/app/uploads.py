@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io import InputError
+from ..foundation.errors import InputError
 from ..io.archive import is_zip, unpack
 from ..io.spectra_dataset import read_named
 from ..io.sweep import MAX_BYTES

@@ -61,7 +61,10 @@ DoubleOption = Annotated[
 
 
 def command(panel: str, name: str | None = None) -> Callable[[Callable[..., None]], Any]:
-    """Register a command under a heading of `diffdip --help`; wrong input is one line for it."""
+    """Register a command under a heading of `diffdip --help`.
+
+    Wrong input then ends it with one line.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -96,7 +99,7 @@ def one_line() -> Iterator[None]:
     except InputError as error:
         fail(error)
     except OSError as error:
-        from ..io import OutputError  # only now: it imports JAX
+        from ..io import OutputError  # only now: it imports NumPy
 
         if not isinstance(error, OutputError):
             raise
@@ -125,6 +128,6 @@ def check_positive(values: Mapping[str, float | None]) -> None:
 
 
 def check_folder(out: Path | None) -> None:
-    """Refuse at once what could not be written after minutes of work."""
+    """Refuse an --out that is a file, before the work begins."""
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"--out {out}", expected="a folder, but this is a file")

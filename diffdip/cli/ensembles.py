@@ -30,7 +30,7 @@ def ensemble(
         int | None,
         typer.Option(
             min=1,
-            show_default="what takes about a second",
+            show_default="as many as take about a second",
             help="Number of samples that are computed and written together. An interrupted run "
             "loses at most one batch.",
         ),
@@ -109,12 +109,11 @@ def ensemble(
         jax.distributed.shutdown()
     if dataset is None:
         return
-    unplaced = int(dataset["M_A_per_m"].isnull().sum())
-    if unplaced == samples:
+    if not dataset["M_A_per_m"].notnull().any():
         raise nothing_placed(arrangement).at(str(out))
     if not np.isfinite(dataset["B_mT"].values).any():
         fail(f"{out}: no sample has a finite B. Check the sizes and the moment of the model")
-    _print_run(dataset, out, unplaced)
+    _print_run(dataset, out)
 
 
 @command(MODELS)
@@ -156,11 +155,11 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
         fail(f"the processes could not be connected: {str(error).splitlines()[0]}")
 
 
-def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
+def _print_run(dataset: "xr.Dataset", out: Path) -> None:
     import numpy as np
     from rich.table import Table
 
-    from ..io.run_tables import QUANTILE_HEADS, quantile_rows
+    from ..io.run_tables import QUANTILE_HEADS, quantile_rows, unplaced_flags
 
     shown = console()
     table = Table(title=samples_title(dataset.attrs), title_justify="left")
@@ -171,12 +170,13 @@ def _print_run(dataset: "xr.Dataset", out: Path, unplaced: int) -> None:
         table.add_row(*row)
     shown.print(table)
     number = dataset["n_dipoles"].values
+    placed = np.isfinite(dataset["M_A_per_m"].values)
     closest = np.nanmedian(dataset["closest_nm"].values)
     print_line(
         shown,
-        f"mean number of dipoles {number.mean():.4g}, median distance of the closest pair "
+        f"mean number of dipoles {number[placed].mean():.4g}, median distance of the closest pair "
         f"{closest:.3g} nm",
     )
-    if unplaced:
-        print_line(shown, f"{unplaced} samples could not be placed; their rows are empty")
+    for flag in unplaced_flags(dataset):
+        print_line(shown, str(flag))
     print_line(shown, f"wrote {out}")

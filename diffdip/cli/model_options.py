@@ -1,10 +1,10 @@
 """The options that describe a model of dipoles, made from the table of model parameters."""
 
 import inspect
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -38,8 +38,12 @@ class ModelOptions:
     def build(self) -> "AbstractModel":
         """The model. Raises `InputError` for numbers that it cannot have."""
         from .. import NanocrystalPacking, UniformBox, UniformCylinder, UniformSphere
+        from ..ensembles.parameter_checks import require_parameters
 
-        self._check()
+        # also the numbers of the models that were not chosen
+        require_parameters(SimpleNamespace(**self.numbers), ALL)
+        if self.numbers["n"] < 2:
+            raise InputError("n", given=self.numbers["n"], expected="2 or more")
         convention = str(self.convention)
         if self.model is ModelName.PACKING:
             return NanocrystalPacking(**self._of(PACKING), convention=convention)
@@ -50,16 +54,6 @@ class ModelOptions:
         if self.model is ModelName.BOX:
             return UniformBox(**uniform, edges=(1.0, 1.0, aspect))
         return UniformSphere(**uniform)
-
-    def _check(self) -> None:
-        """Refuse numbers that no model can have, also those of the models that were not chosen."""
-        for name, value in self.numbers.items():
-            zero = ALL[name].zero
-            if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-                expected = "a number of 0 or more" if zero else "a number above 0"
-                raise InputError(name, given=value, expected=expected)
-        if self.numbers["n"] < 2:
-            raise InputError("n", given=self.numbers["n"], expected="2 or more")
 
     def _of(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: self.numbers[name] for name in names}

@@ -20,8 +20,6 @@ _SAME: Final = (
     "out",
     "phase_deg",
     "plane",
-    "process_id",
-    "samples",
     "seed",
     "skip_damaged",
     "smoothing",

@@ -51,9 +51,10 @@ def serve_pages(
     """Open pages in the browser for spectra, resonance curves and ensembles.
 
     The page Spectra analyzes dropped files and shows the fit; Explore draws the resonance curve for
-    values of A, B, C, g and frequency; Ensembles simulates a model. Each page offers the files of
-    the corresponding command as a download. The pages are served only to this machine, until
-    Ctrl-C. To install the needed packages, run in the clone of diffdip: pip install -e '.\\[app]'
+    values of A, B, C, g and frequency; Ensembles simulates a model. Spectra and Explore offer the
+    files of diffdip analyze and diffdip curve as a download, Ensembles the table of diffdip export.
+    The pages are served only to this machine, until Ctrl-C. To install the needed packages, run in
+    the clone of diffdip: pip install -e '.\\[app]'
 
     [bold]Examples[/bold]
 

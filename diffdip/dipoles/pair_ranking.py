@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
-from ..foundation.errors import InputError
+from ..foundation.errors import InputError, check_count
 from .dipole_system import DipoleSystem
 from .pair_kernels import Sites, padded, sites_of
 from .pair_sums import finite_or_nan, pair_sum, traceless
@@ -91,8 +91,7 @@ def dominant_pairs(
     >>> print(f"{pairs.share[0]:.3f}", pairs.number_carrying(0.9))
     1.002 1
     """
-    if count < 1:
-        raise InputError("count", given=count, expected="1 or more")
+    check_count("count", count)
     if between_crystals and system.crystal is None:
         raise InputError(
             "between_crystals",

@@ -9,7 +9,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from ..foundation.arrays import as_float
 from ..foundation.errors import InputError
-from .parameter_checks import parameter_field, plain_numbers, require_positive
+from .model_parameters import ASPECT
+from .parameter_checks import plain_numbers, require_positive
 
 
 class AbstractContainer(eqx.Module):
@@ -107,7 +108,9 @@ class Cylinder(AbstractContainer):
     True
     """
 
-    aspect: Float[Array, ""] = parameter_field("aspect")
+    aspect: Float[Array, ""] = eqx.field(
+        converter=as_float, default=ASPECT.default, metadata=ASPECT.metadata
+    )
 
     def __check_init__(self) -> None:
         require_positive("aspect", self.aspect)

@@ -7,6 +7,7 @@ parameters.
 """
 
 import abc
+from typing import Final
 
 import equinox as eqx
 import jax
@@ -18,8 +19,11 @@ from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..numerics.random_numbers import uniform_numbers
 from .containers import AbstractContainer, Box, Cylinder, Sphere, as_edges
-from .model_parameters import UNIFORM
-from .parameter_checks import parameter_field, require_parameters, whole_number
+from .model_parameters import ASPECT, UNIFORM
+from .parameter_checks import require_parameters, whole_number
+
+
+_ABOUT: Final = {name: parameter.metadata for name, parameter in UNIFORM.items()}
 
 
 class Draw(eqx.Module):
@@ -111,10 +115,14 @@ class UniformCylinder(AbstractUniform):
     50.0
     """
 
-    n: int = eqx.field(converter=whole_number("n"), static=True, metadata=UNIFORM["n"].metadata)
-    density: Float[Array, ""] = eqx.field(converter=as_float, metadata=UNIFORM["density"].metadata)
-    aspect: Float[Array, ""] = parameter_field("aspect")
-    moment: Float[Array, ""] = parameter_field("moment")
+    n: int = eqx.field(converter=whole_number("n"), static=True, metadata=_ABOUT["n"])
+    density: Float[Array, ""] = eqx.field(converter=as_float, metadata=_ABOUT["density"])
+    aspect: Float[Array, ""] = eqx.field(
+        converter=as_float, default=ASPECT.default, metadata=ASPECT.metadata
+    )
+    moment: Float[Array, ""] = eqx.field(
+        converter=as_float, default=UNIFORM["moment"].default, metadata=_ABOUT["moment"]
+    )
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
 
     @property
@@ -136,9 +144,11 @@ class UniformSphere(AbstractUniform):
             and above 0.
     """
 
-    n: int = eqx.field(converter=whole_number("n"), static=True, metadata=UNIFORM["n"].metadata)
-    density: Float[Array, ""] = eqx.field(converter=as_float, metadata=UNIFORM["density"].metadata)
-    moment: Float[Array, ""] = parameter_field("moment")
+    n: int = eqx.field(converter=whole_number("n"), static=True, metadata=_ABOUT["n"])
+    density: Float[Array, ""] = eqx.field(converter=as_float, metadata=_ABOUT["density"])
+    moment: Float[Array, ""] = eqx.field(
+        converter=as_float, default=UNIFORM["moment"].default, metadata=_ABOUT["moment"]
+    )
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
 
     @property
@@ -161,10 +171,12 @@ class UniformBox(AbstractUniform):
             another number is not finite and above 0.
     """
 
-    n: int = eqx.field(converter=whole_number("n"), static=True, metadata=UNIFORM["n"].metadata)
-    density: Float[Array, ""] = eqx.field(converter=as_float, metadata=UNIFORM["density"].metadata)
+    n: int = eqx.field(converter=whole_number("n"), static=True, metadata=_ABOUT["n"])
+    density: Float[Array, ""] = eqx.field(converter=as_float, metadata=_ABOUT["density"])
     edges: Float[Array, "3"] = eqx.field(converter=as_edges, default=(1.0, 1.0, 1.0))
-    moment: Float[Array, ""] = parameter_field("moment")
+    moment: Float[Array, ""] = eqx.field(
+        converter=as_float, default=UNIFORM["moment"].default, metadata=_ABOUT["moment"]
+    )
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
 
     @property

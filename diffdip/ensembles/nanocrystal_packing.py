@@ -10,19 +10,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..dipoles.dipole_system import DipoleSystem
+from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
 from .containers import AbstractContainer, Cylinder, unit_vector
 from .crystal_growth import Growth, PackingRules, grow
 from .model_parameters import PACKING
 from .models import AbstractModel, Draw
-from .parameter_checks import (
-    parameter_field,
-    plain_numbers,
-    require,
-    require_parameters,
-    whole_number,
-)
+from .parameter_checks import plain_numbers, require, require_parameters, whole_number
 from .surface_dipoles import add_extra, fisher, scatter
 
 
@@ -34,6 +29,9 @@ SATURATED: Final = 0.5
 
 MOST_REDRAWS: Final = 5
 """How many times a whole sample is drawn before it counts as incomplete."""
+
+_DEFAULT: Final = {name: parameter.default for name, parameter in PACKING.items()}
+_ABOUT: Final = {name: parameter.metadata for name, parameter in PACKING.items()}
 
 
 class Packing(eqx.Module):
@@ -121,18 +119,41 @@ class NanocrystalPacking(AbstractModel):
     """
 
     n_crystals: int = eqx.field(
-        converter=whole_number("n_crystals"), static=True, metadata=PACKING["n_crystals"].metadata
+        converter=whole_number("n_crystals"), static=True, metadata=_ABOUT["n_crystals"]
     )
-    diameter: Float[Array, ""] = parameter_field("diameter")
-    volume_fraction: Float[Array, ""] = parameter_field("volume_fraction")
-    ligand_mean: Float[Array, ""] = parameter_field("ligand_mean")
-    ligand_sd: Float[Array, ""] = parameter_field("ligand_sd")
-    extra_below: Float[Array, ""] = parameter_field("extra_below")
-    kappa: Float[Array, ""] = parameter_field("kappa")
-    dipoles_per_crystal: int = parameter_field("dipoles_per_crystal")
-    bond_length: Float[Array, ""] = parameter_field("bond_length")
-    extra_spacing: Float[Array, ""] = parameter_field("extra_spacing")
-    moment: Float[Array, ""] = parameter_field("moment")
+    diameter: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["diameter"], metadata=_ABOUT["diameter"]
+    )
+    volume_fraction: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["volume_fraction"], metadata=_ABOUT["volume_fraction"]
+    )
+    ligand_mean: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["ligand_mean"], metadata=_ABOUT["ligand_mean"]
+    )
+    ligand_sd: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["ligand_sd"], metadata=_ABOUT["ligand_sd"]
+    )
+    extra_below: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["extra_below"], metadata=_ABOUT["extra_below"]
+    )
+    kappa: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["kappa"], metadata=_ABOUT["kappa"]
+    )
+    dipoles_per_crystal: int = eqx.field(
+        converter=whole_number("dipoles_per_crystal"),
+        static=True,
+        default=_DEFAULT["dipoles_per_crystal"],
+        metadata=_ABOUT["dipoles_per_crystal"],
+    )
+    bond_length: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["bond_length"], metadata=_ABOUT["bond_length"]
+    )
+    extra_spacing: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["extra_spacing"], metadata=_ABOUT["extra_spacing"]
+    )
+    moment: Float[Array, ""] = eqx.field(
+        converter=as_float, default=_DEFAULT["moment"], metadata=_ABOUT["moment"]
+    )
     container: AbstractContainer = eqx.field(default_factory=Cylinder)
     convention: Convention = eqx.field(converter=as_convention, static=True, default=PAPER)
     max_proposals: int = eqx.field(static=True, default=1000)

@@ -1,17 +1,15 @@
-"""Fields of models and containers, and checks of their numbers."""
+"""Checks of the numbers that models and containers are made of."""
 
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import equinox as eqx
 import jax.core
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import ArrayLike
 
-from ..foundation.arrays import as_float
 from ..foundation.errors import InputError
-from .model_parameters import ALL, ModelParameter
+from .model_parameters import ModelParameter
 
 
 def whole_number(name: str) -> Callable[[Any], int]:
@@ -30,21 +28,6 @@ def whole_number(name: str) -> Callable[[Any], int]:
     return convert
 
 
-def parameter_field(name: str) -> Any:
-    """The field of a model for a parameter of the table, with its default, label and unit.
-
-    Whole numbers are static fields; all others are leaves, as floats.
-    """
-    parameter = ALL[name]
-    converter = whole_number(name) if parameter.whole else as_float
-    return eqx.field(
-        converter=converter,
-        static=parameter.whole,
-        default=parameter.default,
-        metadata=parameter.metadata,
-    )
-
-
 def plain_numbers(value: Any) -> Any:
     """A number as a float, an array as a list, with the shortest decimals of its precision.
 
@@ -57,7 +40,7 @@ def plain_numbers(value: Any) -> Any:
 
 
 def require(
-    name: str, value: Array, allowed: Callable[[np.ndarray], Any], expected: str, hint: str = ""
+    name: str, value: ArrayLike, allowed: Callable[[np.ndarray], Any], expected: str, hint: str = ""
 ) -> None:
     """Raise `InputError` unless all numbers are finite and allowed.
 
@@ -70,12 +53,12 @@ def require(
         raise InputError(name, given=plain_numbers(numbers), expected=expected, hint=hint)
 
 
-def require_positive(name: str, value: Array) -> None:
+def require_positive(name: str, value: ArrayLike) -> None:
     """`require` numbers above 0."""
     require(name, value, lambda v: v > 0, "a finite number above 0")
 
 
-def require_not_negative(name: str, value: Array) -> None:
+def require_not_negative(name: str, value: ArrayLike) -> None:
     """`require` numbers that are 0 or above."""
     require(name, value, lambda v: v >= 0, "a finite number, 0 or above")
 

@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from ..dipoles.dipole_system import DipoleSummary
-from ..foundation.errors import InputError
+from ..foundation.errors import InputError, check_count
 from ..foundation.progress import progress_bar
 from ..foundation.version import __version__
 from .models import AbstractModel
@@ -147,12 +147,6 @@ def simulate(
     return ensemble
 
 
-def check_count(name: str, count: int, least: int = 1) -> None:
-    """Raise `InputError` for an argument that is below its least number."""
-    if count < least:
-        raise InputError(name, given=count, expected=f"{least} or more")
-
-
 def check_seed(seed: int) -> None:
     """Raise `InputError` for a seed that would give the samples of another seed."""
     if not 0 <= seed <= MOST_SEED:
@@ -164,7 +158,7 @@ class NothingPlacedError(InputError):
 
 
 def nothing_placed(model: AbstractModel) -> NothingPlacedError:
-    """The error for a model of which no sample could be placed."""
+    """The error for a model if none of its samples could be placed."""
     hint = "Pack less densely: lower {volume_fraction} or {ligand_mean}"
     return NothingPlacedError(
         f"no sample of {type(model).__name__} could be placed",

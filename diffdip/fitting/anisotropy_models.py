@@ -18,7 +18,7 @@ Model: TypeAlias = Callable[[Values], AbstractEnergy]
 """A function from the dict of parameters to an energy."""
 
 FIRST_ORDER: Final = ("A", "B", "C")
-"""Parameters that the second harmonic of a series in the xy-plane tells; see `first_order`."""
+"""Parameters that a series in the xy-plane determines to first order; see `first_order`."""
 
 
 class InPlaneModel(eqx.Module):

@@ -7,7 +7,8 @@ from jaxtyping import Float
 
 
 LEAST_SINGULAR = 1e-7
-"""Singular values below this part count as this: no constraint by the data, but no infinity."""
+"""Smaller singular values are replaced by this one: a direction without constraint then has a huge
+but finite variance."""
 
 
 class Curvature(NamedTuple):

@@ -72,8 +72,8 @@ def profiled(
 ) -> Profile:
     """Ends where χ², minimized over the other parameters, has risen by `rise`.
 
-    √Δχ² is nearly linear in the distance, so each end takes a few secant-like steps. NaN where
-    there is no end within the bounds and some hundred times the expected distance.
+    √Δχ² is nearly linear in the distance, so each end takes a few secant-like steps. An end is NaN
+    if none is found within the bounds and within several hundred times the expected distance.
     """
     size = solution.shape[1]
     # one lane for each side, level and parameter, repeated to fill the lanes

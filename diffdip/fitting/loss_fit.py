@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..foundation.convention import Convention
-from ..foundation.errors import InputError
+from ..foundation.errors import check_count
 from .anisotropy_models import Model
 from .least_squares_problem import Design
 from .parameters import Parameter
@@ -95,8 +95,7 @@ def fit_loss(
     >>> print(f"A = {1e3 * fit.values['A']:.0f} mT")
     A = 121 mT
     """
-    if steps < 1:
-        raise InputError("steps", given=steps, expected="1 or more")
+    check_count("steps", steps)
     import optax
 
     problem = FitProblem.of(

@@ -21,8 +21,8 @@ def residual_warnings(result: "FitResult") -> list[Flag]:
     """Flags of outliers: residuals more than 5 robust standard deviations from their median.
 
     The robust standard deviation is 1.4826 times the median absolute deviation. Residuals with a
-    standard error are divided by it first. Fewer than 6 residuals give no flag, and neither do
-    residuals of which more than half are equal.
+    standard error are divided by it first. There is no flag if there are fewer than 6 residuals, or
+    if more than half of them are equal.
 
     Args:
         result: A fit of one or several series.

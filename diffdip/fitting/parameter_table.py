@@ -1,6 +1,6 @@
 """The table of fit parameters: label, unit, format, start of a search and prior of each.
 
-Nothing else decides anything by the name of a parameter.
+Labels, units, default starts and priors are decided here and nowhere else.
 """
 
 import math

@@ -22,7 +22,7 @@ from jaxtyping import Array
 
 from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
-from ..foundation.errors import InputError
+from ..foundation.errors import InputError, check_count
 from ..foundation.progress import progress_bar
 from ..foundation.units import MU_B, PLANCK
 from ..resonance.planes import Plane
@@ -110,9 +110,7 @@ def sample_posterior(
     series = _series(angle, field, sigma, frequency, plane)
     counts = {"n_samples": n_samples, "n_chains": n_chains, "n_warmup": n_warmup}
     for name, number in counts.items():
-        least = LEAST_SAMPLES if name == "n_samples" else 1
-        if number < least:
-            raise InputError(name, given=number, expected=f"{least} or more")
+        check_count(name, number, LEAST_SAMPLES if name == "n_samples" else 1)
     given: dict[str, Any] = {
         "g": g,
         "offset": offset,
@@ -273,8 +271,9 @@ def _sample(
 def _kernel(target: Target, warmup: int) -> tuple[Any, Any]:
     """Functions key → state and state → state; NumPyro needs a call of the first one first.
 
-    A state is NumPyro's `HMCState`. A chain starts at a point of zero density, which the first jump
-    leaves: so it begins at random around the minima, spread wider than the posterior.
+    A state is NumPyro's `HMCState`. A chain starts at a point of zero density. The first jump
+    always leaves it, so the chain effectively starts at random around the minima, spread wider than
+    the posterior.
     """
     from numpyro.infer.hmc import hmc
     from numpyro.infer.util import ParamInfo

@@ -28,7 +28,7 @@ OPEN = 0.9
 
 
 LEAST_SHARE = 0.01
-"""A part of the draws that is worth a flag."""
+"""Parts of the draws larger than this get a flag."""
 
 
 @dataclass(frozen=True)

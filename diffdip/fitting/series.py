@@ -7,7 +7,7 @@ import numpy as np
 
 from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
-from ..resonance.planes import PLANES, Plane
+from ..resonance.planes import Plane, check_plane
 from .least_squares_problem import Data, Design
 
 
@@ -90,7 +90,9 @@ def as_numbers(what: str, value: Numbers) -> np.ndarray:
 
 
 def positive(what: str, value: Numbers, field: np.ndarray) -> np.ndarray:
-    """The argument named `what`, filled up to the shape of `field`, positive where that is finite.
+    """The argument named `what`, broadcast to the shape of `field`.
+
+    It must be positive where `field` is finite.
 
     Raises:
         InputError: For another shape, or for values that are not positive.
@@ -106,16 +108,6 @@ def positive(what: str, value: Numbers, field: np.ndarray) -> np.ndarray:
     if np.any(wrong):
         raise InputError(what, given=float(full[wrong][0]), expected="a number above 0")
     return full
-
-
-def check_plane(plane: Plane) -> None:
-    """Raises `InputError` for an unknown plane."""
-    expected = f"{', '.join(PLANES)} or two vectors of shape (2, 3)"
-    if isinstance(plane, str):
-        if plane not in PLANES:
-            raise InputError("plane", given=plane, expected=expected)
-    elif np.shape(plane) != (2, 3):
-        raise InputError("plane", given=np.shape(plane), expected=expected)
 
 
 def stack_series(series: Sequence[Series]) -> tuple[Design, Data, bool]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
-from ..foundation.errors import InputError
+from ..foundation.errors import InputError, check_count
 from ..resonance.planes import Plane
 from .anisotropy_models import Model
 from .fit_result import FitResult, result_of
@@ -226,8 +226,7 @@ def fit_many(
     field = np.atleast_2d(as_numbers("field", field))
     if field.ndim != 2 or not len(field):
         raise InputError("field", given=field.shape, expected="shape (m, n)")
-    if batch < 1:
-        raise InputError("batch", given=batch, expected="1 or more")
+    check_count("batch", batch)
     example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
     problem = FitProblem.of(
         [example],

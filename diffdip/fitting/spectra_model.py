@@ -1,4 +1,4 @@
-"""The model of all spectra of a rotation: lines at Hres(angle), and what they leave of the signal.
+"""The model of all spectra of a rotation: lines at Hres(angle), and its residuals.
 
 The model is that of `swept_spectra`. Amplitude and baseline of each angle enter linearly and are
 solved for at each step (variable projection). The nonlinear parameters are A, B, C, the phase of
@@ -111,7 +111,7 @@ def evaluated(settings: ShapeSettings, sweeps: Sweeps, x: Float[ArrayLike, " p"]
 def _residual(
     settings: ShapeSettings, sweeps: Sweeps, x: Array
 ) -> tuple[Array, tuple[Array, Array]]:
-    """What is left of the signals (a, n); the factors (a, k) and the fields (a,)."""
+    """Residuals (a, n), factors (a, k) and fields (a,)."""
     parts, position = _shape(settings, sweeps, x)
     line = jnp.cos(x[PHASE]) * parts[..., :1] + jnp.sin(x[PHASE]) * parts[..., 1:]
     residual, factors = _projected(settings, sweeps, line)
@@ -134,7 +134,7 @@ def _shape(settings: ShapeSettings, sweeps: Sweeps, x: Array) -> tuple[Array, Ar
 
 
 def _projected(settings: ShapeSettings, sweeps: Sweeps, line: Array) -> tuple[Array, Array]:
-    """What lines (a, n, k) and baselines leave of the signals (a, n), and the factors."""
+    """Residuals (a, n) after the best lines (a, n, k) and baselines, and their factors."""
 
     def one(line: Array, field: Array, signal: Array, weight: Array) -> tuple[Array, Array]:
         matrix = jnp.concatenate([line, polynomials(field, settings.baseline)], axis=1)

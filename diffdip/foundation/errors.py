@@ -15,8 +15,8 @@ class _Sentinel(Enum):
 NOT_GIVEN: Final = _Sentinel.NOT_GIVEN
 """Stands for `given` where an error is not about one value."""
 
-PYTHON_NAMES: Final = {"strongest": "line='strongest'"}
-"""Choices whose Python argument has another name; all others keep theirs."""
+PYTHON_NAMES: Final = {"strongest": "line='strongest'", "none": "None"}
+"""Names in errors that Python writes in another way; all others keep theirs."""
 
 MAX_SHOWN: Final = 80
 """Characters of a value that a message shows."""
@@ -76,6 +76,12 @@ class InputError(ValueError):
         placed.where = (place, *self.where)
         return placed
 
+    def as_category(self, category: type[Category]) -> Category:
+        """The same error, of another class."""
+        return category(
+            self.what, given=self.given, expected=self.expected, hint=self.hint, where=self.where
+        )
+
     def worded(self, name: Callable[[str], str] = python_name) -> str:
         """The message on one line.
 
@@ -98,6 +104,12 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return self.worded()
+
+
+def check_count(name: str, count: int, least: int = 1) -> None:
+    """Raise `InputError` for an argument that is below its least number."""
+    if count < least:
+        raise InputError(name, given=count, expected=f"{least} or more")
 
 
 class _Names(dict[str, str]):

@@ -29,7 +29,9 @@ def angle_in_name(stem: str) -> float | None:
 
 
 def near_full_turn(degrees: np.ndarray) -> np.ndarray:
-    """Which angles are just below 360° in a sweep over half a turn, where they mean about zero.
+    """Which angles are just below 360° in a sweep over half a turn.
+
+    Such an angle means a small negative one.
 
     >>> near_full_turn(np.array([359.99, 45.0, 90.0]))
     array([ True, False, False])

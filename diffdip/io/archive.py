@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..foundation.errors import InputError
 from .column_meanings import shown
-from .input_files import inside
+from .input_files import inside, one_line
 from .sweep import MAX_BYTES
 from .sweep_files import MAX_FILES
 
@@ -78,7 +78,7 @@ def _unpack(data: bytes, folder: Path, max_bytes: int, max_members: int) -> list
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except DAMAGE as error:
-        raise ArchiveError(f"a damaged zip ({_line(error)})", hint=MAKE_AGAIN) from None
+        raise ArchiveError(f"a damaged zip ({one_line(error)})", hint=MAKE_AGAIN) from None
     paths: list[Path] = []
     with archive:
         left = max_bytes
@@ -152,14 +152,9 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, limit:
                 size += len(piece)
                 target.write(piece)
     except DAMAGE as error:
-        raise ArchiveError(f"damaged ({_line(error)})", hint=MAKE_AGAIN) from None
+        raise ArchiveError(f"damaged ({one_line(error)})", hint=MAKE_AGAIN) from None
     except OSError as error:  # a second file with this name, or a name that the system refuses
         raise ArchiveError(
             f"cannot be unpacked: {error.strerror}", hint="Rename the file"
         ) from None
     return size
-
-
-def _line(error: Exception) -> str:
-    """The message of another library on one line."""
-    return " ".join(str(error).split())

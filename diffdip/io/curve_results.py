@@ -33,9 +33,9 @@ def curve_files(
     """
     lag, elevation = magnetization_angles(angle, np.asarray(branches.direction), plane)
     field, stable = np.asarray(branches.field), np.asarray(branches.stable)
+    measured = np.asarray(branches.is_measured())
     rows: list[list[Any]] = []
     for i, alpha in enumerate(np.degrees(angle)):
-        measured = int(np.argmax(stable[i])) if stable[i].any() else -1
         slots = np.flatnonzero(np.isfinite(field[i]))
         rows += [
             [
@@ -44,7 +44,7 @@ def curve_files(
                 np.degrees(lag[i, slot]),
                 np.degrees(elevation[i, slot]),
                 int(stable[i, slot]),
-                int(slot == measured),
+                int(measured[i, slot]),
             ]
             for slot in slots
         ] or [[alpha, np.nan, np.nan, np.nan, 0, 0]]

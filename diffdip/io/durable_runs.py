@@ -2,8 +2,8 @@
 
 A batch is one chunk of every array. Each chunk is a separate file that appears complete or not
 at all, and ends with a CRC-32C checksum. So an interrupted run, even one ended by SIGKILL, resumes
-and gives byte-identical output. The store itself is made beside its place and moved there, for the
-same reason. Two runs with the same parameters on one store need no lock: each does all the work,
+and gives byte-identical output. For the same reason the store is created under a temporary name and
+then renamed. Two runs with the same parameters on one store need no lock: each does all the work,
 and both write the same bytes into every file.
 """
 
@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -28,17 +28,50 @@ if TYPE_CHECKING:
     from ..ensembles.models import AbstractModel
     from ..ensembles.simulation import BatchPlan
 
+
+class Column(NamedTuple):
+    """How one array of an `Ensemble` is stored.
+
+    Args:
+        name: In files, with the unit.
+        meaning: One phrase.
+        factor: From SI to the unit in files.
+        whole: Whether the values are whole numbers.
+        inner: Shape of the value of one sample.
+    """
+
+    name: str
+    meaning: str
+    factor: float = 1.0
+    whole: bool = False
+    inner: tuple[int, ...] = ()
+
+    @property
+    def missing(self) -> float | int:
+        """What stands for a missing sample."""
+        return -1 if self.whole else np.nan
+
+    def dtype(self, of_floats: str) -> str:
+        """The dtype in files, in a run whose floats have the given one."""
+        return "int32" if self.whole else of_floats
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return ("sample", "row", "column")[: 1 + len(self.inner)]
+
+
 COLUMNS = {
-    "D": ("D", 1.0, "dimensionless tensor of eq. 3"),
-    "A": ("A_mT", 1e3, "anisotropy field mu0 M (Dxx + Dyy)"),
-    "B": ("B_mT", 1e3, "anisotropy field mu0 M (Dxx - Dyy)"),
-    "C": ("C_mT", 1e3, "anisotropy field mu0 M Dxy"),
-    "M": ("M_A_per_m", 1.0, "magnetization"),
-    "n_dipoles": ("n_dipoles", 1, "number of dipoles"),
-    "closest": ("closest_nm", 1.0, "distance of the closest pair"),
-    "starts": ("starts", 1, "attempts to place the sample"),
+    "D": Column("D", "dimensionless tensor of eq. 3", inner=(3, 3)),
+    "A": Column("A_mT", "anisotropy field mu0 M (Dxx + Dyy)", 1e3),
+    "B": Column("B_mT", "anisotropy field mu0 M (Dxx - Dyy)", 1e3),
+    "C": Column("C_mT", "anisotropy field mu0 M Dxy", 1e3),
+    "M": Column("M_A_per_m", "magnetization"),
+    "n_dipoles": Column("n_dipoles", "number of dipoles", whole=True),
+    "closest": Column("closest_nm", "distance of the closest pair"),
+    "starts": Column("starts", "attempts to place the sample", whole=True),
 }
-"""Name in files, factor from SI and meaning of each array of an `Ensemble`."""
+"""The column of each array of an `Ensemble`, by the name of the array."""
 
 BATCH_LANES = 8
 """Samples in a batch, in units of the samples that one device computes at once."""
@@ -84,9 +117,11 @@ class Run:
         part = slice(samples.start, samples.stop)
         try:
             group = _zarr().open_group(self.path, mode="r+")
-            for name, (column, factor, _) in COLUMNS.items():
+            for name, column in COLUMNS.items():
                 values = arrays[name]
-                group[column][part] = values if factor == 1 else values * values.dtype.type(factor)
+                if column.factor != 1:
+                    values = values * values.dtype.type(column.factor)
+                group[column.name][part] = values
         except OSError as error:
             raise _not_written(self.path, error) from error
 
@@ -102,7 +137,7 @@ class Run:
                 raise RunError(
                     "no store",
                     expected=f"the first process to make it within {STORE_PATIENCE:g} seconds",
-                    hint="Start the process with {process_id} = 0",
+                    hint="Start the process of index 0 as well",
                     where=(str(self.path),),
                 )
             time.sleep(0.1)
@@ -116,18 +151,16 @@ class Run:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             group = zarr.create_group(part, zarr_format=3, attributes=settings)
-            for name, (column, _, meaning) in COLUMNS.items():
-                whole = name in ("n_dipoles", "starts")
-                inner = (3, 3) if name == "D" else ()
+            for column in COLUMNS.values():
                 group.create_array(
-                    column,
-                    shape=(n, *inner),
-                    chunks=(size, *inner),
-                    dtype="int32" if whole else settings["dtype"],
-                    fill_value=-1 if whole else np.nan,
+                    column.name,
+                    shape=(n, *column.inner),
+                    chunks=(size, *column.inner),
+                    dtype=column.dtype(settings["dtype"]),
+                    fill_value=column.missing,
                     compressors=[zarr.codecs.ZstdCodec(level=3), zarr.codecs.Crc32cCodec()],
-                    dimension_names=("sample", "row", "column")[: 1 + len(inner)],
-                    attributes={"long_name": meaning},
+                    dimension_names=column.dimensions,
+                    attributes={"long_name": column.meaning},
                     config={"write_empty_chunks": True},
                 )
             os.rename(part, self.path)
@@ -147,7 +180,7 @@ class Run:
                     name.removeprefix("model."),
                     given=value,
                     expected=f"{text}, as in the run that is stored there",
-                    hint="Use the same parameters to resume that run, or another {out}",
+                    hint="Use the same parameters to resume that run, or write to another place",
                     where=(str(self.path),),
                 )
         arrays = _open_arrays(self.path, found)
@@ -165,7 +198,7 @@ def simulate_to(
 ) -> None:
     """Compute the batches that a run lacks and write them one by one.
 
-    Of several processes on the same `path`, process p takes the batches b with
+    If several processes work on one `path`, process p computes the batches b with
     b mod `processes` = p. The first process makes the store and stays until all batches are
     written. If no new batch appears for `PATIENCE` seconds, it computes those of the others.
 
@@ -278,16 +311,16 @@ def read_run(path: Path, *, damaged: str = "raise") -> "xr.Dataset":
                 raise
             parts.append(_nothing(len(samples), settings["dtype"]))
     variables = {}
-    for column, _, meaning in COLUMNS.values():
-        values = np.concatenate([part[column] for part in parts])
-        dimensions = ("sample", "row", "column")[: values.ndim]
-        variables[column] = (dimensions, values, {"long_name": meaning})
+    for column in COLUMNS.values():
+        values = np.concatenate([part[column.name] for part in parts])
+        variables[column.name] = (column.dimensions, values, {"long_name": column.meaning})
     return xr.Dataset(variables, attrs=settings | {"complete": complete})
 
 
 def chunk_path(path: Path, name: str, batch: int) -> Path:
     """The file of one batch of one array (by its name in an `Ensemble`)."""
-    return Path(path) / COLUMNS[name][0] / "c" / str(batch) / ("0/0" if name == "D" else "")
+    column = COLUMNS[name]
+    return Path(path, column.name, "c", str(batch), *("0" for _ in column.inner))
 
 
 def _open_arrays(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -295,18 +328,17 @@ def _open_arrays(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     group = _zarr().open_group(path, mode="r")
     n, size = settings["n_samples"], min(settings["batch_size"], settings["n_samples"])
     arrays = {}
-    for name, (column, _, _) in COLUMNS.items():
-        inner = (3, 3) if name == "D" else ()
+    for column in COLUMNS.values():
         try:
-            array = arrays[column] = group[column]
-            if (array.shape, array.chunks) != ((n, *inner), (size, *inner)):
+            array = arrays[column.name] = group[column.name]
+            if (array.shape, array.chunks) != ((n, *column.inner), (size, *column.inner)):
                 raise ValueError
         except Exception as error:  # a reader of damaged text may raise anything
             raise RunError(
                 "damaged description",
                 expected=f"an array of {n} samples in batches of {size}",
-                hint="Start the run again with another {out}",
-                where=(str(path / column / "zarr.json"),),
+                hint="Start the run again in another place",
+                where=(str(path / column.name / "zarr.json"),),
             ) from error
     return arrays
 
@@ -317,9 +349,9 @@ def _read_batch(
     """One batch by column. Raises `RunError` for a damaged chunk."""
     part = slice(samples.start, samples.stop)
     read = {}
-    for name, (column, _, _) in COLUMNS.items():
+    for name, column in COLUMNS.items():
         try:
-            read[column] = np.asarray(arrays[column][part])
+            read[column.name] = np.asarray(arrays[column.name][part])
         except Exception as error:  # a codec may raise anything for damaged bytes
             raise RunError(
                 f"damaged: samples {part.start} to {part.stop - 1} cannot be read",
@@ -332,10 +364,8 @@ def _read_batch(
 def _nothing(count: int, dtype: str) -> dict[str, np.ndarray]:
     """The values that stand for missing samples, by column."""
     return {
-        column: np.full(count, -1, "int32")
-        if name in ("n_dipoles", "starts")
-        else np.full((count, 3, 3) if name == "D" else count, np.nan, dtype)
-        for name, (column, _, _) in COLUMNS.items()
+        column.name: np.full((count, *column.inner), column.missing, column.dtype(dtype))
+        for column in COLUMNS.values()
     }
 
 

@@ -1,7 +1,7 @@
 """Files that are read: their bytes within a limit, and their places in errors.
 
-A reader raises errors that say where in its file something is wrong ("row 3"). Whoever knows what
-the file is called where the error is read adds that name, once, with `inside`.
+A reader raises errors that say where in its file something is wrong ("row 3"). The caller that
+knows the name of the file, as the user knows it, adds that name once, with `inside`.
 """
 
 import os
@@ -37,10 +37,20 @@ def as_place(path: Path | str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def first_bytes(path: Path, count: int, failure: type[InputError], expected: str) -> bytes:
-    """Up to `count` bytes from the start of a regular file, in no more memory than it needs.
+def one_line(error: Exception) -> str:
+    """The message of another library on one short line.
 
-    Raises `failure`, without the file's name, for anything else; `expected` is a phrase for it.
+    >>> one_line(ValueError("bad\\n  magic number"))
+    'bad magic number'
+    """
+    return " ".join(str(error).split())[:100] or type(error).__name__
+
+
+def first_bytes(path: Path, count: int, failure: type[InputError], expected: str) -> bytes:
+    """Up to `count` bytes from the start of a regular file.
+
+    It allocates no more than the file holds. Raises `failure`, without the file's name, for
+    anything else; `expected` is a phrase for it.
     """
     try:
         if path.exists() and not path.is_file():

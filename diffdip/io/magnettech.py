@@ -106,7 +106,7 @@ def _curve(curves: dict[str | None, Any], name: str) -> tuple[np.ndarray, np.nda
 
 
 def _doubles(letters: str) -> np.ndarray:
-    """Doubles in base64, each of twelve characters of which the last is =.
+    """Doubles in base64. Each has twelve characters, and the last is =.
 
     Raises `SpectrumError`.
     """
@@ -118,7 +118,7 @@ def _doubles(letters: str) -> np.ndarray:
             given=letters[end : end + LETTERS],
             expected="a double in base64, of twelve characters",
         )
-    # "A" (six zero bits) for "=" makes nine bytes of each double, of which the first eight count
+    # "A" (six zero bits) for "=" makes nine bytes of each double; the first eight count
     nine = np.frombuffer(base64.b64decode(letters.replace("=", "A")), np.uint8).reshape(-1, 9)
     return np.ascontiguousarray(nine[:, :8]).view("<f8").ravel()
 

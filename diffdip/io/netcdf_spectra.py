@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .input_files import one_line
 from .sweep import SpectrumError, Sweep, read_bytes
 
 
@@ -57,7 +58,7 @@ def _contents(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str | float
             attributes = {str(k): _plain(value) for k, value in file._attributes.items()}
     except Exception as error:  # scipy raises many kinds for damaged bytes
         raise SpectrumError(
-            f"a damaged NetCDF file ({_line(error)})", hint="Copy or convert it again"
+            f"a damaged NetCDF file ({one_line(error)})", hint="Copy or convert it again"
         ) from None
     missing = [name for name in NAMES if name not in arrays]
     if missing:
@@ -72,8 +73,3 @@ def _plain(value: Any) -> str | float | None:
     if isinstance(value, str):
         return value
     return float(value) if np.size(value) == 1 else None
-
-
-def _line(error: Exception) -> str:
-    """The message of another library on one short line."""
-    return " ".join(str(error).split())[:100] or type(error).__name__

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..foundation.flags import Flag
 from .durable_runs import read_run
 from .writing import OutputError, write_files
 
@@ -48,6 +49,13 @@ def export_run(path: Path, target: Path) -> None:
         dataset.attrs = {"settings": settings, "complete": dataset.attrs["complete"]}
         content = bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
     write_files(target.parent, {target.name: content})
+
+
+def unplaced_flags(dataset: "xr.Dataset") -> list[Flag]:
+    """A flag if samples of a run could not be placed. Missing samples count too: leave them out."""
+    count = int(dataset["M_A_per_m"].isnull().sum())
+    message = f"{count} samples could not be placed. Their rows are empty."
+    return [Flag("unplaced-samples", message)] if count else []
 
 
 def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:

@@ -74,7 +74,7 @@ def checked(sweep: Sweep) -> Sweep:
 
 
 def common(sweeps: Iterable[Sweep]) -> dict[str, str | float]:
-    """What the files of all sweeps say with the same words about the measurement."""
+    """Entries on the measurement that are equal in the files of all sweeps."""
     first, *others = sweeps
     return {
         name: value

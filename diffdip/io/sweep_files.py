@@ -49,13 +49,7 @@ def read_sweeps(path: Path, *, skip_damaged: bool = False) -> Found:
     except SpectrumError:
         raise
     except InputError as error:  # a TableError about columns and cells
-        raise SpectrumError(
-            error.what,
-            given=error.given,
-            expected=error.expected,
-            hint=error.hint,
-            where=error.where,
-        ) from None
+        raise error.as_category(SpectrumError) from None
 
 
 def _file(path: Path) -> Found:

@@ -1,1 +1,1 @@
-"""From a folder of spectra to its answer: the analysis, figures, tables and the page."""
+"""From a folder of spectra to A, B, C: the analysis, figures, tables and the page."""

@@ -66,9 +66,9 @@ class Analysis:
     direct: SpectraFit | None = None
 
     @property
-    def doubts(self) -> list[Flag]:
+    def doubts(self) -> tuple[Flag, ...]:
         """All doubts: the flags of the fit and the warnings of all steps."""
-        return [*self.fit.flags, *self.warnings]
+        return (*self.fit.flags, *self.warnings)
 
     @property
     def instrument(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from ..foundation.convention import CONVENTIONS
 from ..foundation.errors import InputError
 from ..foundation.version import __version__
 from ..io.input_files import all_bytes, as_place, inside
@@ -125,7 +126,7 @@ RULES: Final = {
     ),
     "g": _POSITIVE,
     "frequency_GHz": _POSITIVE,
-    "convention": _one_of("paper", "physical"),
+    "convention": _one_of(*CONVENTIONS),
     "direct": _one_of(*SHAPES),
     "skip_damaged": _TRUTH,
 }
@@ -197,9 +198,7 @@ def _checked(content: bytes) -> dict[str, Any]:
                 found[key] = float(value)
         Choices(**found)
     except InputError as error:
-        raise ConfigError(
-            error.what, given=error.given, expected=error.expected, hint=error.hint
-        ) from None
+        raise error.as_category(ConfigError) from None
     return found
 
 

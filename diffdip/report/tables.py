@@ -146,7 +146,8 @@ def assumptions(analysis: Analysis) -> list[tuple[str, str]]:
         ("Convention", f"{choices.convention}: {ENERGIES[choices.convention]}"),
         (
             "Resonance",
-            "the one at the highest field, of those with M in the global minimum of the energy",
+            "of the resonances with M in the global minimum of the energy, the one at the highest "
+            "field",
         ),
         ("g", f"{choices.g:g}, fixed"),
         ("Frequency", _frequency(analysis)),

@@ -4,8 +4,8 @@ The rule is the same everywhere: of the resonances with M in the global minimum 
 (`stable`), the one at the highest field is the measured one. There the sample is closest to
 saturation, and as the anisotropy vanishes the field tends to w0. Where this branch ends, Hres jumps
 to the next stable one. A field sweep also passes the branches at lower fields, which
-`resonance_branches` returns. At
-an angle without a stable resonance the measured field is NaN, with zero gradient.
+`resonance_branches` returns. At an angle without a stable resonance the measured field is NaN, with
+zero gradient.
 """
 
 import equinox as eqx
@@ -26,6 +26,10 @@ class Branches(eqx.Module):
     field: Float[Array, "*batch slots"]
     direction: Float[Array, "*batch slots 3"]
     stable: Bool[Array, "*batch slots"]
+
+    def is_measured(self) -> Bool[Array, "*batch slots"]:
+        """Which slot holds the measured resonance, the first stable one."""
+        return self.stable & (jnp.cumsum(self.stable, axis=-1) == 1)
 
     def measured(self) -> tuple[Float[Array, "*batch"], Float[Array, "*batch 3"]]:
         """Field (tesla) and direction of M of the highest stable branch.

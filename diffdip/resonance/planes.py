@@ -16,7 +16,12 @@ Plane = str | Float[ArrayLike, "2 3"]
 PLANES: Final = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 """Rotation planes by name: the axis at angle 0 and the one at 90°."""
 
-EXPECTED: Final = "'xy', 'xz', 'yz' or two vectors of shape (2, 3)"
+
+def check_plane(plane: Plane) -> None:
+    """Raise `InputError` for an unknown name, or for vectors of another shape."""
+    if plane not in PLANES if isinstance(plane, str) else np.shape(plane) != (2, 3):
+        expected = "'xy', 'xz', 'yz' or two vectors of shape (2, 3)"
+        raise InputError("plane", given=plane, expected=expected)
 
 
 def plane_directions(angle: Shaped[ArrayLike, "..."], plane: Plane = "xy") -> Float[Array, "... 3"]:
@@ -44,15 +49,11 @@ def plane_directions(angle: Shaped[ArrayLike, "..."], plane: Plane = "xy") -> Fl
 
 def _axes(plane: Plane, dtype: jnp.dtype) -> tuple[Array, Array]:
     """The unit vectors at 0 and at 90°."""
+    check_plane(plane)
     if isinstance(plane, str):
-        if plane not in PLANES:
-            raise InputError("plane", given=plane, expected=EXPECTED)
         first, second = jnp.eye(3, dtype=dtype)[jnp.array(PLANES[plane])]
         return first, second
-    vectors = as_float(plane)
-    if vectors.shape != (2, 3):
-        raise InputError("plane", given=plane, expected=EXPECTED)
-    first, second = vectors
+    first, second = as_float(plane)
     first = first / jnp.linalg.norm(first)
     second = second - (second @ first) * first
     return first, second / jnp.linalg.norm(second)

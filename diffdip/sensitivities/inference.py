@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from ..ensembles.models import AbstractModel
-from ..ensembles.simulation import NothingPlacedError, check_count, describe
+from ..ensembles.simulation import NothingPlacedError, describe
 from ..foundation.arrays import Numbers, as_float
-from ..foundation.errors import InputError
+from ..foundation.errors import InputError, check_count
 from ..foundation.progress import progress_bar
 from .inference_result import FARTHEST, Inference, judged
 from .parameter_variation import with_number

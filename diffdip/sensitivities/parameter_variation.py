@@ -228,7 +228,7 @@ def _flip_extra(
         candidates := fisher(uniform, axis[:, None], model.kappa),
         shells.free(candidates, on, most, is_own),
     )
-    # of two dipoles that are too close the later one is refused
+    # if two dipoles are too close, the later one is refused
     before = jnp.where(present, shells.slot, model.dipoles_per_crystal)
     share = uniform_numbers(pick_key, (count,), axis.dtype)
     number = before.astype(axis.dtype)

@@ -12,8 +12,8 @@ import numpy as np
 from ..ensembles.model_parameters import PACKING
 from ..ensembles.models import AbstractModel, AbstractUniform
 from ..ensembles.nanocrystal_packing import NanocrystalPacking
-from ..ensembles.simulation import check_count, check_seed, lane_groups, nothing_placed
-from ..foundation.errors import InputError
+from ..ensembles.simulation import check_seed, lane_groups, nothing_placed
+from ..foundation.errors import InputError, check_count
 from .observables import AbstractObservable, Response, observe
 from .parameter_variation import DERIVABLE, vary
 

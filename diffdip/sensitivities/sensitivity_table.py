@@ -84,12 +84,15 @@ class SensitivityTable:
             The row.
 
         Raises:
-            KeyError: If there is no such row.
+            InputError: If there is no such row.
         """
         for row in self.rows:
             if (row.statistic, row.parameter) == (statistic, parameter):
                 return row
-        raise KeyError((statistic, parameter))
+        known = dict.fromkeys((row.statistic, row.parameter) for row in self.rows)
+        raise InputError(
+            "statistic, parameter", given=(statistic, parameter), expected=f"one of {[*known]}"
+        )
 
 
 def sensitivity(

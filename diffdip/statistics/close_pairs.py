@@ -13,10 +13,10 @@ from jaxtyping import Array, ArrayLike, Float, Int, Shaped
 
 from ..ensembles.models import AbstractModel
 from ..ensembles.parameter_checks import require_not_negative, require_positive
-from ..ensembles.simulation import check_count, lane_groups, nothing_placed
+from ..ensembles.simulation import lane_groups, nothing_placed
 from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
-from ..foundation.errors import InputError
+from ..foundation.errors import InputError, check_count
 from ..foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF
 
 
@@ -32,10 +32,10 @@ neglects; with fewer, the sum over all other pairs is less normal."""
 
 
 class PairDensity(eqx.Module):
-    """The mean number of pairs of a sample as a function of distance, and what else its law needs.
+    """The mean number of pairs as a function of distance.
 
-    The laws of `levy_law` are differentiable in all arguments but `per_decade`, `split` and
-    `convention`.
+    It also holds the other numbers that the law of A, B, C needs. The laws of `levy_law` are
+    differentiable in all arguments but `per_decade`, `split` and `convention`.
 
     Args:
         smallest: Distance in nm at which the bins begin.

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from ..foundation.arrays import Numbers
-from ..foundation.errors import InputError
+from ..foundation.errors import InputError, check_count
 
 
 CONFIDENCE: Final = 0.68
@@ -80,8 +80,7 @@ def log_histogram(
     [0.5, 0.25]
     """
     x, nonfinite = finite_values("values", values, 1)
-    if per_decade < 1:
-        raise InputError("per_decade", given=per_decade, expected="1 or more")
+    check_count("per_decade", per_decade)
     size = np.abs(x)
     bottom, top = _whole_decades(size[size > 0]) if limits is None else _checked(limits)
     decades = math.log10(top) - math.log10(bottom)

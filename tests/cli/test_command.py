@@ -117,13 +117,19 @@ sys.exit(f"imported: {{large & sys.modules.keys()}}" if large & sys.modules.keys
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("error", [InputError("near", given=-1.0), OutputError("a.csv: no space")])
-def test_wrong_input_is_one_line(error, capsys):
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (InputError("near", given=-1.0), "diffdip: --near = -1"),
+        (OutputError("a.csv: no space"), "diffdip: a.csv: no space"),
+    ],
+)
+def test_wrong_input_is_one_line(error, expected, capsys):
     with pytest.raises(typer.Exit) as stop, one_line():
         raise error
     assert stop.value.exit_code == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line in ("diffdip: --near = -1", "diffdip: a.csv: no space")
+    assert line == expected
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError("x"), TypeError("x")])

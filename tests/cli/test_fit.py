@@ -131,7 +131,10 @@ BAD_TABLES = {
     "negative": ("angle,field_mT,f_GHz\n0,338,-9\n", ["row 2", "f_GHz", "-9"]),
     "one angle": ("angle,field_mT,f_GHz\n5,338,9\n5,339,9\n", ["rows 2 to 3", "5°"]),
     "binary": ("\x00\x01", []),
-    "two points": ("angle,field_mT,f_GHz\n5,338,9\n9,339,9\n", ["sample 'sweep'", "2", "3"]),
+    "two points": (
+        "angle,field_mT,f_GHz\n5,338,9\n9,339,9\n",
+        ["sample 'sweep'", "points = 2", "3 "],
+    ),
 }
 """Content of a table, and what the message names besides the file."""
 

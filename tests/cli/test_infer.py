@@ -90,9 +90,9 @@ def test_a_bad_table_is_one_line(tmp_path, case):
 
 
 def test_a_bad_option_is_one_line(tmp_path, measured):
-    for name in ("colour", "dipoles"):
+    for name, given in (("colour", "colour"), ("dipoles", "n")):
         done = run("infer", measured, *SMALL, "--parameter", name)
-        assert_refused(done, "--parameter", "n" if name == "dipoles" else name)
+        assert_refused(done, f"--parameter = '{given}'")
     good = ["--parameter", "density"]
     assert_refused(run("infer", tmp_path / "none.csv", *good), "none.csv")
     taken = tmp_path / "taken"

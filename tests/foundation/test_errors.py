@@ -12,7 +12,7 @@ from diffdip.foundation.errors import InputError, python_name, shown_value
 
 
 class NearError(InputError):
-    """A category, as the rooms have them."""
+    """A subclass, such as the rooms define."""
 
 
 FULL = NearError(

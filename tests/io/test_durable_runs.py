@@ -82,8 +82,9 @@ def test_holds_what_simulate_gives(small):
     expected = simulate(plan.model, 100, 3)
     dataset = read_run(path)
     assert dataset.attrs["complete"] == 100
-    for name, (column, factor, _) in COLUMNS.items():
-        np.testing.assert_array_equal(dataset[column].values, factor * getattr(expected, name))
+    for name, column in COLUMNS.items():
+        stored = dataset[column.name].values
+        np.testing.assert_array_equal(stored, column.factor * getattr(expected, name))
     assert np.ptp(dataset["B_mT"].values) > 1
     settings = dataset.attrs
     assert settings["model"]["type"] == "UniformCylinder"

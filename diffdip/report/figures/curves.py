@@ -45,11 +45,7 @@ def figure_curve(
     directions = np.asarray(branches.direction)
     lag = np.degrees(magnetization_angles(angle, directions, plane)[0])
     exists = np.isfinite(field)
-    chosen = np.argmax(stable, axis=1)
-    any_stable = stable.any(axis=1)
-    rows = np.arange(len(angle))
-    measured = np.zeros_like(stable)
-    measured[rows[any_stable], chosen[any_stable]] = True
+    measured = np.asarray(branches.is_measured())
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=inches(width, 95), layout="constrained")

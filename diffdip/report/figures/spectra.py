@@ -48,8 +48,9 @@ def figure_spectra(
 ) -> Figure:
     """A stack of spectra on one scale, each at the height of its angle.
 
-    Of more than 40 spectra every second, third … one is drawn. If the sweep is much longer than the
-    range in which the line moves, only that range is drawn, and the label of the axis says so.
+    If there are more than 40 spectra, only every second, third, … one is drawn. If the sweep is
+    much longer than the range in which the line moves, only that range is drawn, and the label of
+    the axis says so.
 
     Args:
         spectra: A dataset from `read_spectra`.

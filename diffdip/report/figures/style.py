@@ -63,5 +63,5 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
 
 
 def inches(width: float, height: float | int) -> tuple[float, float]:
-    """A size in mm as Matplotlib takes it."""
+    """A size in mm, converted to inches for Matplotlib."""
     return width / 25.4, height / 25.4

@@ -1,0 +1,17 @@
+"""Tables of stored runs."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from diffdip.io.run_tables import unplaced_flags
+
+
+@pytest.mark.parametrize(
+    ("magnetization", "codes"),
+    [([1e5, 2e5], []), ([np.nan, 2e5, np.nan], ["unplaced-samples"])],
+)
+def test_samples_that_could_not_be_placed_are_a_doubt(magnetization, codes):
+    flags = unplaced_flags(xr.Dataset({"M_A_per_m": ("sample", magnetization)}))
+    assert [flag.code for flag in flags] == codes
+    assert all(flag.message.startswith("2 samples") for flag in flags)
