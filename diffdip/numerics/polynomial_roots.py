@@ -1,17 +1,21 @@
 """All real roots of a polynomial in an interval, with a fixed number of operations.
 
-Coefficients are Python lists of scalars: under vmap each is one contiguous batch.
+Everything is elementwise: each coefficient in a list is an array over the polynomials, and all of
+them broadcast against each other.
 """
 
 from collections.abc import Callable
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float
+
+from .elementwise import at_least, between, broadcast, choose, not_zero, repeated
 
 
 def horner(coefficients: list[Array], x: Array) -> Array:
     """Value of a polynomial; `coefficients` from the highest power down."""
-    value = coefficients[0] * jnp.ones_like(x)
+    value = coefficients[0]
     for coefficient in coefficients[1:]:
         value = value * x + coefficient
     return value
@@ -40,29 +44,33 @@ def bracketed_root(
     """
     at_lower, at_upper = function(lower), function(upper)
     rising = at_lower < 0
-    from_lower = jnp.abs(at_lower) < jnp.abs(at_upper)
-    end = jnp.where(from_lower, lower, upper)
+    from_lower = lax.abs(at_lower) < lax.abs(at_upper)
+    end = choose(from_lower, lower, upper)
     curvature = horner(derivative(slope), end)
-    height = jnp.where(from_lower, at_lower, at_upper)
-    reach = jnp.sqrt(jnp.abs(2 * height / jnp.where(curvature == 0, 1, curvature)))
-    guess = jnp.where(from_lower, lower + reach, upper - reach)
-    x = jnp.where((guess > lower) & (guess < upper), guess, 0.5 * (lower + upper))
+    height = choose(from_lower, at_lower, at_upper)
+    reach = lax.sqrt(lax.abs(2.0 * height / not_zero(curvature)))
+    guess = choose(from_lower, lower + reach, upper - reach)
+    x = choose((guess > lower) & (guess < upper), guess, 0.5 * (lower + upper))
     # a converged point is an end of its bracket, and rounding may point the next step out of it
-    rounding = jnp.finfo(x.dtype).eps ** 0.6
-    for _ in range(steps):
+    rounding = float(jnp.finfo(x.dtype).eps) ** 0.6
+
+    def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        x, lower, upper = state
         value = function(x)
         above = (value > 0) == rising
-        upper, lower = jnp.where(above, x, upper), jnp.where(above, lower, x)
-        gradient = horner(slope, x)
-        newton = x - value / jnp.where(gradient == 0, 1, gradient)
-        kept = jnp.clip(newton, lower, upper)
-        x = jnp.where(jnp.abs(newton - kept) <= rounding, kept, 0.5 * (lower + upper))
-    return x
+        upper, lower = choose(above, x, upper), choose(above, lower, x)
+        newton = x - value / not_zero(horner(slope, x))
+        kept = between(lower, newton, upper)
+        x = choose(lax.abs(newton - kept) <= rounding, kept, 0.5 * (lower + upper))
+        return x, lower, upper
+
+    x, lower, upper = broadcast(x, lower, upper)
+    return repeated(step, (x, lower, upper), steps)[0]
 
 
 def stationary_points(
     coefficients: list[Array], lower: Array, upper: Array, steps: int
-) -> Float[Array, " points"]:
+) -> Float[Array, "points ..."]:
     """Sorted points that cut [lower, upper] into pieces on which the polynomial is monotonic.
 
     They are the zeros of the derivative. If it has fewer than degree − 1 zeros in the interval, the
@@ -72,14 +80,14 @@ def stationary_points(
     slope = derivative(coefficients)
     if len(slope) == 3:
         a, b, c = slope
-        root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, 0))
-        return jnp.clip(jnp.stack([-b - root, -b + root]) / (2 * a), lower, upper)
+        root = lax.sqrt(at_least(b * b - 4.0 * a * c, 0.0))
+        return between(lower, jnp.stack(broadcast(-b - root, -b + root)) / (2.0 * a), upper)
     edges = _edges(stationary_points(slope, lower, upper, steps), lower, upper)
     height = horner(slope, edges)
     left, right, low, high = edges[:-1], edges[1:], height[:-1], height[1:]
     crossing = bracketed_root(lambda x: horner(slope, x), derivative(slope), left, right, steps)
-    nearer = jnp.where(jnp.abs(low) < jnp.abs(high), left, right)
-    return jnp.where((low < 0) != (high < 0), crossing, nearer)
+    nearer = choose(lax.abs(low) < lax.abs(high), left, right)
+    return choose((low < 0) != (high < 0), crossing, nearer)
 
 
 def real_roots(
@@ -88,7 +96,7 @@ def real_roots(
     lower: Array,
     upper: Array,
     steps: int,
-) -> tuple[Float[Array, " degree"], Bool[Array, " degree"]]:
+) -> tuple[Float[Array, "degree ..."], Bool[Array, "degree ..."]]:
     """All simple real roots in [lower, upper], ascending, and which of the slots hold one.
 
     `coefficients` are those of the polynomial, `function` its value in the most accurate form.
@@ -103,4 +111,6 @@ def real_roots(
 
 
 def _edges(points: Array, lower: Array, upper: Array) -> Array:
+    """The points (k, ...) between the ends of the interval, shape (k + 2, ...)."""
+    lower, upper, _ = broadcast(lower, upper, points[0])
     return jnp.concatenate([lower[None], points, upper[None]])

@@ -45,15 +45,17 @@ class Branches(eqx.Module):
 
 
 def ordered_branches(
-    field: Float[Array, " slots"],
-    direction: Float[Array, "slots 3"],
-    exists: Bool[Array, " slots"],
-    stable: Bool[Array, " slots"],
+    field: Float[Array, "*batch slots"],
+    direction: Float[Array, "*batch slots 3"],
+    exists: Bool[Array, "*batch slots"],
+    stable: Bool[Array, "*batch slots"],
 ) -> Branches:
     """Branches from slots in any order, some of them empty."""
-    order = jnp.argsort(jnp.where(exists, -field, jnp.inf))
+    order = jnp.argsort(jnp.where(exists, -field, jnp.inf), axis=-1)
+    sort = lambda slots: jnp.take_along_axis(slots, order, axis=-1)
+    direction = jnp.where(exists[..., None], direction, jnp.nan)
     return Branches(
-        field=jnp.where(exists, field, jnp.nan)[order],
-        direction=jnp.where(exists[:, None], direction, jnp.nan)[order],
-        stable=(exists & stable)[order],
+        field=sort(jnp.where(exists, field, jnp.nan)),
+        direction=jnp.take_along_axis(direction, order[..., None], axis=-2),
+        stable=sort(exists & stable),
     )

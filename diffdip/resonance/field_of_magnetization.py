@@ -11,10 +11,11 @@ the one with both stiffnesses positive, gives
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
+from ..numerics.elementwise import choose
 from .energy_terms import AbstractEnergy, energy_derivatives
 
 
@@ -61,6 +62,30 @@ def field_terms(energy: AbstractEnergy, direction: Float[Array, "3"]) -> FieldTe
     )
 
 
+class PlanarTerms(NamedTuple):
+    """H(u) = P u + T t for one u in the plane (t is u turned by +90°), and all first derivatives.
+
+    ψ is the angle of u. Derivatives with respect to a, b, c and w0 are at constant ψ. All in tesla.
+    """
+
+    parallel: Array
+    """P = h∥."""
+    torque: Array
+    """T."""
+    by_angle: Vector2
+    """∂P/∂ψ and ∂T/∂ψ."""
+    by_a: Vector2
+    """∂P/∂a and ∂T/∂a; likewise the others."""
+    by_b: Vector2
+    by_c: Vector2
+    by_larmor: Vector2
+
+    @property
+    def magnitude(self) -> Array:
+        """|H(u)|."""
+        return lax.sqrt(self.parallel * self.parallel + self.torque * self.torque)
+
+
 class PlanarFields(NamedTuple):
     """a, b, c = s·(A, B, C) in tesla: K with the normal of the plane as a principal axis."""
 
@@ -68,35 +93,40 @@ class PlanarFields(NamedTuple):
     b: Array
     c: Array
 
-    def terms(self, direction: Vector2, larmor: Array) -> Vector2:
-        """h∥ and the torque field T along u turned by +90°, so that H(u) = h∥ u + T t."""
+    def terms(self, direction: Vector2, larmor: Array) -> PlanarTerms:
+        """The field H(u) with its derivatives."""
         x, y = direction
-        cos2, sin2 = x * x - y * y, 2 * x * y
+        cos2, sin2 = x * x - y * y, 2.0 * x * y
         diagonal = 0.5 * self.b * cos2 + self.c * sin2
+        torque = self.c * cos2 - 0.5 * self.b * sin2
         # h∥ minus the stiffnesses: in the plane 2·diagonal, out of it 3a/2 + diagonal
         half_difference = 0.5 * diagonal - 0.75 * self.a
-        parallel = 1.5 * diagonal + 0.75 * self.a
-        parallel = parallel + jnp.sqrt(half_difference * half_difference + larmor * larmor)
-        return parallel, self.c * cos2 - 0.5 * self.b * sin2
-
-    def misalignment(self, direction: Vector2, field_direction: Vector2, larmor: Array) -> Array:
-        """ĥ × H(u): zero where the field of that magnetization points along ĥ."""
-        parallel, torque = self.terms(direction, larmor)
-        (x, y), (hx, hy) = direction, field_direction
-        return parallel * (hx * y - hy * x) + torque * (hx * x + hy * y)
+        root = lax.sqrt(half_difference * half_difference + larmor * larmor)
+        share = half_difference / root
+        by_diagonal = 1.5 + 0.5 * share
+        none = lax.full_like(torque, 0.0)
+        return PlanarTerms(
+            parallel=1.5 * diagonal + 0.75 * self.a + root,
+            torque=torque,
+            by_angle=(2.0 * by_diagonal * torque, -2.0 * diagonal),
+            by_a=(0.75 - 0.75 * share, none),
+            by_b=(0.5 * by_diagonal * cos2, -0.5 * sin2),
+            by_c=(by_diagonal * sin2, cos2),
+            by_larmor=(larmor / root, none),
+        )
 
     @property
     def normal_gap(self) -> Array:
         """The lower eigenvalue in the plane minus that of the normal: k − k_n."""
-        return 1.5 * self.a - jnp.sqrt(0.25 * self.b * self.b + self.c * self.c)
+        return 1.5 * self.a - lax.sqrt(0.25 * self.b * self.b + self.c * self.c)
 
     def excess(self, direction: Vector2, larmor: Array) -> Array:
         """k − λ at the resonance with M along `direction`: how far the lower in-plane eigenvalue
         lies above the multiplier λ = κ − h∥."""
         x, y = direction
-        along = 0.5 * self.b * (x * x - y * y) + 2 * self.c * x * y
-        parallel, _ = self.terms(direction, larmor)
-        return parallel - along - jnp.sqrt(0.25 * self.b * self.b + self.c * self.c)
+        along = 0.5 * self.b * (x * x - y * y) + 2.0 * self.c * x * y
+        parallel = self.terms(direction, larmor).parallel
+        return parallel - along - lax.sqrt(0.25 * self.b * self.b + self.c * self.c)
 
     def tilted(
         self, field_direction: Vector2, larmor: Array
@@ -110,17 +140,17 @@ class PlanarFields(NamedTuple):
         xx, yy = 1.5 * self.a + 0.5 * self.b, 1.5 * self.a - 0.5 * self.b
         determinant = xx * yy - self.c * self.c
         exists = (determinant > larmor * larmor) & (self.a > 0)
-        determinant = jnp.where(exists, determinant, 2 * larmor * larmor)
+        determinant = choose(exists, determinant, 2.0 * larmor * larmor)
         x = (yy * hx - self.c * hy) / determinant
         y = (xx * hy - self.c * hx) / determinant
-        size = jnp.where(exists, x * x + y * y, 1)
+        size = choose(exists, x * x + y * y, 1.0)
         normal = larmor * larmor / determinant
-        field = jnp.sqrt((1 - normal) / size)
-        return field, (field * x, field * y, jnp.sqrt(normal)), exists
+        field = lax.sqrt((1.0 - normal) / size)
+        return field, (field * x, field * y, lax.sqrt(normal)), exists
 
 
 def turned(direction: Vector2, tangent: Array) -> Vector2:
     """The unit vector turned by the angle whose tangent is given."""
     x, y = direction
-    size = jax.lax.rsqrt(1 + tangent * tangent)
+    size = lax.rsqrt(1.0 + tangent * tangent)
     return (x - tangent * y) * size, (y + tangent * x) * size

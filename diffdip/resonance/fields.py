@@ -6,7 +6,6 @@ and a field in the xy-plane that is `planar_solver`, in all other cases `general
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import TypeGuard, TypeVar
 
 import jax
@@ -18,7 +17,7 @@ from ..foundation.units import MU_B, PLANCK
 from .branches import Branches
 from .energy_terms import AbstractEnergy, AnisotropyFields
 from .general_solver import GeneralSolver
-from .planar_solver import planar_branches, planar_field, planar_fields
+from .planar_solver import planar_arguments, planar_branches, planar_field
 from .planes import Plane, plane_directions
 
 
@@ -82,8 +81,7 @@ def resonance_field(
     """
     if not _is_planar(energy, plane):
         return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
-    solve = partial(planar_field, planar_fields(energy))
-    return _over_batch(solve, as_float(angle), larmor_field(frequency, g), rank=0)
+    return planar_field(planar_arguments(energy, as_float(angle), larmor_field(frequency, g)))
 
 
 def resonance_field_along(
@@ -113,7 +111,7 @@ def resonance_field_along(
     """
     direction, larmor = as_float(direction), larmor_field(frequency, g)
     solver = GeneralSolver(energy, direction.dtype)
-    return _over_batch(solver.field, direction, larmor, rank=1)
+    return _over_batch(solver.field, direction, larmor)
 
 
 def resonance_branches(
@@ -150,8 +148,7 @@ def resonance_branches(
     """
     if not _is_planar(energy, plane):
         return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
-    solve = partial(planar_branches, planar_fields(energy))
-    return _over_batch(solve, as_float(angle), larmor_field(frequency, g), rank=0)
+    return planar_branches(planar_arguments(energy, as_float(angle), larmor_field(frequency, g)))
 
 
 def resonance_branches_along(
@@ -178,7 +175,7 @@ def resonance_branches_along(
     """
     direction, larmor = as_float(direction), larmor_field(frequency, g)
     solver = GeneralSolver(energy, direction.dtype)
-    return _over_batch(solver.branches, direction, larmor, rank=1)
+    return _over_batch(solver.branches, direction, larmor)
 
 
 def _is_planar(energy: AbstractEnergy, plane: Plane) -> TypeGuard[AnisotropyFields]:
@@ -186,17 +183,15 @@ def _is_planar(energy: AbstractEnergy, plane: Plane) -> TypeGuard[AnisotropyFiel
     return isinstance(energy, AnisotropyFields) and isinstance(plane, str) and plane == "xy"
 
 
-def _over_batch(
-    solve: Callable[[Array, Array], Result], where: Array, larmor: Array, *, rank: int
-) -> Result:
-    """Map `solve`(where, w0) over the batch; `where` is an angle (rank 0) or ĥ (rank 1)."""
-    core = where.shape[where.ndim - rank :]
+def _over_batch(solve: Callable[[Array, Array], Result], direction: Array, larmor: Array) -> Result:
+    """Map `solve`(ĥ, w0) over the batch."""
+    batch = direction.shape[:-1]
     if larmor.ndim == 0:  # one frequency: what depends on it alone is computed once
-        for _ in range(where.ndim - rank):
+        for _ in batch:
             solve = jax.vmap(solve, in_axes=(0, None))
-        return solve(where, larmor)
-    shape = jnp.broadcast_shapes(where.shape[: where.ndim - rank], larmor.shape)
-    where, larmor = jnp.broadcast_to(where, shape + core), jnp.broadcast_to(larmor, shape)
+        return solve(direction, larmor)
+    shape = jnp.broadcast_shapes(batch, larmor.shape)
+    direction, larmor = jnp.broadcast_to(direction, (*shape, 3)), jnp.broadcast_to(larmor, shape)
     for _ in shape:
         solve = jax.vmap(solve)
-    return solve(where, larmor)
+    return solve(direction, larmor)

@@ -14,12 +14,14 @@ quartic that remains holds all resonances with M in the plane.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from ..numerics.elementwise import at_least, between, broadcast, choose, not_zero, repeated
 from ..numerics.polynomial_roots import bracketed_root, derivative, horner, real_roots
 from .field_of_magnetization import PlanarFields, Vector2
 
@@ -50,7 +52,7 @@ def tensor_candidates(K: Float[Array, "3 3"]) -> Candidates:
         field_direction: Float[Array, "3"], larmor: Float[Array, ""]
     ) -> tuple[Float[Array, "6 3"], Bool[Array, "6"]]:
         h = axes.T @ field_direction
-        floor = jnp.finfo(h.dtype).eps ** 0.6
+        floor = float(jnp.finfo(h.dtype).eps) ** 0.6
         h = _floored(h, floor)
         gaps = (k - k[0]) / larmor
         x, exists = _sextic_roots(h * h, gaps[1], gaps[2])
@@ -106,8 +108,9 @@ class PlanarQuartic(NamedTuple):
         (ex, ey), (hx, hy) = self.easy, self.hard
         p, q = x, x + self.gap
         # u ∝ easy/p + hard/q, multiplied by |p q|
-        sign = jnp.where(p * q < 0, -1, 1)
-        return _unit(sign * (q * ex + p * hx), sign * (q * ey + p * hy))
+        ux, uy = q * ex + p * hx, q * ey + p * hy
+        opposite = p * q < 0
+        return _unit(choose(opposite, -ux, ux), choose(opposite, -uy, uy))
 
 
 def planar_quartic(fields: PlanarFields, field_direction: Vector2, larmor: Array) -> PlanarQuartic:
@@ -118,22 +121,22 @@ def planar_quartic(fields: PlanarFields, field_direction: Vector2, larmor: Array
     """
     hx, hy = field_direction
     half, c = 0.5 * fields.b, fields.c
-    radius = jnp.sqrt(half * half + c * c)
+    radius = lax.sqrt(half * half + c * c)
     # the hard axis, without cancellation for either sign of b
-    ax = jnp.where(half < 0, c, radius + half)
-    ay = jnp.where(half < 0, radius - half, c)
-    ax, ay = _unit(jnp.where(radius > 0, ax, 1), ay)
-    floor = jnp.finfo(larmor.dtype).eps ** 0.6
+    ax = choose(half < 0, c, radius + half)
+    ay = choose(half < 0, radius - half, c)
+    ax, ay = _unit(choose(radius > 0, ax, 1.0), ay)
+    floor = float(jnp.finfo(larmor.dtype).eps) ** 0.6
     along_hard, along_easy = _floored(hx * ax + hy * ay, floor), _floored(hy * ax - hx * ay, floor)
     weight = along_easy * along_easy / (along_easy * along_easy + along_hard * along_hard)
     lowest = 0.5 * fields.a - radius
-    d, n = 2 * radius / larmor, (-fields.a - lowest) / larmor
+    d, n = 2.0 * radius / larmor, (-fields.a - lowest) / larmor
     coefficients = [
-        jnp.ones_like(d),
-        n + 3 * d * weight,
-        3 * weight * d * (d + n) - 1,
-        weight * d * (d * d + 3 * d * n - 2),
-        weight * d * d * (d * n - 1),
+        lax.full_like(d, 1.0),
+        n + 3.0 * d * weight,
+        3.0 * weight * d * (d + n) - 1.0,
+        weight * d * (d * d + 3.0 * d * n - 2.0),
+        weight * d * d * (d * n - 1.0),
     ]
     easy = (-along_easy * ay, along_easy * ax)
     return PlanarQuartic(coefficients, d, n, easy, (along_hard * ax, along_hard * ay))
@@ -141,12 +144,13 @@ def planar_quartic(fields: PlanarFields, field_direction: Vector2, larmor: Array
 
 def _unit(x: Array, y: Array) -> Vector2:
     size = x * x + y * y
-    size = jax.lax.rsqrt(jnp.where(size > 0, size, 1))
+    size = lax.rsqrt(choose(size > 0, size, 1.0))
     return x * size, y * size
 
 
-def _floored(x: Array, floor: Any) -> Array:
-    return jnp.where(x < 0, jnp.minimum(x, -floor), jnp.maximum(x, floor))
+def _floored(x: Array, floor: float) -> Array:
+    """x, moved away from zero to ± floor if it is closer."""
+    return choose(x < 0, -at_least(-x, floor), at_least(x, floor))
 
 
 def planar_candidate(
@@ -162,38 +166,45 @@ def planar_candidate(
     quartic, normal = geometry.coefficients, geometry.normal
     slope = derivative(quartic)
     a, b, c = derivative(slope)
-    lower = jnp.maximum(0.0, -normal)
+    lower = at_least(-normal, 0.0)
     upper = lower + 1.001
-    root = jnp.sqrt(jnp.maximum(b * b - 4 * a * c, 0))
-    bends = b * b > 4 * a * c
-    first = jnp.where(bends, jnp.clip((-b - root) / (2 * a), lower, upper), lower)
-    second = jnp.where(bends, jnp.clip((-b + root) / (2 * a), lower, upper), lower)
-    before, after = lower, upper
-    # from outside, where the slope is concave or convex: one way only
-    for _ in range(SEPARATION_STEPS):
-        before = jnp.clip(_newton(slope, before), before, first)
-        after = jnp.clip(_newton(slope, after), second, after)
+    discriminant = b * b - 4.0 * a * c
+    root = lax.sqrt(at_least(discriminant, 0.0))
+    bends = discriminant > 0
+    first = choose(bends, between(lower, (-b - root) / (2.0 * a), upper), lower)
+    second = choose(bends, between(lower, (-b + root) / (2.0 * a), upper), lower)
+
+    def separate(ends: Vector2) -> Vector2:
+        # from outside, where the slope is concave or convex: one way only
+        before, after = ends
+        before = between(before, _newton(slope, before), first)
+        return before, between(second, _newton(slope, after), after)
+
+    ends = broadcast(lower, upper, first)
+    before, after = repeated(separate, (ends[0], ends[1]), SEPARATION_STEPS)
     outer = horner(quartic, after) < 0
     inner = horner(quartic, before) < 0
-    left, right = jnp.where(outer, after, before), jnp.where(outer, upper, second)
+    left, right = choose(outer, after, before), choose(outer, upper, second)
     x = bracketed_root(lambda x: horner(quartic, x), slope, left, right, PLANAR_STEPS)
     return geometry.direction(x), outer | inner
 
 
 def planar_candidates(
     fields: PlanarFields, field_direction: Vector2, larmor: Array
-) -> list[tuple[Array, Vector2, Array]]:
-    """Roots x of the quartic, directions of M in the plane, and which of the four exist."""
+) -> tuple[Array, Vector2, Array]:
+    """Roots x of the quartic, directions of M in the plane, and which of the four exist.
+
+    Each with the four slots as a first axis.
+    """
     geometry = planar_quartic(fields, field_direction, larmor)
     quartic, normal = geometry.coefficients, geometry.normal
-    lower, upper = jnp.maximum(-geometry.gap, -normal), 1.001 + jnp.maximum(0.0, -normal)
-    roots, exist = real_roots(lambda x: horner(quartic, x), quartic, lower, upper, STEPS)
-    return [(x, geometry.direction(x), exists) for x, exists in zip(roots, exist, strict=True)]
+    lower, upper = lax.max(-geometry.gap, -normal), 1.001 + at_least(-normal, 0.0)
+    x, exist = real_roots(lambda x: horner(quartic, x), quartic, lower, upper, STEPS)
+    return x, geometry.direction(x), exist
 
 
 def _newton(coefficients: list[Array], x: Array) -> Array:
-    gradient = horner(derivative(coefficients), x)
-    return x - horner(coefficients, x) / jnp.where(gradient == 0, 1, gradient)
+    return x - horner(coefficients, x) / not_zero(horner(derivative(coefficients), x))
 
 
 def _multiply(p: list[Array], q: list[Array]) -> list[Array]:

@@ -189,7 +189,8 @@ angles = st.floats(0, 6.28)
 def test_conventions_differ_by_the_sign(A, B, C, angle):
     _, paper = at(A, B, C, angle)
     _, physical = at(-A, -B, -C, angle, convention="physical")
-    assert jnp.array_equal(physical, paper, equal_nan=True)
+    # not to the bit: the compiler may fuse the factor s into other operations
+    np.testing.assert_allclose(physical, paper, rtol=1e-13)
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, 1.5707963267948966, 2.0, -7.0])
