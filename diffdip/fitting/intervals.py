@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from .least_squares_problem import Data, Design, Problem
-from .minimization import lane_count, minimized
+from .minimization import minimized
 
 
 LEVELS = {"68": (0.6827, 1.0), "95": (0.9545, 2.0)}
@@ -76,9 +76,9 @@ def profiled(
     if none is found within the bounds and within several hundred times the expected distance.
     """
     size = solution.shape[1]
-    # one lane for each side, level and parameter, repeated to fill the lanes
+    # one lane for each side, level and parameter
     ends = np.meshgrid([-1.0, 1.0], [0, 1], np.arange(size), indexing="ij")
-    side, level, index = (np.resize(v, lane_count(size)) for v in ends)
+    side, level, index = (v.ravel() for v in ends)
     threshold = rise[:, level]
     chosen = np.arange(size) == index[:, None]
     variance = np.diagonal(curvature, axis1=1, axis2=2)[:, index]
@@ -110,5 +110,5 @@ def profiled(
     lower, upper = np.array(problem.parameters.lower), np.array(problem.parameters.upper)
     closed = np.abs(height / threshold - 1) < ACCEPTED
     closed &= (end > lower[index]) & (end < upper[index])
-    found = np.where(closed, end, np.nan)[:, : 4 * size].reshape(-1, 2, 2, size)
+    found = np.where(closed, end, np.nan).reshape(-1, 2, 2, size)
     return Profile(found[:, 0], found[:, 1], lowest)

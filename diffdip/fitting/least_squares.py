@@ -1,8 +1,8 @@
 """Weighted least squares from many starts, with errors and intervals.
 
 Works on batches: m data sets of n points each, p free parameters. JAX does what is expensive
-(predictions, their derivatives, the search for minima) in two compiled functions; the statistics
-are numpy. Call under `jax.enable_x64(True)`.
+(predictions and their derivatives) in one compiled function; the rest is numpy. Call under
+`jax.enable_x64(True)`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from .curvature import curvature_of
 from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
-from .minimization import LANES, lane_count, minimized
+from .minimization import minimized
 from .predictions import linearized
 from .rival_minima import best_rival
 from .robust_loss import in_median_scale, reweighted, robust_variance
@@ -74,16 +74,14 @@ def estimate(
     `robust` replaces squares by the soft-l1 loss; its intervals are symmetric. `intervals` are
     those by profile likelihood; without them all are symmetric.
     """
-    lanes = lane_count(starts.shape[1]) if intervals else LANES
-    x0 = screened(problem, design, data, starts, hints, lanes)
-    ends = minimized(problem, design, data, x0, np.zeros(x0.shape, bool))
+    ends = minimized(problem, design, data, screened(problem, design, data, starts, hints))
     if robust:
         if not known_sigma:
             data = in_median_scale(problem, design, data, ends)
         ends = reweighted(problem, design, data, ends.x)
     solution, minimum, converged = ends.best()
 
-    predicted, slope = linearized(problem, design, solution)
+    predicted, slope = linearized(problem, design, solution, many=data.many)
     residual = data.weight * (data.field - np.nan_to_num(predicted))
     jacobian = data.weight[..., None] * slope
     used = data.weight > 0

@@ -28,6 +28,11 @@ class Data:
     field: Float[np.ndarray, "m n"]
     weight: Float[np.ndarray, "m n"]
 
+    @property
+    def many(self) -> bool:
+        """Whether there is more than one data set."""
+        return len(self.field) > 1
+
     @staticmethod
     def of(field: Float[np.ndarray, "m n"], sigma: Float[np.ndarray, "m n"] | None) -> "Data":
         """Data without the points whose field is NaN; without σ all weights are 1/mT."""

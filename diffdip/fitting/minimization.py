@@ -1,28 +1,35 @@
-"""Levenberg–Marquardt from many starts at once: the one compiled search of all fits.
+"""Levenberg–Marquardt for many small problems at once, driven from the host.
+
+The only compiled function is that of `predictions`: fields and derivatives for a block of vectors.
+All else is numpy over lanes, one lane for each search. A search that has ended leaves, and the
+others go on in full blocks, so that no lane waits for the slowest. Bounded and fixed parameters are
+numbers, not other programs. A solver inside the compiled function, such as optimistix', would
+contain the model once more, and its lanes would all run until the last one ends.
 
 Nothing outside this module knows how the minimum is searched for.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-import lineax as lx
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from .least_squares_problem import Data, Design, Problem
+from .predictions import linearized
 
 
-LANES = 8
-"""Starts of each data set that are optimized side by side, at least."""
+MAX_STEPS = 60
+"""Steps of Levenberg–Marquardt; good starts need about six."""
 
-MAX_STEPS = 40
-"""Steps of Levenberg–Marquardt; good starts need about ten."""
+FIRST_DAMPING = 1e-3
+"""λ of the first step, in units of the diagonal of JᵀJ."""
 
-_SOLVER = optx.LevenbergMarquardt(rtol=1e-8, atol=1e-8, linear_solver=lx.Normal(lx.Cholesky()))
+LEAST_STEP = 1e-9
+"""A search ends if its step is smaller than this, in the optimizer's variables."""
+
+LEAST_GAIN = 1e-14
+"""It also ends if the linear model promises a smaller relative decrease of the cost."""
 
 
 class Minimized(NamedTuple):
@@ -44,109 +51,126 @@ class Minimized(NamedTuple):
         return self.x[rows, first], self.cost[rows, first], self.converged[rows, first]
 
 
-def lane_count(size: int) -> int:
-    """Number of lanes of a fit with intervals, for `size` free parameters.
-
-    A profile has four ends for each parameter (two sides, two levels), one in each lane. The
-    search for the minimum takes as many, so that both run the same compiled function.
-    """
-    return max(LANES, 4 * size)
-
-
 def minimized(
     problem: Problem,
     design: Design,
     data: Data,
     x0: Float[np.ndarray, "m lanes p"],
-    frozen: Bool[np.ndarray, "m lanes p"],
+    frozen: Bool[np.ndarray, "m lanes p"] | None = None,
     share: Float[np.ndarray, "m lanes n"] | None = None,
 ) -> Minimized:
     """Minimize the cost from `x0`, with the `frozen` elements kept.
 
     `share` multiplies the weights.
     """
-    m, lanes, _ = x0.shape
-    # one flat batch: a vmap within a vmap takes twice as long to compile
-    field, weight = (np.repeat(v, lanes, axis=0) for v in (data.field, data.weight))
-    if share is not None:
-        weight = weight * share.reshape(m * lanes, -1)
-    flat = x0.reshape(m * lanes, -1), frozen.reshape(m * lanes, -1)
-    found = _optimize(problem, design, field, weight, *flat)
-    x, cost, converged = (np.asarray(v).reshape(m, lanes, *v.shape[1:]) for v in found)
-    finite = np.isfinite(cost) & np.all(np.isfinite(x), axis=-1)
+    m, lanes, size = x0.shape
+    start = x0.reshape(-1, size)
+    kept = np.zeros(start.shape, bool) if frozen is None else frozen.reshape(-1, size)
+    shares = None if share is None else share.reshape(len(start), -1)
+    row = np.repeat(np.arange(m), lanes)
+
+    def evaluated(lane: np.ndarray, y: np.ndarray) -> _Point:
+        """The cost of some lanes, and its normal equations."""
+        x = np.where(kept[lane], start[lane], problem.parameters.bounded(y, np))
+        predicted, slope = linearized(problem, design, x, many=data.many)
+        weight = data.weight[row[lane]]
+        if shares is not None:
+            weight = weight * shares[lane]
+        # where the model has no resonance, its prediction counts as zero field
+        residual = weight * (data.field[row[lane]] - np.nan_to_num(predicted))
+        change = np.where(kept[lane], 0.0, problem.parameters.slope(y))
+        jacobian = (weight[..., None] * slope) * change[:, None]
+        transposed = np.swapaxes(jacobian, 1, 2)
+        return _Point(
+            y,
+            x,
+            np.sum(residual**2, axis=1),
+            (transposed @ residual[..., None])[..., 0],
+            transposed @ jacobian,
+        )
+
+    return _descended(evaluated, problem.parameters.unbounded(start, np), (m, lanes))
+
+
+class _Point(NamedTuple):
+    """Where searches are, each array with the lanes as first axis.
+
+    Args:
+        y: The optimizer's variables.
+        x: Parameters.
+        cost: Σ r².
+        gradient: Jᵀr.
+        normal: JᵀJ.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    cost: np.ndarray
+    gradient: np.ndarray
+    normal: np.ndarray
+
+    def put(self, lane: np.ndarray, other: "_Point") -> None:
+        """Move some lanes to other points."""
+        for mine, new in zip(self, other, strict=True):
+            mine[lane] = new
+
+    def of(self, lane: np.ndarray) -> "_Point":
+        """Some of the lanes."""
+        return _Point(*(values[lane] for values in self))
+
+
+def _descended(
+    evaluated: Callable[[np.ndarray, np.ndarray], _Point], y: np.ndarray, shape: tuple[int, int]
+) -> Minimized:
+    """Levenberg–Marquardt with Marquardt's scaling and Nielsen's rule for the damping.
+
+    H. B. Nielsen, Damping parameter in Marquardt's method, IMM-REP-1999-05.
+    """
+    with np.errstate(all="ignore"):  # a step too far is not finite, and is not taken
+        here = evaluated(np.arange(len(y)), y)
+        damping, growth = np.full(len(y), FIRST_DAMPING), np.full(len(y), 2.0)
+        converged = np.zeros(len(y), bool)
+        finite = np.isfinite(here.cost) & np.all(np.isfinite(here.gradient), axis=1)
+        lane = np.flatnonzero(finite)
+        for _ in range(MAX_STEPS):
+            if not len(lane):
+                break
+            now = here.of(lane)
+            damped = damping[lane]
+            step, gain = _step(now, damped)
+            trial = evaluated(lane, now.y + step)
+            drop = now.cost - trial.cost
+            better = (drop > 0) & np.all(np.isfinite(trial.gradient), axis=1)
+            here.put(lane[better], trial.of(better))
+            ratio = drop / np.where(gain > 0, gain, 1.0)
+            shrink = np.maximum(1 / 3, 1 - (2 * ratio - 1) ** 3)
+            damping[lane] *= np.where(better, shrink, growth[lane])
+            growth[lane] = np.where(better, 2.0, 2 * growth[lane])
+            small = np.max(np.abs(step), axis=1) < LEAST_STEP
+            done = small | (gain <= LEAST_GAIN * now.cost)
+            # a step that is small only because it is damped proves nothing
+            converged[lane[done]] = damped[done] <= 1
+            lane = lane[~done]
+    cost = np.where(finite, here.cost, np.inf)
     return Minimized(
-        np.where(finite[..., None], x, x0), np.where(finite, cost, np.inf), converged & finite
+        here.x.reshape(*shape, -1), cost.reshape(shape), (converged & finite).reshape(shape)
     )
+
+
+def _step(point: _Point, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The damped step of each lane, and by how much the linear model says that the cost falls."""
+    diagonal = np.diagonal(point.normal, axis1=1, axis2=2)
+    # a parameter without influence stays where it is
+    scale = np.maximum(diagonal, 1e-12 * diagonal.max(axis=1, keepdims=True))
+    scale = np.where(scale > 0, scale, 1.0)
+    damped = point.normal + (damping[:, None] * scale)[..., None] * np.eye(scale.shape[1])
+    step = np.linalg.solve(damped, point.gradient[..., None])[..., 0]
+    gain = np.sum(step * (point.gradient + damping[:, None] * scale * step), axis=1)
+    return step, gain
 
 
 def minima_of_one(
     problem: Problem, design: Design, data: Data, starts: Float[np.ndarray, "s p"]
 ) -> Float[np.ndarray, "s p"]:
-    """Where the searches from any number of starts end, for one data set.
-
-    In groups as large as those of a fit with intervals, for which the function is compiled.
-    """
-    lanes = lane_count(starts.shape[1])
-    groups = -(-len(starts) // lanes)
-    padded = np.resize(starts, (groups, 1, lanes, starts.shape[1]))
-    nothing = np.zeros(padded.shape[1:], bool)
-    ends = [minimized(problem, design, data, group, nothing).x for group in padded]
-    return np.concatenate(ends, axis=1)[0, : len(starts)]
-
-
-@jax.jit
-def _optimize(
-    problem: Problem,
-    design: Design,
-    field: Float[Array, "l n"],
-    weight: Float[Array, "l n"],
-    x0: Float[Array, "l p"],
-    frozen: Bool[Array, "l p"],
-) -> tuple[Array, Array, Array]:
-    parameters = problem.parameters
-
-    def one(field: Array, weight: Array, x0: Array, frozen: Array) -> tuple[Array, Array, Array]:
-        def vector(y: Array) -> Array:
-            return jnp.where(frozen, x0, parameters.bounded(y))
-
-        def residual(y: Array) -> tuple[Array, Array]:
-            predicted = problem.predict(vector(y), design)
-            # where the model has no resonance, its prediction counts as zero field
-            r = weight * (field - jnp.where(jnp.isnan(predicted), 0, predicted))
-            return r, jnp.sum(r * r)
-
-        start = parameters.unbounded(x0)
-        found = optx.least_squares(
-            _with_jacobian(residual),
-            _SOLVER,
-            start,
-            has_aux=True,
-            max_steps=MAX_STEPS,
-            throw=False,
-        )
-        return vector(found.value), found.aux, found.result == optx.RESULTS.successful
-
-    return jax.vmap(one)(field, weight, x0, frozen)
-
-
-def _with_jacobian(
-    function: Callable[[Array], tuple[Array, Array]],
-) -> Callable[[Array, Any], tuple[Array, Array]]:
-    """The function of (p,), whose derivative along a direction is that of its whole Jacobian.
-
-    An optimizer multiplies vectors with the Jacobian and its transpose in several places. Its
-    program then contains the function only once, which halves the time to compile it.
-    """
-
-    @jax.custom_jvp
-    def value(y: Array) -> tuple[Array, Array]:
-        return function(y)
-
-    @value.defjvp
-    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Any, Any]:
-        (y,), (change,) = primals, tangents
-        primal, tangent = jax.linearize(function, y)
-        columns = jax.vmap(tangent, out_axes=-1)(jnp.eye(len(y), dtype=y.dtype))
-        return primal, jax.tree.map(lambda column: column @ change, columns)
-
-    return lambda y, _: value(y)
+    """Where the searches from any number of starts end, for one data set."""
+    return minimized(problem, design, data, starts[None]).x[0]

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -105,34 +104,46 @@ class ParameterSet(eqx.Module):
             values[name] = jnp.asarray(rule(dict(values)))
         return values
 
-    def bounded(self, unbounded: Float[Array, " p"]) -> Float[Array, " p"]:
-        """Map the optimizer's unbounded variables into the bounds, smoothly."""
-        lower, upper = jnp.asarray(self.lower), jnp.asarray(self.upper)
-        low, high = jnp.isfinite(lower), jnp.isfinite(upper)
-        width = jnp.where(low & high, upper - lower, SCALE)
-        bottom, top = jnp.where(low, lower, 0), jnp.where(high, upper, 0)
-        # slope SCALE in the middle between two bounds and far from a single one, as without bounds
-        both = bottom + width * jax.nn.sigmoid(4 * SCALE * unbounded / width)
-        above = bottom + SCALE * jax.nn.softplus(unbounded)
-        below = top - SCALE * jax.nn.softplus(-unbounded)
-        free = SCALE * unbounded
-        return jnp.where(low & high, both, jnp.where(low, above, jnp.where(high, below, free)))
+    def bounded(self, unbounded: Float[Any, "*lanes p"], xp: Any = jnp) -> Float[Any, "*lanes p"]:
+        """Map the optimizer's unbounded variables into the bounds, smoothly.
 
-    def unbounded(self, vector: Float[Array, " p"]) -> Float[Array, " p"]:
+        `xp` is the module that computes, jax.numpy or numpy.
+        """
+        low, high, width, bottom, top = self._range()
+        # slope SCALE in the middle between two bounds and far from a single one, as without bounds
+        both = bottom + width * xp.exp(-xp.logaddexp(0.0, -4 * SCALE * unbounded / width))
+        above = bottom + SCALE * xp.logaddexp(0.0, unbounded)
+        below = top - SCALE * xp.logaddexp(0.0, -unbounded)
+        one_sided = xp.where(low, above, xp.where(high, below, SCALE * unbounded))
+        return xp.where(low & high, both, one_sided)
+
+    def slope(self, unbounded: Float[np.ndarray, "*lanes p"]) -> Float[np.ndarray, "*lanes p"]:
+        """The derivative of `bounded`."""
+        low, high, width, _, _ = self._range()
+        logistic = lambda z: np.exp(-np.logaddexp(0.0, -z))
+        share = logistic(4 * SCALE * unbounded / width)
+        one_sided = np.where(low | high, logistic(np.where(low, 1, -1) * unbounded), 1.0)
+        return SCALE * np.where(low & high, 4 * share * (1 - share), one_sided)
+
+    def unbounded(self, vector: Float[Any, "*lanes p"], xp: Any = jnp) -> Float[Any, "*lanes p"]:
         """The inverse of `bounded`; values at or beyond a bound are moved just inside."""
-        lower, upper = jnp.asarray(self.lower), jnp.asarray(self.upper)
-        low, high = jnp.isfinite(lower), jnp.isfinite(upper)
-        width = jnp.where(low & high, upper - lower, SCALE)
+        low, high, width, bottom, top = self._range()
         margin = 1e-6 * width
-        vector = jnp.clip(vector, lower + margin, upper - margin)
-        bottom, top = jnp.where(low, lower, 0), jnp.where(high, upper, 0)
-        share = jnp.where(low & high, (vector - bottom) / width, 0.5)
-        both = width / (4 * SCALE) * (jnp.log(share) - jnp.log1p(-share))
-        above = _inverse_softplus(jnp.where(low, vector - bottom, SCALE) / SCALE)
-        below = -_inverse_softplus(jnp.where(high, top - vector, SCALE) / SCALE)
-        return jnp.where(
-            low & high, both, jnp.where(low, above, jnp.where(high, below, vector / SCALE))
-        )
+        vector = xp.clip(vector, self.lower + margin, self.upper - margin)
+        share = xp.where(low & high, (vector - bottom) / width, 0.5)
+        both = width / (4 * SCALE) * (xp.log(share) - xp.log1p(-share))
+        above = _inverse_softplus(xp.where(low, vector - bottom, SCALE) / SCALE, xp)
+        below = -_inverse_softplus(xp.where(high, top - vector, SCALE) / SCALE, xp)
+        one_sided = xp.where(low, above, xp.where(high, below, vector / SCALE))
+        return xp.where(low & high, both, one_sided)
+
+    def _range(self) -> tuple[Any, Any, Any, Any, Any]:
+        """Which parameters have a lower and an upper bound, the width, and both ends or 0."""
+        lower, upper = self.lower, self.upper
+        low, high = abs(lower) < math.inf, abs(upper) < math.inf
+        xp = np if isinstance(lower, np.ndarray) else jnp
+        width = xp.where(low & high, upper - lower, SCALE)
+        return low, high, width, xp.where(low, lower, 0.0), xp.where(high, upper, 0.0)
 
     def starting_points(self, count: int, spread: float) -> np.ndarray:
         """`count` well-spread vectors: a fixed low-discrepancy sequence over plausible ranges.
@@ -165,6 +176,6 @@ class ParameterSet(eqx.Module):
         return np.clip(hints, self.lower, self.upper)
 
 
-def _inverse_softplus(y: Array) -> Array:
+def _inverse_softplus(y: Any, xp: Any) -> Any:
     """The x with softplus(x) = y > 0."""
-    return y + jnp.log(-jnp.expm1(-y))
+    return y + xp.log(-xp.expm1(-y))

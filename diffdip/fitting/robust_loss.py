@@ -18,7 +18,9 @@ REWEIGHTINGS = 40
 def in_median_scale(problem: Problem, design: Design, data: Data, plain: Minimized) -> Data:
     """The data in units of the median absolute deviation from the plain fit, where σ is unknown."""
     best, _, _ = plain.best()
-    deviation = np.abs(data.weight * (data.field - predicted_fields(problem, design, best)))
+    deviation = np.abs(
+        data.weight * (data.field - predicted_fields(problem, design, best, many=data.many))
+    )
     median = np.nanmedian(np.where(data.weight > 0, deviation, np.nan), axis=1, keepdims=True)
     # 1.4826 makes it the standard deviation of a normal law
     return Data(data.field, data.weight / np.maximum(1.4826 * median, 1e-9))
@@ -29,14 +31,14 @@ def reweighted(
 ) -> Minimized:
     """Minimize the loss from `x`, which are the ends of the plain fit; `cost` is the loss."""
     m, lanes, size = x.shape
-    nothing = np.zeros(x.shape, bool)
     converged = np.zeros((m, lanes), bool)
     residual = np.zeros((m, lanes, data.field.shape[1]))
     for _ in range(REWEIGHTINGS):
-        predicted = predicted_fields(problem, design, x.reshape(-1, size)).reshape(m, lanes, -1)
+        predicted = predicted_fields(problem, design, x.reshape(-1, size), many=data.many)
+        predicted = predicted.reshape(m, lanes, -1)
         residual = data.weight[:, None] * (data.field[:, None] - predicted)
         share = (1 + residual**2) ** -0.25
-        moved = minimized(problem, design, data, x, nothing, share).x
+        moved = minimized(problem, design, data, x, share=share).x
         converged = np.max(np.abs(moved - x), axis=-1) < 1e-7
         x = moved
         if np.all(converged):

@@ -133,7 +133,7 @@ BAD_TABLES = {
     "binary": ("\x00\x01", []),
     "two points": (
         "angle,field_mT,f_GHz\n5,338,9\n9,339,9\n",
-        ["sample 'sweep'", "points = 2", "3 "],
+        ["sample 'sweep'", "points = 2"],
     ),
 }
 """Content of a table, and what the message names besides the file."""
