@@ -16,7 +16,7 @@ from ..resonance.planes import magnetization_angles
 from .analysis import Analysis
 
 
-LIBRARIES = ("jax", "equinox", "optimistix", "numpy", "scipy", "xarray", "matplotlib")
+LIBRARIES = ("jax", "equinox", "numpy", "scipy", "xarray", "matplotlib")
 """Libraries whose versions the numbers and pictures depend on."""
 
 REPORT_NAMES = {"strongest": "strongest = true", "near": "near_mT", "frequency": "frequency_GHz"}

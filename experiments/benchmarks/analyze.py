@@ -3,7 +3,7 @@
     python experiments/benchmarks/analyze.py FOLDER
 
 FOLDER holds the spectra of a rotation. The reference is a fresh process that imports jax, xarray,
-matplotlib, scipy and optimistix. Prints a ratio and the time of each stage. This is not a test.
+matplotlib and scipy. Prints a ratio and the time of each stage. This is not a test.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from fits import process_time
 from harness import header, line, machine, row
 
 
-LIBRARIES = "import jax, xarray, matplotlib, scipy, optimistix"
+LIBRARIES = "import jax, xarray, matplotlib, scipy"
 
 
 def stages(folder: Path) -> dict[str, float]:

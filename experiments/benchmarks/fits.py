@@ -3,8 +3,8 @@
     python experiments/benchmarks/fits.py [--series 10000]
 
 Three ratios: `fit_many` on series of 37 angles, compared with scipy; `diffdip fit` as a cold
-process, compared with `python -c "import jax, equinox, optimistix, matplotlib.pyplot"`; and
-`import diffdip`, compared with `import jax, equinox, optimistix`. This is not a test.
+process, compared with `python -c "import jax, equinox, scipy.stats, matplotlib.pyplot"`; and
+`import diffdip`, compared with `import jax, equinox, scipy.stats`. This is not a test.
 """
 
 import argparse
@@ -98,10 +98,10 @@ def main() -> None:
         )
 
     header("Whole processes (ratio: time over reference)")
-    libraries = process_time(sys.executable, "-c", "import jax, equinox, optimistix")
+    libraries = process_time(sys.executable, "-c", "import jax, equinox, scipy.stats")
     own = process_time(sys.executable, "-c", "import diffdip")
-    row("import diffdip", f"{own:.2f} s", "import jax, equinox, optimistix", own / libraries)
-    plotting = "import jax, equinox, optimistix, matplotlib.pyplot"
+    row("import diffdip", f"{own:.2f} s", "import jax, equinox, scipy.stats", own / libraries)
+    plotting = "import jax, equinox, scipy.stats, matplotlib.pyplot"
     libraries = process_time(sys.executable, "-c", plotting)
     with tempfile.TemporaryDirectory() as folder:
         command = (sys.executable, "-c", "from diffdip.cli import app; app()")
