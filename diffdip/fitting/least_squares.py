@@ -13,11 +13,10 @@ from jaxtyping import Float
 from .curvature import curvature_of
 from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
-from .minimization import minimized
 from .predictions import linearized
 from .rival_minima import best_rival
 from .robust_loss import in_median_scale, reweighted, robust_variance
-from .screening import screened
+from .search import Hints, searched
 
 
 @dataclass(frozen=True)
@@ -63,18 +62,18 @@ def estimate(
     design: Design,
     data: Data,
     starts: Float[np.ndarray, "s p"],
-    hints: Float[np.ndarray, "m h p"],
+    hints: Hints,
     *,
     known_sigma: bool,
     robust: bool,
     intervals: bool,
 ) -> Estimates:
-    """Fit every data set from all its `hints` and the best of the common `starts`.
+    """Fit every data set from its `hints` and the best of the common `starts`; see `searched`.
 
     `robust` replaces squares by the soft-l1 loss; its intervals are symmetric. `intervals` are
     those by profile likelihood; without them all are symmetric.
     """
-    ends = minimized(problem, design, data, screened(problem, design, data, starts, hints))
+    ends = searched(problem, design, data, starts, hints)
     if robust:
         if not known_sigma:
             data = in_median_scale(problem, design, data, ends)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .parameters import ParameterSet
 
@@ -27,18 +27,19 @@ class Data:
 
     field: Float[np.ndarray, "m n"]
     weight: Float[np.ndarray, "m n"]
+    many: bool
+    """Whether these are one or more of many data sets."""
 
-    @property
-    def many(self) -> bool:
-        """Whether there is more than one data set."""
-        return len(self.field) > 1
+    def of_rows(self, rows: Int[np.ndarray, " r"]) -> "Data":
+        """Some of the data sets."""
+        return Data(self.field[rows], self.weight[rows], self.many)
 
     @staticmethod
     def of(field: Float[np.ndarray, "m n"], sigma: Float[np.ndarray, "m n"] | None) -> "Data":
         """Data without the points whose field is NaN; without σ all weights are 1/mT."""
         present = np.isfinite(field)
         weight = np.full(field.shape, 1e3) if sigma is None else 1 / sigma
-        return Data(np.where(present, field, 0), np.where(present, weight, 0))
+        return Data(np.where(present, field, 0), np.where(present, weight, 0), len(field) > 1)
 
 
 @runtime_checkable

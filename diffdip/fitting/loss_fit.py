@@ -112,9 +112,7 @@ def fit_loss(
     measured = data.field[0, used], data.weight[0, used]
     schedule = optax.cosine_decay_schedule(LEARNING_RATE, steps)
     chosen = optax.adam(schedule) if optimizer is None else optimizer
-    starts = np.concatenate(
-        [problem.hints(series, [s.field for s in series]), problem.starts(series)]
-    )
+    starts = np.concatenate([problem.hints(design, data).x[0], problem.starts(design)])
     # Optax mixes integers and floats
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         x, history = _descend(problem, loss, chosen, steps, design, used, measured, starts)

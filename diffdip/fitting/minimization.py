@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from .least_squares_problem import Data, Design, Problem
 from .predictions import linearized
@@ -45,6 +45,12 @@ class Minimized(NamedTuple):
     cost: np.ndarray
     converged: np.ndarray
 
+    def put(self, rows: Int[np.ndarray, " r"], other: "Minimized") -> None:
+        """Set some data sets to the ends of another search, from as many lanes or fewer."""
+        lanes = other.cost.shape[1]
+        for mine, new in zip(self, other, strict=True):
+            mine[rows, :lanes] = new
+
     def best(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x (m, p), cost (m,) and convergence (m,) of the lowest end of each data set."""
         rows, first = np.arange(len(self.x)), np.argmin(self.cost, axis=1)
@@ -58,10 +64,12 @@ def minimized(
     x0: Float[np.ndarray, "m lanes p"],
     frozen: Bool[np.ndarray, "m lanes p"] | None = None,
     share: Float[np.ndarray, "m lanes n"] | None = None,
+    hopeless: float = np.inf,
 ) -> Minimized:
     """Minimize the cost from `x0`, with the `frozen` elements kept.
 
-    `share` multiplies the weights.
+    `share` multiplies the weights. A start whose cost is more than `hopeless` times that of the
+    best start of its data set is dropped: its cost is inf.
     """
     m, lanes, size = x0.shape
     start = x0.reshape(-1, size)
@@ -89,7 +97,8 @@ def minimized(
             transposed @ jacobian,
         )
 
-    return _descended(evaluated, problem.parameters.unbounded(start, np), (m, lanes))
+    y = problem.parameters.unbounded(start, np)
+    return _descended(evaluated, y, (m, lanes), hopeless)
 
 
 class _Point(NamedTuple):
@@ -120,7 +129,10 @@ class _Point(NamedTuple):
 
 
 def _descended(
-    evaluated: Callable[[np.ndarray, np.ndarray], _Point], y: np.ndarray, shape: tuple[int, int]
+    evaluated: Callable[[np.ndarray, np.ndarray], _Point],
+    y: np.ndarray,
+    shape: tuple[int, int],
+    hopeless: float,
 ) -> Minimized:
     """Levenberg–Marquardt with Marquardt's scaling and Nielsen's rule for the damping.
 
@@ -130,8 +142,10 @@ def _descended(
         here = evaluated(np.arange(len(y)), y)
         damping, growth = np.full(len(y), FIRST_DAMPING), np.full(len(y), 2.0)
         converged = np.zeros(len(y), bool)
-        finite = np.isfinite(here.cost) & np.all(np.isfinite(here.gradient), axis=1)
-        lane = np.flatnonzero(finite)
+        kept = np.isfinite(here.cost) & np.all(np.isfinite(here.gradient), axis=1)
+        least = np.min(np.where(kept, here.cost, np.inf).reshape(shape), axis=1)
+        kept &= ~(here.cost > hopeless * np.repeat(least, shape[1]))
+        lane = np.flatnonzero(kept)
         for _ in range(MAX_STEPS):
             if not len(lane):
                 break
@@ -151,10 +165,8 @@ def _descended(
             # a step that is small only because it is damped proves nothing
             converged[lane[done]] = damped[done] <= 1
             lane = lane[~done]
-    cost = np.where(finite, here.cost, np.inf)
-    return Minimized(
-        here.x.reshape(*shape, -1), cost.reshape(shape), (converged & finite).reshape(shape)
-    )
+    cost = np.where(kept, here.cost, np.inf)
+    return Minimized(here.x.reshape(*shape, -1), cost.reshape(shape), converged.reshape(shape))
 
 
 def _step(point: _Point, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

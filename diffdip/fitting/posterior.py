@@ -32,7 +32,7 @@ from .parameters import Parameter
 from .posterior_density import Modes, Target, prepare
 from .posterior_result import Draws, Posterior as Posterior, posterior_of
 from .problem import FitProblem
-from .series import Series
+from .series import Series, stack_series
 from .series_fit import fit_series
 
 
@@ -140,7 +140,7 @@ def sample_posterior(
     )
     with jax.enable_x64(True):
         best = np.array([[fit.values[name] for name in fit.names]])
-        starts = np.concatenate([best, free.starts([series])])
+        starts = np.concatenate([best, free.starts(stack_series([series])[0])])
         target, modes, minima = prepare(problem, series, starts, count)
         shape = (n_chains, n_samples)
         if target is None or modes is None:

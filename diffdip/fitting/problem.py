@@ -14,10 +14,12 @@ from ..foundation.units import MU_B, PLANCK
 from ..resonance.fields import resonance_field, resonance_field_along
 from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import FIRST_ORDER, FullTensorModel, InPlaneModel, Model, first_order
+from .closed_form_starts import Harmonics, covers_half_turn, projected
 from .least_squares import Estimates, estimate
 from .least_squares_problem import Data, Design
 from .parameter_table import offset_name, parameter_kind
 from .parameters import Free, Parameter, ParameterSet
+from .search import Hints
 from .series import Series
 
 
@@ -90,50 +92,65 @@ class FitProblem(eqx.Module):
         """Name of the convention that A, B, C are in; "none" for a model of the user's own."""
         return str(getattr(self.model, "convention", "none"))
 
-    def starts(self, series: Sequence[Series]) -> np.ndarray:
+    def starts(self, design: Design) -> np.ndarray:
         """Vectors spread over everything plausible, the same for all data."""
-        frequency = float(np.mean([np.mean(s.frequency) for s in series]))
-        larmor = frequency * PLANCK / (MU_B * self._likely("g"))
+        larmor = float(np.mean(design.frequency)) * PLANCK / (MU_B * self._likely("g"))
         return self.parameters.starting_points(SCREENED, REACH * larmor)
 
-    def hints(self, series: Sequence[Series], fields: Sequence[np.ndarray]) -> np.ndarray:
-        """Starts that the data suggest: no anisotropy, their second harmonic, and 70 % of it."""
-        free = self.parameters.free
+    def hints(self, design: Design, data: Data) -> Hints:
+        """Starts that the data suggest.
+
+        No anisotropy, 70 % of what follows, A, B, C to first order, and for one series in the
+        xy-plane also the three closed forms of `closed_form_starts`.
+        """
         center = self.parameters.central_point()
-        harmonic = center.copy()
+        x = np.tile(center, (len(data.field), 3, 1))
+        field = np.where(data.weight > 0, data.field, np.nan)
+        curve, size = np.full(field.shape, np.nan), 0
         if isinstance(self.model, InPlaneModel | FullTensorModel):
-            w0_per_hertz = PLANCK / (MU_B * self._likely("g"))
-            rows, values = [np.zeros((0, 3))], [np.zeros(0)]
-            for i, (one, field) in enumerate(zip(series, fields, strict=True)):
-                if isinstance(one.plane, str) and one.plane == "xy":
-                    used = np.isfinite(field)
-                    angle = one.angle[used] - self._likely(offset_name(i, own=self.own_offsets))
-                    rows.append(first_order(self.model.convention.sign, angle))
-                    values.append(field[used] - one.frequency[used] * w0_per_hertz)
-            found, *_ = np.linalg.lstsq(np.concatenate(rows), np.concatenate(values))
-            for name, value in zip(FIRST_ORDER, found, strict=True):
-                if name in free:
-                    harmonic[free.index(name)] = value
-        lower, upper = self.parameters.lower, self.parameters.upper
-        return np.clip([center, harmonic, 0.7 * harmonic + 0.3 * center], lower, upper)
+            sign = self.model.convention.sign
+            angles = [
+                np.asarray(angle) - self._likely(offset_name(i, own=self.own_offsets))
+                for i, angle in enumerate(design.angle)
+            ]
+            larmor = np.asarray(design.frequency) * (PLANCK / (MU_B * self._likely("g")))
+            in_plane = np.repeat([p == "xy" for p in self.planes], [len(a) for a in angles])
+            shift = np.where(in_plane, field - larmor, np.nan)
+            vectors = [projected(first_order(sign, np.concatenate(angles)), shift)]
+            if isinstance(self.model, InPlaneModel) and self.planes == ("xy",):
+                harmonics = Harmonics.of(angles[0], field)
+                size = harmonics.coefficients.shape[1]
+                vectors += list(np.moveaxis(harmonics.starts(float(np.mean(larmor)), sign), 1, 0))
+                used = np.all(data.weight > 0, axis=0)
+                if self.has_closed_form and covers_half_turn(angles[0][used]):
+                    curve = np.where(data.weight > 0, harmonics.curve(angles[0]), 0.0)
+            x = np.tile(center, (len(field), 2 + len(vectors), 1))
+            for name, column in zip(
+                FIRST_ORDER, np.moveaxis(np.stack(vectors), -1, 0), strict=True
+            ):
+                if name in self.parameters.free:
+                    index = self.parameters.free.index(name)
+                    x[:, 2:, index] = column.T
+                    x[:, 1, index] = 0.7 * column[0] + 0.3 * center[index]
+        return Hints(np.clip(x, self.parameters.lower, self.parameters.upper), curve, size)
+
+    @property
+    def has_closed_form(self) -> bool:
+        """Whether A, B and C alone are free, without bounds, with the default loss."""
+        free = self.parameters
+        unbounded = bool(np.isinf(free.lower).all() and np.isinf(free.upper).all())
+        return free.free == FIRST_ORDER and not free.tied and unbounded and self.loss == "linear"
 
     def estimate(
-        self,
-        design: Design,
-        data: Data,
-        starts: np.ndarray,
-        hints: np.ndarray,
-        *,
-        known_sigma: bool,
-        intervals: bool,
+        self, design: Design, data: Data, *, known_sigma: bool, intervals: bool
     ) -> Estimates:
         """Minimize the loss; see `least_squares.estimate`."""
         return estimate(
             self,
             design,
             data,
-            starts,
-            hints,
+            self.starts(design),
+            self.hints(design, data),
             known_sigma=known_sigma,
             robust=self.loss == "soft_l1",
             intervals=intervals,

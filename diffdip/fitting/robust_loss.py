@@ -23,7 +23,8 @@ def in_median_scale(problem: Problem, design: Design, data: Data, plain: Minimiz
     )
     median = np.nanmedian(np.where(data.weight > 0, deviation, np.nan), axis=1, keepdims=True)
     # 1.4826 makes it the standard deviation of a normal law
-    return Data(data.field, data.weight / np.maximum(1.4826 * median, 1e-9))
+    weight = data.weight / np.maximum(1.4826 * median, 1e-9)
+    return Data(data.field, weight, data.many)
 
 
 def reweighted(

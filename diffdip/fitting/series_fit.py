@@ -129,11 +129,8 @@ def fit_joint(
         convention=convention,
     )
     design, data, known = stack_series(series)
-    hints = problem.hints(series, [s.field for s in series])[None]
     with jax.enable_x64(True):
-        found = problem.estimate(
-            design, data, problem.starts(series), hints, known_sigma=known, intervals=True
-        )
+        found = problem.estimate(design, data, known_sigma=known, intervals=True)
         return result_of(problem, tuple(series), found, known_sigma=known)
 
 
@@ -278,7 +275,6 @@ def _in_batches(
 
     The last batch is filled up with its last series, so that one shape is compiled.
     """
-    starts = problem.starts([example])
     design = Design((example.angle,), common_frequency(example.frequency))
     batch = min(batch, len(field))
     parts = []
@@ -286,10 +282,9 @@ def _in_batches(
         rows = np.minimum(np.arange(first, first + batch), len(field) - 1)
         kept = min(batch, len(field) - first)
         data = Data.of(field[rows], None if sigma is None else sigma[rows])
-        hints = np.stack([problem.hints([example], [field[row]]) for row in rows])
         with jax.enable_x64(True):
             found = problem.estimate(
-                design, data, starts, hints, known_sigma=sigma is not None, intervals=intervals
+                design, data, known_sigma=sigma is not None, intervals=intervals
             )
         parts.append((found, kept))
         if progress is not None:

@@ -1,0 +1,66 @@
+"""Starts for A, B, C without a search, against series whose A, B, C are known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from diffdip import AnisotropyFields, larmor_field, resonance_field
+from diffdip.fitting.closed_form_starts import Harmonics, covers_half_turn, projected
+
+
+NU = 9.45e9
+ANGLES = np.deg2rad(np.arange(0, 180, 5.0))
+TRUTH = np.array([[0.02, 0.01, 0.004], [-0.05, 0.03, -0.02], [0.1, -0.04, 0.03]])
+
+
+def series_of(convention, angle=ANGLES):
+    fields = [
+        resonance_field(AnisotropyFields(*x, convention), jnp.asarray(angle), NU) for x in TRUTH
+    ]
+    return np.array(fields)
+
+
+@pytest.mark.parametrize(("convention", "sign"), [("paper", -1), ("physical", 1)])
+def test_one_root_is_the_truth(convention, sign):
+    harmonics = Harmonics.of(ANGLES, series_of(convention))
+    starts = harmonics.starts(float(larmor_field(NU)), sign)
+    distance = np.min(np.max(np.abs(starts - TRUTH[:, None]), axis=2), axis=1)
+    # what is left are the harmonics 8 and above
+    assert np.all(distance < 2e-4)
+
+
+def test_points_without_a_field_are_left_out():
+    field = series_of("paper")
+    with_holes = field.copy()
+    with_holes[:, ::7] = np.nan
+    whole, holes = (Harmonics.of(ANGLES, f).coefficients for f in (field, with_holes))
+    np.testing.assert_allclose(holes, whole, atol=1e-5)
+
+
+def test_few_points_have_few_harmonics():
+    few = np.linspace(0, np.pi, 4, endpoint=False)
+    harmonics = Harmonics.of(few, 0.3 + 0.01 * np.cos(2 * few)[None])
+    assert harmonics.orders == (2,)
+    np.testing.assert_allclose(harmonics.coefficients, [[0.3, 0.01, 0]], atol=1e-12)
+    np.testing.assert_allclose(harmonics.curve(few), 0.3 + 0.01 * np.cos(2 * few)[None])
+
+
+def test_projection_is_least_squares():
+    random = np.random.default_rng(0)
+    basis, field = random.normal(size=(12, 3)), random.normal(size=(2, 12))
+    expected = [np.linalg.lstsq(basis, row)[0] for row in field]
+    np.testing.assert_allclose(projected(basis, field), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "covered"),
+    [
+        (np.arange(0, 180, 10.0), True),
+        (np.arange(0, 360, 15.0), True),
+        (np.arange(180, 360, 10.0), True),
+        (np.arange(0, 180, 20.0), False),
+        (np.arange(0, 160, 5.0), False),
+    ],
+)
+def test_gaps_between_angles(degrees, covered):
+    assert covers_half_turn(np.radians(degrees)) is covered
