@@ -55,7 +55,8 @@ class Curve:
         s = self.settings
         title = (
             f"A = {s.A_mT:.4g}, B = {s.B_mT:.4g}, C = {s.C_mT:.4g} mT\n"
-            f"{s.convention} convention, {s.frequency_GHz:g} GHz, g = {s.g:g}, {s.plane} plane"
+            f"{s.frequency_GHz:g} GHz, g = {s.g:g}, {s.plane} plane\n"
+            f"{s.convention} convention"
         )
         return figure_curve(
             self.angle, self.branches, plane=s.plane, larmor=self.larmor, title=title
