@@ -111,6 +111,7 @@ def test_every_choice_has_a_widget():
     assert asdict(expected).keys() == chosen.keys() | {"strongest"}
 
 
+@pytest.mark.slow
 def test_choices_and_uploads_of_a_session(sweeps):
     app = bench()
     app.number_input(key="kept g").set_value(2.05).run()
@@ -149,6 +150,7 @@ def test_choices_and_uploads_of_a_session(sweeps):
     assert "Drop the files of a rotation" in text_of(app)
 
 
+@pytest.mark.slow
 def test_explore_starts_from_a_fit_and_follows_the_sliders():
     fit = {
         "sample": MARKUP,
@@ -197,6 +199,7 @@ def test_any_fit_can_be_explored(a, frequency, g):
     assert [field.value for field in app.number_input] == [a, 0, 0, frequency, g]
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_what_the_command_line_exports(tmp_path):
     app = bench("ensembles")
     app.number_input(key="kept ensemble n_crystals").set_value(2)
@@ -248,6 +251,7 @@ def raised(error):
     raise error
 
 
+@pytest.mark.slow
 def test_samples_before_a_stop_are_kept(monkeypatch):
     """Streamlit ends a script by an exception that is not a subclass of `Exception`."""
     whole = BatchPlan.run

@@ -11,6 +11,7 @@ from diffdip.report import curve
 from tests.helpers.command_line import assert_refused, run, snapshot
 
 
+@pytest.mark.slow
 def test_curve_of_the_published_sample(tmp_path):
     done = run(
         "curve", "--a", "191.5", "--b", "204.6", "--frequency-ghz", "9.45", "--out", tmp_path
@@ -48,6 +49,7 @@ def test_curve_of_the_published_sample(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_the_conventions_mirror_each_other(tmp_path):
     options = ["--frequency-ghz", "9.45", "--c-mt", "3"]
     run("curve", "--a", "-19", "--b", "-20", *options, "--out", tmp_path / "one")

@@ -111,6 +111,7 @@ def test_options_reach_the_fit(tmp_path, monkeypatch):
     assert (seen["loss"], seen["convention"]) == ("linear", "paper")
 
 
+@pytest.mark.slow
 def test_a_fixed_parameter_is_marked(tmp_path):
     done = run("fit", table(tmp_path), "--fix-c-mt", "0")
     assert done.exit_code == 0, done.output

@@ -19,6 +19,7 @@ def measured(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_inference_finds_the_density(tmp_path, measured):
     options = ["--parameter", "density", "--steps", "12", "--out", tmp_path / "out"]
     done = run("infer", measured, *SMALL, *options)
@@ -44,6 +45,7 @@ def test_inference_finds_the_density(tmp_path, measured):
     assert float(row["low_68"]) == pytest.approx(density["interval_68"][0])
 
 
+@pytest.mark.slow
 def test_a_product_leaves_its_factors_open(tmp_path, measured):
     """Only the product of density and moment is determined."""
     options = ["--parameter", "density", "--parameter", "moment", "--steps", "3"]

@@ -24,6 +24,7 @@ def test_wrong_numbers_are_refused_for_every_model(tmp_path, model, option, valu
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_another_model_names_the_option(tmp_path):
     out = tmp_path / "run.zarr"
     command = ["ensemble", "--model", "sphere", "--dipoles", 12, "--samples", 4, "--out", out]

@@ -21,6 +21,7 @@ def scripts(monkeypatch):
     return reproduce
 
 
+@pytest.mark.slow
 def test_only_the_figure_asked_for(scripts, tmp_path):
     done = run("reproduce", "--figure", "1", "--figure", "1", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
@@ -71,6 +72,7 @@ def test_a_folder_that_is_a_file(scripts, tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "code", "part"),
     [

@@ -11,6 +11,7 @@ from tests.helpers.command_line import assert_refused, run
 from tests.helpers.model_commands import SMALL, drawn, read_csv, strict_json
 
 
+@pytest.mark.slow
 def test_sensitivity_prints_and_writes(tmp_path):
     names = ["median-B", "tail-B:30", "width-A", "tail-A:1e9"]
     options = [part for name in names for part in ("--statistic", name)]
@@ -46,6 +47,7 @@ def test_sensitivity_prints_and_writes(tmp_path):
     assert (tmp_path / "out" / "sensitivity.csv").read_bytes().isascii()
 
 
+@pytest.mark.slow
 def test_names_of_options_are_parameters_too():
     parameters = ["density-per-nm3", "--parameter", "dipoles"]
     done = run("sensitivity", *SMALL, "--statistic", "median-A", "--parameter", *parameters)
@@ -54,6 +56,7 @@ def test_names_of_options_are_parameters_too():
     assert re.search(r"│ n +│ +20 │.*differences", done.stdout)
 
 
+@pytest.mark.slow
 def test_the_amplitude_is_found_in_double_precision():
     options = ["--statistic", "amplitude", "--frequency-ghz", "35", "--parameter", "moment"]
     done = run("sensitivity", *SMALL, *options)
@@ -105,6 +108,7 @@ def test_values_to_two_digits_of_the_error(value, error, text):
     assert plus_minus(value, error) == text
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_a_file(tmp_path):
     taken = tmp_path / "taken"
     taken.write_text("mine")

@@ -22,6 +22,7 @@ def test_convert(tmp_path, kind, ending):
     assert read_spectra(target).identical(read_spectra(source))
 
 
+@pytest.mark.slow
 def test_positions_are_what_fit_reads(tmp_path):
     table = tmp_path / "t.csv"
     done = run("positions", files.magnettech(tmp_path), "--out", table)
@@ -112,6 +113,7 @@ def test_mistakes_are_one_line_and_leave_what_was_there(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d.csv", "matrix.tsv", "t.csv"]
 
 
+@pytest.mark.slow
 @needs_goniometer
 def test_from_sweeps_to_anisotropy(tmp_path):
     table, out = tmp_path / "t.csv", tmp_path / "fit"

@@ -58,6 +58,7 @@ def assert_close(value, reference, tolerance=1e-13):
     np.testing.assert_allclose(value, reference, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 def test_pair_by_hand():
     """Two dipoles of 1.73 µB on z, 0.4 nm apart in 8 nm³."""
     pair = DipoleSystem(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.4]]), volume=8.0)
@@ -86,6 +87,7 @@ def test_energy_density_is_eq_2(seed):
     assert_close(energy_density(system, u), expected, CODATA)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, convention=st.sampled_from(["paper", "physical"]))
 def test_energy_density_is_the_tensor(seed, convention):
     """F = (µ0/2) M² u·D·u in any direction, and A, B, C and K are that D times µ0 M."""
@@ -106,6 +108,7 @@ def test_energy_density_is_the_tensor(seed, convention):
     assert_close(K, {"paper": -1, "physical": 1}[convention] * MU_0 * M * D, CODATA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", ["paper", "physical"])
 def test_anisotropy_fields_are_the_tensor_without_xz_and_yz(convention):
     system = DipoleSystem(jittered_dipoles(3)[0], VOLUME, convention=convention)
@@ -183,6 +186,7 @@ def energy_gradient(system, direction):
 compiled_gradient = eqx.filter_jit(energy_gradient)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_masked_sites_change_nothing(seed):
     rng = np.random.default_rng(seed)
@@ -217,6 +221,7 @@ def test_coincident_dipoles_are_nan_never_inf(distance):
     np.testing.assert_allclose(M, np.sum(moments) * MU_B / 64e-27, rtol=CODATA)
 
 
+@pytest.mark.slow
 def test_coincident_dipoles_in_a_batch_spoil_only_their_own_system():
     positions = np.stack([jittered_dipoles(seed)[0] for seed in range(3)])
     positions[1, 3] = positions[1, 0]
@@ -226,6 +231,7 @@ def test_coincident_dipoles_in_a_batch_spoil_only_their_own_system():
         assert_close(batch[index], results(DipoleSystem(positions[index], VOLUME))[0])
 
 
+@pytest.mark.slow
 def test_tensor_gradient_is_the_central_difference():
     positions, moments = jittered_dipoles(21, 5)
     weights = np.random.default_rng(2).normal(size=(3, 3))
@@ -249,6 +255,7 @@ def central_difference(function, point, step=1e-4):
     return expected
 
 
+@pytest.mark.slow
 def test_resonance_field_by_positions():
     """From a dipole's position to Hres, end to end; second derivative along a line too."""
     positions, moments = jittered_dipoles(4, 6)
@@ -274,6 +281,7 @@ def test_resonance_field_by_positions():
     np.testing.assert_allclose(by_shift(0.0), (low - 2 * middle + high) / step**2, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_float32_keeps_a_close_pair_in_a_large_sample():
     rng = np.random.default_rng(0)

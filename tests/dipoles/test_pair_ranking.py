@@ -71,6 +71,7 @@ def check(system, count, rtol=1e-9, between_crystals=False):
 
 
 # fewer, as many and more pairs than kept; shifts by full loop bodies, by a rest, by both
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "masked", "count"),
     [
@@ -93,6 +94,7 @@ def test_all_pairs_one_by_one(n, masked, count):
             np.testing.assert_allclose(pairs.cumulative[-1], 1, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_no_pair_carries_nothing():
     for system, count in ((random_system(0, 1), 3), (random_system(0, 2, masked=1), 5)):
         pairs = found(system, count)
@@ -100,6 +102,7 @@ def test_no_pair_carries_nothing():
         assert int(pairs.number_carrying(0.5)) == count + 1
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1.5))
 def test_number_that_carries_a_fraction(seed, fraction):
     for n, count in ((4, 6), (18, 7)):  # all pairs, and a few of many
@@ -118,6 +121,7 @@ def test_nothing_is_carried_by_no_pair():
     assert int(found(random_system(0, 4), 6).number_carrying(0.0)) == 0
 
 
+@pytest.mark.slow
 def test_labels_of_both_sites():
     system = random_system(1, 24, masked=4, labels=True)
     pairs, expected = check(system, 300)
@@ -140,6 +144,7 @@ def test_labels_of_both_sites():
     assert bare.with_extra is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "masked", "count"),
     [(1, 0, 3), (2, 0, 5), (4, 0, 6), (18, 3, 7), (24, 4, 300), (41, 5, 30)],
@@ -153,6 +158,7 @@ def test_pairs_between_crystals_one_by_one(n, masked, count):
             np.testing.assert_allclose(pairs.cumulative[-1], 1, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_pair_on_one_crystal_does_not_hide_those_between():
     """However close, and even at one place: it is left out of the sum, not taken off it."""
     system = random_system(1, 24, masked=4, labels=True)
@@ -259,6 +265,7 @@ def test_a_count_without_pairs_is_refused(count):
     assert (caught.value.what, caught.value.given) == ("count", count)
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_float32_keeps_a_close_pair_in_a_large_sample():
     rng = np.random.default_rng(6)
@@ -272,6 +279,7 @@ def test_float32_keeps_a_close_pair_in_a_large_sample():
     assert pairs.share.dtype == jnp.float32
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_float32_where_the_square_of_D_is_too_large():
     positions = np.array([[0, 0, 0], [3e-7, 0, 0], [0, 1, 0]], np.float32)

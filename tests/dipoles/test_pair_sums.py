@@ -73,6 +73,7 @@ def test_pair_on_a_diagonal():
     np.testing.assert_allclose(sums, expected, rtol=1e-14, atol=1e-16)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_equals_double_loop(seed):
     positions, moments = random_dipoles(seed)
@@ -80,6 +81,7 @@ def test_equals_double_loop(seed):
     assert relative(sums, brute_force(positions, moments)) < 1e-13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 128])
 def test_any_number_of_dipoles(count):
     # around the size of a block of rows, and above it
@@ -95,6 +97,7 @@ def test_any_number_of_dipoles(count):
     )
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_masked_sites_change_nothing(seed):
     rng = np.random.default_rng(seed)
@@ -117,6 +120,7 @@ def test_masked_sites_change_nothing(seed):
     assert np.all(by_moment[~mask] == 0)
 
 
+@pytest.mark.slow
 def test_all_masked_is_zero():
     positions = np.full((4, 3), np.nan)
     sums = compiled(positions, np.ones(4), np.zeros(4, bool))
@@ -159,6 +163,7 @@ def test_gradient_is_the_central_difference(seed):
     assert relative(by_moment, np.array(expected)) < 1e-12
 
 
+@pytest.mark.slow
 def test_forward_and_reverse_derivatives_agree():
     positions, moments = random_dipoles(11)
     mask = jnp.asarray(all_sites(positions))
@@ -170,6 +175,7 @@ def test_forward_and_reverse_derivatives_agree():
     assert relative(change, np.einsum("eni,ni->e", by_rows, tangent)) < 1e-12
 
 
+@pytest.mark.slow
 def test_hessian_under_jit_and_vmap():
     """∂²/∂r² of r⁻³ and of its angular part, on one pair, against differences of brute force."""
     weights = np.array([0.3, -1.2, 0.7, 0.5, -0.4, 0.9])
@@ -200,6 +206,7 @@ def test_hessian_under_jit_and_vmap():
         assert abs(hessian[0, 0]) > 1
 
 
+@pytest.mark.slow
 def test_vmap_over_systems():
     systems = [random_dipoles(seed) for seed in range(3)]
     positions = np.stack([p for p, _ in systems])
@@ -211,6 +218,7 @@ def test_vmap_over_systems():
         assert relative(sums, brute_force(p[keep], m[keep])) < 1e-13
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 @pytest.mark.parametrize("seed", range(3))
 def test_float32_keeps_a_close_pair_in_a_large_sample(seed):

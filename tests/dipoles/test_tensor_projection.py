@@ -69,6 +69,7 @@ def test_symmetric_places_the_elements():
     np.testing.assert_array_equal(matrix, [[0, 3, 4], [3, 1, 5], [4, 5, 2]])
 
 
+@pytest.mark.slow
 def test_pair_by_hand():
     """Two dipoles on x, 0.4 nm apart in 8 nm³: D = (2·8/4π·2²) W diag(−2, 1, 1)/0.4³."""
     positions = np.array([[0.0, 0.0, 0.0], [0.4, 0.0, 0.0]])
@@ -77,6 +78,7 @@ def test_pair_by_hand():
         assert_close(tensor(positions, 8.0, np.full(2, 1.73), name), expected)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_symmetric_and_traceless(seed):
     D = np.asarray(tensor(*random_sample(seed)))
@@ -102,6 +104,7 @@ def test_translation_and_permutation_change_nothing(seed):
     assert_close(tensor(positions[order], volume, moments[order]), D)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, length=st.floats(0.1, 10), moment=st.floats(0.1, 10))
 def test_dimensionless(seed, length, moment):
     """Neither the unit of length nor that of the moments matters to D."""
@@ -110,6 +113,7 @@ def test_dimensionless(seed, length, moment):
     assert_close(scaled, tensor(positions, volume, moments), 1e-12)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_projection_of_brute_force_energies_is_the_closed_form(seed):
     positions, volume, moments = random_sample(seed)
@@ -196,6 +200,7 @@ def test_one_plane_gives_the_smallest_norm(plane):
     assert np.linalg.norm(fit.D) < np.linalg.norm(D)
 
 
+@pytest.mark.slow
 def test_projection_differentiates():
     u = jnp.asarray(random_directions(1, 9))
     energies = jnp.asarray(np.random.default_rng(1).normal(size=9))

@@ -122,6 +122,7 @@ CHECKS = {
 """What the Python of each page must find, from its variables and from what it prints."""
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 @pytest.mark.parametrize("page", list(python_pages()))
 def test_python_blocks_find_what_is_known(page, tmp_path, monkeypatch, capsys):
@@ -151,6 +152,7 @@ def test_commands_and_their_options_exist(line):
     command.make_parser(context).parse_args(list(arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_targets_scripts_and_links_exist(page):
     makefile = text(ROOT / "Makefile")

@@ -151,6 +151,7 @@ def test_volume_is_the_given_one(shape):
     assert abs(inside.mean() - share) < 4 * np.sqrt(share * (1 - share) / count)
 
 
+@pytest.mark.slow
 def test_reach_is_the_farthest_point(shape):
     """Of a grid of all that `point` gives, ends included, seen from some points inside."""
     grid = np.linspace(0, 1, 41)
@@ -239,6 +240,7 @@ def test_proportions_that_no_shape_has(make, what, given):
     assert error.value.given == pytest.approx(given, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_traced_proportions_are_not_checked():
     """Inside `vmap` no error is possible: impossible proportions have no room."""
     place = lambda make: lambda p: make(p).point(jnp.full(3, 0.3), VOLUME, MARGIN)

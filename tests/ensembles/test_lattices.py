@@ -75,6 +75,7 @@ def test_aharoni():
 # sites
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sc", "fcc"])
 def test_sites_are_those_of_brute_force(kind):
     """Every point of the lattice, listed cell by cell, that lies in the cylinder."""
@@ -142,6 +143,7 @@ def test_what_no_lattice_has(arguments, what, given):
 # demagnetization
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sc", "fcc"])
 @pytest.mark.parametrize("shape", ["sphere", "cube"])
 def test_cubic_outlines_have_no_tensor(kind, shape):
@@ -153,6 +155,7 @@ def test_cubic_outlines_have_no_tensor(kind, shape):
     assert np.max(abs(tensor(system))) < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sc", "fcc"])
 @pytest.mark.parametrize("edges", [(1, 1, 3), (3, 3, 1), (4, 2, 1)])
 def test_boxes_have_the_demagnetization_tensor(kind, edges):
@@ -224,6 +227,7 @@ def ensembles():
     return fields
 
 
+@pytest.mark.slow
 def test_random_boxes_have_the_shape_anisotropy(ensembles):
     """The medians of A and B are ⅓ − Nzz (with `A_CENTER`) and Nxx − Nyy.
 

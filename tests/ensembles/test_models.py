@@ -230,6 +230,7 @@ def test_no_two_dipoles_of_a_crystal_are_close(packed):
     assert np.min(found) < 1.05 * BOND
 
 
+@pytest.mark.slow
 def test_closest_pair_of_the_summary(packed):
     """Masked sites do not count, although some are closer."""
     with jax.enable_x64(packed.rounding < 1e-9):
@@ -401,6 +402,7 @@ def test_pairs_with_little_room_are_those_of_a_plain_sampler(tight):
 # edges
 
 
+@pytest.mark.slow
 def test_one_crystal():
     batch = Batch(dd.NanocrystalPacking(n_crystals=1), 500)
     assert batch.complete.all()
@@ -515,6 +517,7 @@ def test_traced_parameters_are_not_checked():
     np.testing.assert_allclose(volumes, np.array([1, -1]) * np.pi / 6 * 3 / 0.2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_sample_without_room_is_nan():
     """Spheres in contact one after the other do not fill 0.6 of a small cylinder."""
     model = dd.NanocrystalPacking(n_crystals=8, volume_fraction=0.6)
@@ -524,6 +527,7 @@ def test_a_sample_without_room_is_nan():
     assert np.isnan(draw.system.positions).all()
 
 
+@pytest.mark.slow
 def test_pairs_without_room_are_incomplete():
     """At 0.6 a pair cannot fit: its centres would be at most 1.2 nm apart."""
     batch = pairs(volume_fraction=0.6)
@@ -590,6 +594,7 @@ def positions(eight):
     return value, derivatives, parameters, choices
 
 
+@pytest.mark.slow
 def test_derivatives_by_each_parameter(eight, positions):
     """Forward and reverse against central differences, of every dipole, masked ones too."""
     value, derivatives, parameters, choices = positions
@@ -628,6 +633,7 @@ def test_choices_do_not_depend_on_the_unit_of_length(eight):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mean", "sd"), [(0.6, 0.1), (4.0, 0.3)])
 def test_shells_too_thick_for_two_crystals_are_reported(mean, sd):
     """The share of thin enough shells is below the precision: no sample, and no shell of 0 nm."""
@@ -644,6 +650,7 @@ def test_shells_too_thick_for_two_crystals_are_reported(mean, sd):
     assert not np.all(complete)
 
 
+@pytest.mark.slow
 def test_fisher_directions_at_a_large_concentration():
     with jax.enable_x64(False):
         found = fisher(jnp.array([0.0, 0.3]), jnp.array([0.0, 0.0, 1.0]), jnp.array(30.0))

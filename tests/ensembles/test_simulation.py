@@ -63,6 +63,7 @@ def assert_same_bits(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
+@pytest.mark.slow
 def test_batches_do_not_matter(ensembles):
     for batch_size in (1, 7, N_TINY, 1000):
         assert_same_bits(simulate(tiny(), N_TINY, batch_size=batch_size), ensembles[0])
@@ -92,6 +93,7 @@ def test_devices_do_not_matter(ensembles, tmp_path):
             )
 
 
+@pytest.mark.slow
 def test_sample_i_has_the_key_i(ensembles):
     """By way of `sample` and the differentiable sums, one sample at a time."""
 
@@ -172,6 +174,7 @@ def test_settings_record_the_model_and_the_versions(ensembles):
     assert box["convention"] == "physical"
 
 
+@pytest.mark.slow
 def test_conventions_differ_by_a_factor(ensembles):
     """W = 1 instead of 2, on the same positions; the sign enters resonances only."""
     paper, physical = ensembles[0], simulate(tiny(convention="physical"), N_TINY)

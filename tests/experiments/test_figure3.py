@@ -30,6 +30,7 @@ def double_sum(positions, volume, u):
     return constant * moment**2 / (volume * 1e-27) * total
 
 
+@pytest.mark.slow
 def test_writes_both_files_and_prints_the_tensors(figure3, tmp_path, capsys):
     out = tmp_path / "made" / "here"
     figure3.main(["--out", str(out), "--seed", "4", "--dipoles", "30"])
@@ -56,6 +57,7 @@ def test_writes_both_files_and_prints_the_tensors(figure3, tmp_path, capsys):
     assert max(map(float, exactness)) < 1e-12
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_a_double_sum(figure3):
     one = figure3.arrange(seed=1, index=2, count=12)
     with jax.enable_x64(True):
@@ -78,6 +80,7 @@ def test_numbers_are_those_of_a_double_sum(figure3):
     assert one.amplitude == pytest.approx(0.5 * (one.energies.max() - one.energies.min()))
 
 
+@pytest.mark.slow
 def test_each_arrangement_and_seed_is_another_and_repeats(figure3):
     tensors = [
         figure3.arrange(seed, index, 10).closed_form for seed, index in [(0, 0), (0, 1), (1, 0)]

@@ -66,6 +66,7 @@ def everything(system):
     return linear, system.magnetization, system.anisotropy().K
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_paper_counts_each_pair_twice(seed):
     paper, physical = (everything(random_system(seed, name)) for name in ("paper", "physical"))
@@ -76,6 +77,7 @@ def test_paper_counts_each_pair_twice(seed):
     np.testing.assert_allclose(physical[2], -paper[2] / 2, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_fits_in_both_conventions_have_opposite_fields():
     a, b, c = 0.1915, 0.2046, 0.03
     angles = jnp.linspace(0, jnp.pi, 13)

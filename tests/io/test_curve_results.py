@@ -12,6 +12,7 @@ from tests.helpers.result_files import rows, strict
 FREQUENCY = 9.45e9
 
 
+@pytest.mark.slow
 def test_rows_of_all_branches():
     angle = np.array([0.0, np.radians(89.0), np.radians(90.0)])
     branches = resonance_branches(AnisotropyFields(0.3, 0.5), angle, FREQUENCY)

@@ -77,6 +77,7 @@ def small(tmp_path):
     return tmp_path / "small.zarr", plan
 
 
+@pytest.mark.slow
 def test_holds_what_simulate_gives(small):
     path, plan = small
     expected = simulate(plan.model, 100, 3)
@@ -181,6 +182,7 @@ def test_other_parameters_are_refused(small, change, what, given):
     assert contents(path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["D", "B", "starts"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty"])
 def test_a_damaged_chunk_is_named_and_the_rest_readable(small, name, harm):
@@ -361,6 +363,7 @@ def test_export(small, tmp_path):
         export_run(path, tmp_path / "run.txt")
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     out = tmp_path / "run.zarr"
     arguments = ("--model", "sphere", "--dipoles", 12, "--samples", 50, "--float64", "--out", out)

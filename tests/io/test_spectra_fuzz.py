@@ -8,6 +8,7 @@ from diffdip.io import file_kinds
 from tests.helpers import fuzz_spectra, spectra_files as files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", files.KINDS)
 def test_damaged_files_are_refused(tmp_path, kind):
     outcomes, _, _ = fuzz_spectra.run(kind, 200, 2, tmp_path, traced=20)

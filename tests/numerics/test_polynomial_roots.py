@@ -44,6 +44,7 @@ def roots_in(coefficients, lower, upper):
     return [r[e] for r, e in zip(roots, exists, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [3, 4, 6])
 def test_random_real_roots(degree):
     rng = np.random.default_rng(degree)

@@ -78,6 +78,7 @@ def check_fonts(figure):
     assert min(text.get_fontsize() for text in texts) >= 7
 
 
+@pytest.mark.slow
 def test_data_model_and_residuals_are_drawn():
     fit = result(sigma=1e-3)
     figure = figure_fit(fit, title="sample I")
@@ -161,6 +162,7 @@ def lines(axes, style, width):
     ]
 
 
+@pytest.mark.slow
 def test_every_resonance_is_drawn_once_and_the_measured_one_thick(folded):
     angle, branches = folded
     figure = figure_curve(angle, branches, larmor=float(larmor_field(9.45e9)))
@@ -256,6 +258,7 @@ def png_size(data):
     return struct.unpack(">II", data[16:24])
 
 
+@pytest.mark.slow
 def test_files_are_the_same_bytes_in_the_size_of_columns(folded):
     make = (lambda: figure_fit(result()), lambda: figure_curve(*folded))
     for figure, millimeters in zip(make, (plot.TWO_COLUMNS, plot.ONE_COLUMN), strict=True):
@@ -274,6 +277,7 @@ def test_settings_of_matplotlib_stay():
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.slow
 def test_pyplot_is_not_imported():
     code = "import sys; from diffdip.report.figures import *; "
     code += "sys.exit('matplotlib.pyplot' in sys.modules)"

@@ -75,6 +75,7 @@ def draws():
     )
 
 
+@pytest.mark.slow
 def test_every_branch_is_found_and_no_other(draws):
     branches, expected = draws.branches, draws.expected
     assert len(draws.doubtful) < 5
@@ -137,6 +138,7 @@ def test_measured_is_the_highest_stable_branch(draws):
     assert (np.isnan(direction).all(-1) == np.isnan(highest)).all()
 
 
+@pytest.mark.slow
 def test_definition_agrees_with_brute_force(draws):
     """The reference itself: minimizing the energy finds the same resonances as the polynomial."""
     n, K, larmor = 100, draws.K, draws.larmor
@@ -151,6 +153,7 @@ def test_definition_agrees_with_brute_force(draws):
     assert_same_sets(found, (field[:n], u[:n]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("A", "B", "convention", "angle", "expected"),
     [
@@ -173,6 +176,7 @@ def field_of_tensor(K, angle):
     return resonance_field(TensorAnisotropy(K), angle, FREQUENCY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shift", "expected"), [(0, 139.4), (20, 136.3), (50, 118.6), (100, 49.4)])
 def test_out_of_plane_elements_shift_sample_one(shift, expected):
     K = paper_tensor(0.1915, 0.2046, 0.0)

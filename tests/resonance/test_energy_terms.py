@@ -256,6 +256,7 @@ def test_a_tensor_that_hides_its_type_has_the_same_resonances():
     np.testing.assert_allclose(along(Continued(film), u), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_fields_along_symmetry_axes_by_hand():
     """Near a cube axis e ≈ (H₁/2)(y² + z²): Hres = w0 − H₁; along [111], w0 + 2 H₁/3."""
     diagonal = np.ones(3) / 3**0.5

@@ -42,6 +42,7 @@ def field_of(energy, direction):
     return float(of_tensor(energy.tensor(), direction / np.linalg.norm(direction)).measured()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("film", [0.5, 1.8, -0.2])
 @pytest.mark.parametrize("angle", [0.0, 1.0])
 def test_kittel_thin_film_in_the_plane(film, angle):
@@ -100,6 +101,7 @@ def test_unsaturated_hard_axis():
     np.testing.assert_allclose(np.sort(branches.direction[1:3, 0]), [-expected, expected])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [0.05, -0.05, 0.2])
 def test_cubic_axes(strength):
     """⟨100⟩: w0 = H + H₁; ⟨111⟩: w0 = H − 2H₁/3; ⟨110⟩: w0² = (H − H₁)(H + H₁/2), saturated."""

@@ -67,6 +67,7 @@ def branches(fields, angle):
     return solve(fields, angle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", ["paper", "physical"])
 @pytest.mark.parametrize("size", [0.1, 0.4])
 def test_both_vanish_at_every_resonance_in_the_plane(convention, size):

@@ -15,6 +15,7 @@ def sample() -> dd.DipoleSystem:
     return dd.DipoleSystem(positions, 8.0, moments, mask=jnp.arange(12) != 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("observable", [dd.Component("A"), dd.Magnitude("B"), dd.Amplitude()])
 def test_influence_of_each_dipole(observable):
     system = sample()
@@ -38,6 +39,7 @@ def test_influence_of_each_dipole(observable):
     np.testing.assert_array_equal(found.gradient[4], 0)
 
 
+@pytest.mark.slow
 def test_nothing_changes_when_all_dipoles_move_together():
     found = dd.influence(sample(), dd.Magnitude("B"))
     np.testing.assert_allclose(jnp.sum(found.gradient, axis=0), 0, atol=1e-10)

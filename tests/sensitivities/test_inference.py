@@ -54,6 +54,7 @@ def test_p_values_of_a_true_model_are_uniform():
     assert np.mean([one.chi2 / one.dof for one in found]) == pytest.approx(1, abs=0.25)
 
 
+@pytest.mark.slow
 def test_moment_and_density_compensate_each_other():
     samples = measured(uniform(), 300, 1)
     found = find(samples, uniform(), ["density", "moment"], n_samples=300, steps=12)

@@ -105,6 +105,7 @@ def test_other_statistics_change_with_flips():
     assert mean.slope(size) == pytest.approx(mean.value(size.x) * np.log(3), rel=0.03)
 
 
+@pytest.mark.slow
 def test_amplitude_is_that_of_the_curve():
     fields = jnp.array([0.02, 0.05, -0.03])
     sample = dd.AnisotropyFields(*fields)
@@ -118,6 +119,7 @@ def test_amplitude_is_that_of_the_curve():
     assert float(Amplitude(angles=900)(small, dd.PAPER)) == pytest.approx(first_order, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_amplitude_without_a_resonance():
     fields = jnp.array([0.0, 3.0, 0.0])
     assert float(Amplitude()(fields, dd.PAPER)) == np.inf

@@ -50,6 +50,7 @@ def kind(variation, name: str):
     return next(flips for flips in variation.flips if name in flips.rates)
 
 
+@pytest.mark.slow
 def test_seen_at_points_is_the_sum_over_dipoles():
     key = jax.random.key(0)
     positions = jax.random.uniform(key, (30, 3), maxval=3.0)
@@ -71,6 +72,7 @@ def test_seen_at_points_is_the_sum_over_dipoles():
     np.testing.assert_allclose(found, own, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_one_dipole_moved_is_the_system_computed_from_scratch():
     system = model_of_four().sample(jax.random.key(3))
     change = DipoleChange(
@@ -107,6 +109,7 @@ def test_turned_is_at_its_angle_from_the_axis():
     np.testing.assert_allclose(jnp.sum(across(direction) * across(other), axis=-1), 0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_extra_dipoles_taken_away(many):
     variation, choices = many
     flips = kind(variation, "extra_below")
@@ -123,6 +126,7 @@ def test_extra_dipoles_taken_away(many):
     assert checked > 10
 
 
+@pytest.mark.slow
 def test_rates_of_presence_give_the_number_of_dipoles(many):
     """When the threshold rises, extra dipoles appear at the density of thicknesses there."""
     variation, _ = many
@@ -172,6 +176,7 @@ def test_first_free_and_the_trials_it_took():
     np.testing.assert_array_equal(trials, [2.0, 0.0])
 
 
+@pytest.mark.slow
 def test_uniform_models_move_smoothly():
     model = dd.UniformCylinder(n=30, density=2.0)
     key = jax.random.key(5)

@@ -141,6 +141,7 @@ def test_amplitude_follows_from_the_fields():
     assert amplitude.value > field.value
 
 
+@pytest.mark.slow
 def test_integers_by_differences():
     table = dd.sensitivity(uniform(), [MEDIAN_B], ["n"], n_samples=500, progress=False)
     (row,) = table
@@ -152,6 +153,7 @@ def test_integers_by_differences():
     assert row.logarithmic == pytest.approx(60 * row.derivative / row.value, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_own_model_by_differences():
     class Pair(dd.AbstractModel):
         distance: jax.Array
@@ -204,6 +206,7 @@ def test_errors_are_those_of_repeated_runs():
     assert 0.6 < stated / found < 1.7
 
 
+@pytest.mark.slow
 def test_experiment_compares_both_ways(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(Path(__file__).parent.parent.parent / "experiments"))
     script = importlib.import_module("sensitivity")
@@ -251,6 +254,7 @@ def test_options_that_cannot_be_used(what, given):
     assert (error.value.what, error.value.given) == (what, given)
 
 
+@pytest.mark.slow
 def test_quantiles_of_infinite_values():
     rng = np.random.default_rng(0)
     x = rng.uniform(size=1000)

@@ -114,6 +114,7 @@ def test_the_baseline_is_a_polynomial_over_the_sweep():
     np.testing.assert_allclose(added, 0.5 + 2 * x + x**2, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_spectra_have_their_lines_at_the_resonance_fields():
     energy, angle = dd.AnisotropyFields(0.1915, 0.2046), np.radians([0.0, 20.0, 90.0])
     line = dd.SweptLine(np.array([0.03, 0.04, 0.05]), amplitude=2.0, baseline=DRIFT)
@@ -125,6 +126,7 @@ def test_spectra_have_their_lines_at_the_resonance_fields():
         np.testing.assert_allclose(made[i], dd.swept_line(FIELD, at[i], one), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
 def test_gradients_are_those_of_differences(fraction):
     """Of a weighted sum of spectra, by A, B, C, g, width, phase and amplitude."""
@@ -143,6 +145,7 @@ def test_gradients_are_those_of_differences(fraction):
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_both_ways_recover_a_published_sample(sample):
     for values, errors in both_ways(rotation(sample, seed=1)):
@@ -167,6 +170,7 @@ def test_the_direct_fit_is_at_least_as_precise(sample):
     assert 7 < np.sum(pull**2) < 54
 
 
+@pytest.mark.slow
 def test_what_was_planted_is_what_the_direct_fit_says():
     spectra = rotation("I", seed=3, noise=0.0, fraction=0.6)
     positions = dd.line_positions(spectra, "pseudo-voigt", line="strongest", baseline=1)

@@ -38,6 +38,7 @@ def test_law_is_that_of_scipy(center, half_width):
     np.testing.assert_allclose(law.quantile(q), reference.ppf(q), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_law_at_the_edges():
     law = CauchyLaw(0.1, 2.0)
     ends = np.array([-np.inf, np.inf, np.nan])
@@ -69,6 +70,7 @@ def test_quantile_undoes_cumulative_in_single_precision():
     np.testing.assert_allclose(law.cumulative(law.quantile(q)), q, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["density", "log_density", "cumulative", "quantile"])
 @pytest.mark.parametrize("argument", [0.03, 0.2, 0.5, 0.6, 0.97])
 def test_derivatives_are_finite_differences(method, argument):
@@ -139,6 +141,7 @@ def test_exact_half_widths_are_those_of_levy_sums():
         assert abs(median - center) < 4 * deviation
 
 
+@pytest.mark.slow
 def test_laws_hold_for_dipoles():
     """1500 cubes of 100 dipoles: quartiles to 4 %, and some 5 % less at this finite size."""
 
@@ -191,6 +194,7 @@ def test_fit_of_three_and_four_values_in_closed_form():
         assert fit.half_width == pytest.approx(half_width, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_fit_is_that_of_scipy():
     values = 0.3 + 0.02 * cauchy(11, 300)
     fit = fit_cauchy(values)
@@ -212,6 +216,7 @@ def test_fit_is_that_of_scipy():
     np.testing.assert_allclose(errors, curvature**-0.5, rtol=0.2)
 
 
+@pytest.mark.slow
 def test_fit_errors_contain_the_truth_at_their_confidence():
     count = 600
     fits = [fit_cauchy(1.0 + 0.1 * sample) for sample in cauchy(5, count, 150)]
