@@ -183,6 +183,7 @@ def test_explore_starts_from_a_fit_and_follows_the_sliders():
     assert "Hres 52.95 to 399.57 mT (paper convention" in plain(text_of(published))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("a", "frequency", "g"), [(3000.0, 9.4, 2.0), (1e-7, 0.05, 0.5), (1.0, 350.0, 9.0)]
 )

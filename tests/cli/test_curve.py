@@ -59,6 +59,7 @@ def test_the_conventions_mirror_each_other(tmp_path):
     assert one == two
 
 
+@pytest.mark.slow
 def test_angles_without_a_resonance_are_counted(tmp_path):
     options = ["--frequency-ghz", "1", "--out", tmp_path]
     done = run("curve", "--a", "300", "--b", "500", *options)

@@ -57,6 +57,7 @@ def test_a_product_leaves_its_factors_open(tmp_path, measured):
     assert strict_json(tmp_path / "infer.json")["parameters"]["density"]["interval_68"] is None
 
 
+@pytest.mark.slow
 def test_tables_of_anisotropies(measured, tmp_path):
     data = read_anisotropies(measured)
     found = drawn(3.0, 100, seed=5)

@@ -129,6 +129,7 @@ def test_energy_density_keeps_the_batch_shape():
     np.testing.assert_allclose(energy_density(system, u[1, 2]), batch[1, 2], rtol=1e-13)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_mean_field_is_minus_D_M(seed):
     """−D·M is the moment-weighted mean of the field that all others make at each dipole.
@@ -151,6 +152,7 @@ def test_mean_field_is_minus_D_M(seed):
     assert_close(-np.asarray(K) @ u, mean, CODATA)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, length=st.floats(0.2, 5), moment=st.floats(0.2, 5))
 def test_scaling(seed, length, moment):
     """Lengths × λ leave D and divide the fields by λ³; moments × c multiply the fields by c."""
@@ -308,6 +310,7 @@ def test_no_dipole_at_all_is_refused():
     assert caught.value.given.shape == (0, 3)
 
 
+@pytest.mark.slow
 def test_single_dipole_has_no_anisotropy():
     D, fields, K, M = results(DipoleSystem(np.ones((1, 3)), 2.0, 1.0))
     for value in (D, fields, K):

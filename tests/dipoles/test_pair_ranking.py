@@ -117,6 +117,7 @@ def test_number_that_carries_a_fraction(seed, fraction):
         assert int(pairs.number_carrying(fraction)) == expected
 
 
+@pytest.mark.slow
 def test_nothing_is_carried_by_no_pair():
     assert int(found(random_system(0, 4), 6).number_carrying(0.0)) == 0
 
@@ -182,6 +183,7 @@ def test_pairs_between_crystals_need_crystals():
     assert caught.value.what == "between_crystals"
 
 
+@pytest.mark.slow
 def test_order_of_the_dipoles_does_not_matter():
     system = random_system(2, 41, masked=6)
     order = np.random.default_rng(3).permutation(41)
@@ -236,6 +238,7 @@ def test_dipoles_without_a_moment_make_no_pairs():
     np.testing.assert_allclose(pairs.share, [1, 0, 0, 0, 0, 0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_has_no_tensor_has_no_share():
     system = random_system(3, 18)
     move = lambda positions: eqx.tree_at(lambda s: s.positions, system, positions)

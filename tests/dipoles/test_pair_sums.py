@@ -129,6 +129,7 @@ def test_all_masked_is_zero():
     np.testing.assert_array_equal(gradient, np.zeros((4, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [0.0, 1e-110, 1e-170, 5e-324])
 def test_coincident_dipoles_are_nan_never_inf(distance):
     positions, moments = random_dipoles(5)
@@ -137,6 +138,7 @@ def test_coincident_dipoles_are_nan_never_inf(distance):
     assert np.all(np.isnan(compiled(positions, moments, all_sites(positions))))
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_gradient_is_the_central_difference(seed):
     positions, moments = random_dipoles(seed, 4)

@@ -86,6 +86,7 @@ def test_symmetric_and_traceless(seed):
     np.testing.assert_array_equal(D, D.T)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_turns_with_the_sample(seed):
     positions, volume, moments = random_sample(seed)

@@ -185,6 +185,7 @@ def test_boxes_have_the_demagnetization_tensor(kind, edges):
         assert float(system.volume) == pytest.approx(np.prod(box), rel=0.01)
 
 
+@pytest.mark.slow
 def test_cylinder_as_high_as_wide():
     """N_z = 0.3116 (R. I. Joseph, J. Appl. Phys. 37, 4639, 1966), volume average.
 
@@ -243,6 +244,7 @@ def test_random_boxes_have_the_shape_anisotropy(ensembles):
         assert abs(off_B) < 3 * 2 / 3 * error
 
 
+@pytest.mark.slow
 def test_film_and_cube_differ(ensembles):
     """By 0.26 in A, 13 standard errors; and exchanged edges by 0.42 in B."""
     (cube, _), (A, B), (_, turned) = (np.median(fields, axis=1) for fields in ensembles.values())

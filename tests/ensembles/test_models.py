@@ -167,6 +167,7 @@ def test_cores_lie_in_the_container_and_apart(packed):
             assert np.min(distance) >= DIAMETER - packed.rounding
 
 
+@pytest.mark.slow
 def test_each_crystal_touches_an_earlier_one(packed):
     """At d + l₁ + l₂, with the facing points on the line between the centres."""
     steps, contacts = packed.steps(), packed.n - 1
@@ -503,6 +504,7 @@ def test_the_table_needs_no_jax():
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
+@pytest.mark.slow
 def test_traced_parameters_are_not_checked():
     """Inside `vmap` no error is possible: impossible numbers give NaN."""
 
@@ -535,6 +537,7 @@ def test_pairs_without_room_are_incomplete():
     np.testing.assert_array_equal(batch.starts, 5 * STARTS)
 
 
+@pytest.mark.slow
 def test_vmap_and_single_draws_agree(eight):
     """First and last ones, and those that took the place of others that were complete."""
     keys = keys_of(0, 200)

@@ -121,6 +121,7 @@ def test_sample_i_has_the_key_i(ensembles):
     assert not np.isin(other.B, ensemble.B).any()
 
 
+@pytest.mark.slow
 def test_numbers_belong_together(ensembles):
     for ensemble, n_dipoles in zip(ensembles, (12, None), strict=True):
         field = units.MU_0 * ensemble.M[:, None, None] * ensemble.D

@@ -36,6 +36,7 @@ def test_the_other_convention_is_excluded(figure1):
     assert (low, high) == (pytest.approx(647.1, abs=0.1), pytest.approx(379.9, abs=0.1))
 
 
+@pytest.mark.slow
 def test_positions_from_spectra_are_the_resonance_fields(figure1):
     for sample in figure1.SAMPLES:
         found = 1e3 * figure1.positions(sample).field

@@ -90,6 +90,7 @@ def test_each_arrangement_and_seed_is_another_and_repeats(figure3):
     np.testing.assert_array_equal(figure3.arrange(0, 1, 10).closed_form, tensors[1])
 
 
+@pytest.mark.slow
 @pytest.mark.float32
 def test_the_script_computes_in_float64_by_itself(figure3):
     one = figure3.arrange(0, 0, 10)

@@ -20,6 +20,7 @@ def series_of(convention, angle=ANGLES):
     return np.array(fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("convention", "sign"), [("paper", -1), ("physical", 1)])
 def test_one_root_is_the_truth(convention, sign):
     harmonics = Harmonics.of(ANGLES, series_of(convention))

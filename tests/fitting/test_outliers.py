@@ -15,6 +15,7 @@ def result():
     return fit_by_hand()
 
 
+@pytest.mark.slow
 def test_outliers_are_pointed_out(result):
     assert residual_warnings(result) == []
     residuals = np.array([1.0, -1.2, 0.8, -1.0, 30.0, 0.9]) * 1e-3

@@ -55,6 +55,7 @@ def test_conventions_differ_by_the_sign_of_the_fields():
     assert physical.convention == "physical"
 
 
+@pytest.mark.slow
 def test_agrees_with_scipy_in_values_and_covariance():
     rng = np.random.default_rng(0)
     sigma = rng.uniform(1e-3, 3e-3, ANGLES.shape)

@@ -93,6 +93,7 @@ def test_holds_what_simulate_gives(small):
     assert (settings["diffdip"], settings["seed"]) == (diffdip.__version__, 3)
 
 
+@pytest.mark.slow
 def test_xarray_reads_it_without_diffdip(small):
     path, _ = small
     with xr.open_zarr(path, consolidated=False) as dataset:

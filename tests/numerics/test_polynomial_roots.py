@@ -59,6 +59,7 @@ def test_random_real_roots(degree):
         np.testing.assert_allclose(found, roots, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [4, 6])
 def test_complex_pairs_and_roots_outside_do_not_appear(degree):
     """Some roots complex, some beyond the interval: only the real ones inside are reported."""

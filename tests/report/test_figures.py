@@ -102,6 +102,7 @@ def test_data_model_and_residuals_are_drawn():
     check_fonts(figure)
 
 
+@pytest.mark.slow
 def test_data_at_several_frequencies_are_drawn_at_the_mean():
     fit = result(frequency=DRIFT)
     main, below, _ = figure_fit(fit).axes
@@ -184,6 +185,7 @@ def test_every_resonance_is_drawn_once_and_the_measured_one_thick(folded):
     check_fonts(figure)
 
 
+@pytest.mark.slow
 def test_lines_follow_one_state_of_the_magnetization(folded):
     """Where two branches cross in field, at 90°, each goes on with its own direction of M."""
     figure = figure_curve(*folded)

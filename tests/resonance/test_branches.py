@@ -87,6 +87,7 @@ def test_every_branch_is_found_and_no_other(draws):
     assert_same_sets((branches.field, branches.direction), padded, draws.clear)
 
 
+@pytest.mark.slow
 def test_order_and_empty_slots(draws):
     branches = draws.branches
     field = np.asarray(branches.field)
@@ -189,6 +190,7 @@ fields = st.floats(-0.6, 0.6)
 angles = st.floats(0, 6.28)
 
 
+@pytest.mark.slow
 @given(fields, fields, fields, angles)
 def test_conventions_differ_by_the_sign(A, B, C, angle):
     _, paper = at(A, B, C, angle)
@@ -197,6 +199,7 @@ def test_conventions_differ_by_the_sign(A, B, C, angle):
     np.testing.assert_allclose(physical, paper, rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [0.0, 0.3, 1.5707963267948966, 2.0, -7.0])
 def test_no_anisotropy_is_the_larmor_field(angle):
     larmor = larmor_field(FREQUENCY)

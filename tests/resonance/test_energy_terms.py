@@ -237,6 +237,7 @@ def test_a_term_of_ones_own_and_its_continuation_off_the_sphere():
     np.testing.assert_allclose(along(Continued(own), u), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_term_of_ones_own_without_parameters():
     class Fixed(AbstractEnergy):
         def __call__(self, direction):

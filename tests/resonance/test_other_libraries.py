@@ -54,6 +54,7 @@ def test_kittel_thin_film_in_the_plane(film, angle):
     np.testing.assert_allclose(field, -film / 2 + np.hypot(film / 2, larmor), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("film", [0.5, 1.8, -0.2])
 def test_kittel_thin_film_along_the_normal(film):
     """w0 = H − µ0M_eff."""

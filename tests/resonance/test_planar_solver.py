@@ -21,6 +21,7 @@ def random_arguments(count, reach, seed=0):
     return PlanarArguments(*map(jnp.asarray, (a, b, c, angle, larmor)))
 
 
+@pytest.mark.slow
 def test_arguments_of_any_shapes_broadcast():
     a, b, c = jnp.array([[0.05], [0.1]]), jnp.asarray(0.03), jnp.asarray(-0.01)
     angle = jnp.linspace(0, 3, 5)
@@ -34,6 +35,7 @@ def test_arguments_of_any_shapes_broadcast():
             assert found[i, j] == pytest.approx(float(one), rel=1e-13)
 
 
+@pytest.mark.slow
 def test_slopes_are_those_of_finite_differences():
     given = random_arguments(400, 0.4)
     field, slopes = planar_field_and_slopes(given)
@@ -49,6 +51,7 @@ def test_slopes_are_those_of_finite_differences():
         np.testing.assert_allclose(slope[steady], difference[steady], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_slopes_are_zero_where_there_is_no_resonance():
     given = random_arguments(2000, 2.0)
     field, slopes = planar_field_and_slopes(given)
@@ -59,6 +62,7 @@ def test_slopes_are_zero_where_there_is_no_resonance():
         assert np.all(np.isfinite(slope))
 
 
+@pytest.mark.slow
 def test_forward_and_reverse_derivatives_are_the_slopes():
     given = random_arguments(50, 0.5)
     _, slopes = planar_field_and_slopes(given)

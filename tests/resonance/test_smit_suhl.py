@@ -98,6 +98,7 @@ def test_both_vanish_at_every_resonance_in_the_plane(convention, size):
     assert np.median(np.abs(equilibrium_condition(*more))) > 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("angle_deg", "field_mT"), [(0.0, 52.95), (90.0, 399.57)])
 def test_sample_I_of_the_paper(angle_deg, field_mT):
     """Fitted A and B of sample I, on its two symmetry axes, where M is along H."""

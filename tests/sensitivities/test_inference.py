@@ -91,6 +91,7 @@ def test_bond_length_of_a_packing():
     assert found.settings["methods"] == {"bond_length": "derivative"}
 
 
+@pytest.mark.slow
 def test_model_that_cannot_explain_the_samples():
     rng = np.random.default_rng(0)
     samples = 0.05 * np.exp(0.05 * rng.normal(size=(2, 200)))

@@ -88,6 +88,7 @@ def test_one_dipole_moved_is_the_system_computed_from_scratch():
     np.testing.assert_allclose(found, fields_of(anew), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_pair_is_that_of_the_kernel():
     difference = jnp.array([[0.3, -0.2, 0.5], [0.0, 0.0, 0.0]])
     origin = jnp.zeros((1, 3)), jnp.ones(1), jnp.ones(1, bool)
@@ -146,6 +147,7 @@ def test_rates_of_presence_give_the_number_of_dipoles(many):
     assert np.mean(rates) == pytest.approx(slope, abs=4 * error)
 
 
+@pytest.mark.slow
 def test_density_at_the_threshold_of_the_normal_law():
     rules = model_of_four().rules()
     uniform = (jnp.arange(100_000.0) + 0.5) / 100_000
@@ -154,6 +156,7 @@ def test_density_at_the_threshold_of_the_normal_law():
     assert float(found) == pytest.approx(float(density), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_smallest_distances_have_the_rate_of_an_open_sphere(many):
     """45 pairs, each on a ring of length 2πb of 4πR², and as many trials as 1/(free share)."""
     variation, _ = many
@@ -190,6 +193,7 @@ def test_uniform_models_move_smoothly():
         np.testing.assert_allclose(slope, (up - down) / (2 * h), rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_same_samples_as_the_ensemble(many):
     variation, _ = many
     ensemble = dd.simulate(model_of_four(), 50, seed=0, progress=False)
