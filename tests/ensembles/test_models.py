@@ -184,6 +184,7 @@ def test_each_crystal_touches_an_earlier_one(packed):
     np.testing.assert_array_equal(axis[:, 1::2], -axis[:, ::2])
 
 
+@pytest.mark.slow
 def test_dipoles_sit_on_their_crystals(packed):
     system, extra = packed.system, packed.packing.extra
     np.testing.assert_allclose(
@@ -224,6 +225,7 @@ def closest_on_a_crystal(batch):
     return closest(batch, both_count(batch) & (crystal[:, :, None] == crystal[:, None]))
 
 
+@pytest.mark.slow
 def test_no_two_dipoles_of_a_crystal_are_close(packed):
     found = closest_on_a_crystal(packed)
     assert np.min(found) >= BOND - packed.rounding
@@ -241,6 +243,7 @@ def test_closest_pair_of_the_summary(packed):
     assert np.any(closest(packed, True) < expected)
 
 
+@pytest.mark.slow
 def test_other_rules_have_other_distances(dilute):
     """Without `extra_spacing` only regular dipoles keep a distance; a longer bond increases it."""
     assert np.min(closest_on_a_crystal(dilute[0])) < 0.5 * BOND
@@ -255,11 +258,13 @@ def test_other_rules_have_other_distances(dilute):
 # laws, far from walls: two crystals then always accept what is proposed
 
 
+@pytest.mark.slow
 def test_dilute_pairs_are_placed_at_once(dilute):
     """So no refusal has changed the laws below."""
     assert all(batch.complete.all() and (batch.starts == 1).all() for batch in dilute)
 
 
+@pytest.mark.slow
 def test_first_crystal_is_uniform_in_the_container(dilute):
     room = container_size(2, DILUTE)[1] - DIAMETER / 2
     x, y, z = joined(dilute, lambda b: b.centers[:, 0]).T / room
@@ -268,12 +273,14 @@ def test_first_crystal_is_uniform_in_the_container(dilute):
     assert_law(np.arctan2(y, x), scipy.stats.uniform(-np.pi, 2 * np.pi).cdf)
 
 
+@pytest.mark.slow
 def test_contacts_are_isotropic(dilute):
     # of positions this far from the origin, the differences keep 12 digits
     steps = joined(dilute, Batch.steps)
     assert_isotropic(steps / np.linalg.norm(steps, axis=-1, keepdims=True))
 
 
+@pytest.mark.slow
 def test_thickness_is_normal_and_not_negative(dilute):
     """The normal law cut off below zero, one value per facing point, the two independent."""
     one, other = joined(dilute, lambda b: b.thickness).T
@@ -290,6 +297,7 @@ def test_thickness_of_other_parameters():
     np.testing.assert_array_equal(batch.packing.extra, batch.thickness < 0.5)
 
 
+@pytest.mark.slow
 def test_dipoles_are_uniform_on_the_sphere(dilute):
     """Each one by symmetry; of any two, the angle has the uniform law beyond the bond length."""
     regular = joined(dilute, lambda b: b.direction[:, : b.regular])
@@ -308,6 +316,7 @@ def fisher_law(kappa):
     return lambda c: np.expm1(kappa * (c + 1)) / np.expm1(2 * kappa)
 
 
+@pytest.mark.slow
 def test_extra_dipoles_have_fishers_law(dilute):
     """About the facing point of their own crystal; exact without `extra_spacing`."""
     cosine = joined(
@@ -379,6 +388,7 @@ def rejection_sampler(rng, n_starts):
     return first[placed], second[placed], placed
 
 
+@pytest.mark.slow
 def test_pairs_with_little_room_are_those_of_a_plain_sampler(tight):
     """Few first places leave room for a second crystal, which changes all laws."""
     first, second, placed = rejection_sampler(np.random.default_rng(11), 3000)
@@ -618,6 +628,7 @@ def test_derivatives_by_each_parameter(eight, positions):
         assert (np.max(abs(expected)) > 1e-3) == moves
 
 
+@pytest.mark.slow
 def test_all_lengths_scale_together(positions):
     value, _, parameters, choices = positions
     scaled = parameters | {name: 1.7 * parameters[name] for name in LENGTHS}
@@ -626,6 +637,7 @@ def test_all_lengths_scale_together(positions):
     )
 
 
+@pytest.mark.slow
 def test_choices_do_not_depend_on_the_unit_of_length(eight):
     scaled = {name: 2 * CONTINUOUS[name] for name in LENGTHS}
     batch = Batch(dd.NanocrystalPacking(n_crystals=8, **scaled), 200)

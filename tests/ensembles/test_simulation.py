@@ -148,6 +148,7 @@ def test_numbers_belong_together(ensembles):
         )
 
 
+@pytest.mark.slow
 def test_settings_record_the_model_and_the_versions(ensembles):
     ensemble = ensembles[1]
     settings = ensemble.settings
