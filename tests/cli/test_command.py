@@ -71,6 +71,7 @@ def test_names_of_options_exist():
     assert option_name("some words") == "some words"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "errors"),
     [
@@ -104,6 +105,7 @@ def test_misused_options_exit_with_code_2(arguments):
     assert "Usage" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["fit", "--help"]])
 def test_help_and_version_do_not_import_large_packages(arguments):
     code = f"""

@@ -140,6 +140,7 @@ BAD_TABLES = {
 """Content of a table, and what the message names besides the file."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD_TABLES)
 def test_a_bad_table_is_one_line(tmp_path, case):
     content, parts = BAD_TABLES[case]

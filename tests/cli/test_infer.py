@@ -92,6 +92,7 @@ def test_a_bad_table_is_one_line(tmp_path, case):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_bad_option_is_one_line(tmp_path, measured):
     for name, given in (("colour", "colour"), ("dipoles", "n")):
         done = run("infer", measured, *SMALL, "--parameter", name)

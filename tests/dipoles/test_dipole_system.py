@@ -166,6 +166,7 @@ def test_scaling(seed, length, moment):
         assert_close(value, np.asarray(expected), 1e-12)
 
 
+@pytest.mark.slow
 def test_rotation_about_z_turns_B_and_C():
     positions, moments = jittered_dipoles(8)
     a, b, c = np.asarray(results(DipoleSystem(positions, VOLUME, moments))[1])

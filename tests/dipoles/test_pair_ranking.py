@@ -209,6 +209,7 @@ def test_vmap_is_one_after_the_other():
             assert eqx.tree_equal(here, one, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_close_pair_comes_first_and_carries_all():
     system = random_system(4, 41)
     rng = np.random.default_rng(0)
@@ -221,6 +222,7 @@ def test_a_close_pair_comes_first_and_carries_all():
         assert int(pairs.number_carrying(0.99)) == 1
 
 
+@pytest.mark.slow
 def test_a_far_pair_of_large_moments_beats_a_near_one():
     positions = jnp.array([[0.0, 0, 0], [0.5, 0, 0], [5.0, 0, 0], [7.0, 0, 0]])
     pairs = found(DipoleSystem(positions, 1.0, jnp.array([0.1, 0.1, 1.0, -1.0])), 6)

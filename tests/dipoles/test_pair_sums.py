@@ -53,6 +53,7 @@ def relative(value, reference):
     return np.max(np.abs(np.asarray(value) - reference)) / np.max(np.abs(reference))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_pair_on_an_axis(axis):
     positions = np.zeros((2, 3))

@@ -95,6 +95,7 @@ def test_turns_with_the_sample(seed):
     assert_close(turned, R @ np.asarray(tensor(positions, volume, moments)) @ R.T, 1e-12)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_translation_and_permutation_change_nothing(seed):
     rng = np.random.default_rng(seed)

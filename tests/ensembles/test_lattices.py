@@ -199,6 +199,7 @@ def test_cylinder_as_high_as_wide():
     np.testing.assert_allclose(D, np.diag([-D[2, 2] / 2, -D[2, 2] / 2, D[2, 2]]), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_exchanged_edges_exchange_elements():
     """B of a box changes sign when it is turned by 90° about z, and W doubles it."""
     one = dd.lattice("sc", SPACING, dd.Box((2.0, 1.0, 0.5)), 30.0)

@@ -328,6 +328,7 @@ def test_extra_dipoles_have_fishers_law(dilute):
     assert_law(cosine, fisher_law(KAPPA))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kappa", [1e-3, 3.0, 100.0])
 @pytest.mark.parametrize(
     "axis", [(0.0, 0.0, 1.0), (0.0, 0.0, -1.0), (0.6, 0.0, -0.8), (1 / 3, 2 / 3, 2 / 3)]

@@ -197,6 +197,7 @@ def test_no_samples(count, batch_size):
     assert (error.value.what, error.value.given) == expected
 
 
+@pytest.mark.slow
 def test_nothing_could_be_placed():
     model = packed(volume_fraction=0.6)
     with pytest.raises(NothingPlacedError, match="volume_fraction") as error:

@@ -54,6 +54,7 @@ def test_the_printed_table(figure1):
     ]
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_stated_values(figure1):
     axes, *stacks = figure1.figure().axes
     [stated] = [line for line in axes.lines if line.get_marker() == "o"]
@@ -64,6 +65,7 @@ def test_the_figure_shows_the_stated_values(figure1):
         np.testing.assert_allclose(dots.get_xdata()[[0, 6]], figure1.extrema(sample), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_script_writes_its_figure(figure1, tmp_path, capsys):
     figure1.main(["--out", str(tmp_path / "out")])
     printed = capsys.readouterr()

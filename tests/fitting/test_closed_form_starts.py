@@ -30,6 +30,7 @@ def test_one_root_is_the_truth(convention, sign):
     assert np.all(distance < 2e-4)
 
 
+@pytest.mark.slow
 def test_points_without_a_field_are_left_out():
     field = series_of("paper")
     with_holes = field.copy()

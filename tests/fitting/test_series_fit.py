@@ -238,6 +238,7 @@ def test_flags_points_without_resonance():
     assert np.isfinite(list(result.values.values())).all()
 
 
+@pytest.mark.slow
 def test_bounds_hold_and_are_flagged():
     bounded = {"A": dd.Free(), "B": dd.Free(0.0, 0.1), "C": dd.Free()}
     result = dd.fit_series(ANGLES, curve(0.1, 0.15), frequency=NU, parameters=bounded)

@@ -141,6 +141,7 @@ def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
     assert len(expected) > 8 * 46
 
 
+@pytest.mark.slow
 def test_resumes_and_computes_only_what_is_missing(small, monkeypatch):
     path, plan = small
     before = contents(path)

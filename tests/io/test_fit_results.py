@@ -43,6 +43,7 @@ def test_a_document_has_the_units_in_its_names(result):
     assert (document["sample"], document["input"]) == ("II", "sweep.csv")
 
 
+@pytest.mark.slow
 def test_tables_of_a_fit(result):
     document = fit_document(result, "II, dried", "sweep.csv")
     files = fit_files([(result, document)], {"command": "fit"})

@@ -81,6 +81,7 @@ def test_complex_pairs_and_roots_outside_do_not_appear(degree):
         np.testing.assert_allclose(found, roots, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [4, 6])
 def test_against_numpy(degree):
     rng = np.random.default_rng(20 + degree)
@@ -116,6 +117,7 @@ def test_close_pairs(degree, gap):
     np.testing.assert_allclose(none, np.sort(others), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_few_steps_are_enough():
     """Newton starts on a parabola: 8 steps give some 8 digits, also for a close pair."""
     rng = np.random.default_rng(3)

@@ -113,6 +113,7 @@ def test_data_at_several_frequencies_are_drawn_at_the_mean():
     assert legend(main) == ["model", "measured, corrected to this frequency"]
 
 
+@pytest.mark.slow
 def test_points_without_a_resonance_are_marked_as_measured():
     fit = result()
     residuals = fit.residuals.copy()
@@ -193,6 +194,7 @@ def test_lines_follow_one_state_of_the_magnetization(folded):
         assert np.all(np.abs(np.diff(line.get_ydata())) < 20)
 
 
+@pytest.mark.slow
 def test_no_resonance_at_all(folded):
     angle, branches = folded
     empty = dataclasses.replace(
@@ -214,6 +216,7 @@ def answers(statistic, values, errors):
     ]
 
 
+@pytest.mark.slow
 def test_a_tornado_chart_is_sorted_by_size():
     rows = answers("median |B|", (0.5, -3.0, 1.0), (0.1, 0.4, np.nan))
     rows += answers("share", (np.nan, np.nan, 2.0), (np.nan, np.nan, 0.2))

@@ -100,6 +100,7 @@ def test_order_and_empty_slots(draws):
     assert np.isfinite(np.asarray(branches.direction))[~empty].all()
 
 
+@pytest.mark.slow
 def test_every_branch_is_a_minimum_in_resonance(draws):
     field = np.asarray(draws.branches.field)
     draw, slot = np.nonzero(np.isfinite(field))
@@ -114,6 +115,7 @@ def test_every_branch_is_a_minimum_in_resonance(draws):
     np.testing.assert_allclose(frequency, draws.larmor, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_stable_means_lowest_on_the_sphere(draws):
     field = np.asarray(draws.branches.field)
     draw, slot = np.nonzero(np.isfinite(field))
@@ -211,6 +213,7 @@ def test_no_anisotropy_is_the_larmor_field(angle):
     np.testing.assert_allclose(branches.direction[0], in_plane(angle), atol=1e-15)
 
 
+@pytest.mark.slow
 def test_no_stable_branch_is_nan():
     """A gap above w0 in zero field: M against H resonates, which no sweep down ever reaches."""
     branches, single = at(0.0, -1.0, 0.0, 0.1, convention="physical")
@@ -249,6 +252,7 @@ SYMMETRIC = [
 ]
 
 
+@pytest.mark.slow
 def test_symmetric_directions():
     """Fields along principal axes, where branches are mirror images, and rotational symmetry."""
     larmor, n = float(larmor_field(FREQUENCY)), 8 * len(SYMMETRIC)

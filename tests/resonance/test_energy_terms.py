@@ -83,6 +83,7 @@ def test_value_is_the_formula(name, directions):
     np.testing.assert_allclose(values, formula(*directions.T), rtol=0, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TERMS)
 def test_derivatives_are_those_of_the_formula(name, directions):
     """Gradient and Hessian against differences of the written-out formula."""

@@ -62,6 +62,7 @@ def test_kittel_thin_film_along_the_normal(film):
     np.testing.assert_allclose(field_of(ThinFilm(film), [0, 0, 1]), larmor + film, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_kittel_ellipsoid():
     """w0² = (H + (Ny − Nx) M)(H + (Nz − Nx) M) with the field along x; a sphere shows nothing."""
     larmor, M = float(larmor_field(FREQUENCY)), 0.6

@@ -96,6 +96,7 @@ def test_pair_is_that_of_the_kernel():
     np.testing.assert_array_equal(pair_tensor(difference)[1], 0)
 
 
+@pytest.mark.slow
 def test_turned_is_at_its_angle_from_the_axis():
     axis = jax.random.normal(jax.random.key(0), (200, 3))
     axis = axis / jnp.linalg.norm(axis, axis=-1, keepdims=True)

@@ -435,6 +435,7 @@ def test_other_definitions_agree_on_the_goniometer_sweeps(definition):
     assert (found.field != reference.field).all()
 
 
+@pytest.mark.slow
 @needs_rotation
 def test_a_rotation_of_many_lines():
     spectra = read_spectra(ROTATION)

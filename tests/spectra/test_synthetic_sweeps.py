@@ -54,6 +54,7 @@ def both_ways(spectra):
     ]
 
 
+@pytest.mark.slow
 def test_dawson_is_that_of_scipy():
     x = np.concatenate([np.linspace(-9, 9, 1801), np.geomspace(9, 1e4, 200)])
     np.testing.assert_allclose(dawson(jnp.asarray(x)), scipy.special.dawsn(x), rtol=1e-13)
