@@ -84,8 +84,8 @@ def test_one_dipole_moved_is_the_system_computed_from_scratch():
     here = system.positions[jnp.array([5])]
     there = here + jnp.array([[0.2, -0.1, 0.4]])
     found = change.moved(here, change.seen(here), there, change.seen(there))[0]
-    anew = eqx.tree_at(lambda s: s.positions, system, system.positions.at[5].set(there[0]))
-    np.testing.assert_allclose(found, fields_of(anew), rtol=1e-10)
+    rebuilt = eqx.tree_at(lambda s: s.positions, system, system.positions.at[5].set(there[0]))
+    np.testing.assert_allclose(found, fields_of(rebuilt), rtol=1e-10)
 
 
 @pytest.mark.slow
