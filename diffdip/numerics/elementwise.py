@@ -24,12 +24,12 @@ def choose(condition: Bool[Array, "..."], first: Any, second: Any) -> Array:
         first = lax.full_like(second, first)
     if not hasattr(second, "dtype"):
         second = lax.full_like(first, second)
-    return lax.select(*broadcast(condition, first, second))
+    return lax.select(*jnp.broadcast_arrays(condition, first, second))
 
 
 def between(lower: Array, value: Array, upper: Array) -> Array:
     """The value, moved to the nearer end if it lies outside of [lower, upper]."""
-    return lax.clamp(*broadcast(lower, value, upper))
+    return lax.clamp(*jnp.broadcast_arrays(lower, value, upper))
 
 
 def at_least(value: Array, least: float) -> Array:
@@ -45,11 +45,3 @@ def not_zero(value: Array) -> Array:
 def repeated(step: Callable[[State], State], state: State, count: int) -> State:
     """The state after `count` steps, as a loop: the step is compiled once."""
     return lax.fori_loop(0, count, lambda _, before: step(before), state)
-
-
-def broadcast(*arrays: Array) -> tuple[Array, ...]:
-    """The arrays in their common shape."""
-    shape = jnp.broadcast_shapes(*(array.shape for array in arrays))
-    return tuple(
-        array if array.shape == shape else jnp.broadcast_to(array, shape) for array in arrays
-    )

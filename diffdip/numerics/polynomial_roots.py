@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from .elementwise import at_least, between, broadcast, choose, not_zero, repeated
+from .elementwise import at_least, between, choose, not_zero, repeated
 
 
 def horner(coefficients: list[Array], x: Array) -> Array:
@@ -64,7 +64,7 @@ def bracketed_root(
         x = choose(lax.abs(newton - kept) <= rounding, kept, 0.5 * (lower + upper))
         return x, lower, upper
 
-    x, lower, upper = broadcast(x, lower, upper)
+    x, lower, upper = jnp.broadcast_arrays(x, lower, upper)
     return repeated(step, (x, lower, upper), steps)[0]
 
 
@@ -81,7 +81,9 @@ def stationary_points(
     if len(slope) == 3:
         a, b, c = slope
         root = lax.sqrt(at_least(b * b - 4.0 * a * c, 0.0))
-        return between(lower, jnp.stack(broadcast(-b - root, -b + root)) / (2.0 * a), upper)
+        return between(
+            lower, jnp.stack(jnp.broadcast_arrays(-b - root, -b + root)) / (2.0 * a), upper
+        )
     edges = _edges(stationary_points(slope, lower, upper, steps), lower, upper)
     height = horner(slope, edges)
     left, right, low, high = edges[:-1], edges[1:], height[:-1], height[1:]
@@ -112,5 +114,5 @@ def real_roots(
 
 def _edges(points: Array, lower: Array, upper: Array) -> Array:
     """The points (k, ...) between the ends of the interval, shape (k + 2, ...)."""
-    lower, upper, _ = broadcast(lower, upper, points[0])
+    lower, upper, _ = jnp.broadcast_arrays(lower, upper, points[0])
     return jnp.concatenate([lower[None], points, upper[None]])

@@ -20,10 +20,10 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from ..numerics.elementwise import at_least, broadcast, choose, not_zero, repeated
+from ..numerics.elementwise import at_least, choose, not_zero, repeated
 from .branches import Branches, ordered_branches
 from .energy_terms import AnisotropyFields
-from .field_of_magnetization import PlanarFields, Vector2, turned
+from .field_of_magnetization import PlanarFields, PlanarTerms, Vector2, turned
 from .resonance_polynomials import planar_candidate, planar_candidates
 from .stability import tolerance
 
@@ -81,16 +81,17 @@ def planar_field_and_slopes(given: PlanarArguments) -> tuple[Float[Array, "..."]
     """`planar_field`, and its derivative with respect to each argument, zero where it is NaN."""
     frozen = lax.stop_gradient(given)
     start, exists = planar_candidate(frozen.fields, frozen.direction, frozen.larmor)
-    u = _polished(_where(exists, start, frozen.direction), given)
-    terms, (cos, sin) = given.fields.terms(u, given.larmor), _misalignment(u, given)
-    parallel, torque = terms.by_angle
-    # the change of H where M alone turns
-    sideways = parallel * cos - torque * sin
-    by_argument = (terms.by_a, terms.by_b, terms.by_c, None, terms.by_larmor)
-    slopes = [
-        sideways * turn if direct is None else direct[0] * cos - direct[1] * sin + sideways * turn
-        for direct, turn in zip(by_argument, _turning(u, given), strict=True)
-    ]
+    balance = _balance(_magnetization(start, exists, given), given)
+    terms, turn = balance.terms, balance.turning()
+    # the change of H if M alone turns
+    sideways = balance.along_field(terms.by_angle)
+    slopes = (
+        balance.along_field(terms.by_a) + sideways * turn.a,
+        balance.along_field(terms.by_b) + sideways * turn.b,
+        balance.along_field(terms.by_c) + sideways * turn.c,
+        sideways * turn.angle,
+        balance.along_field(terms.by_larmor) + sideways * turn.larmor,
+    )
     known = PlanarArguments(*(choose(exists, slope, 0.0) for slope in slopes))
     return choose(exists, terms.magnitude, float("nan")), known
 
@@ -99,63 +100,101 @@ def planar_branches(given: PlanarArguments) -> Branches:
     """All branches: up to four with M in the plane, and a pair with M tilted out of it."""
     frozen, fields, larmor = lax.stop_gradient(given), given.fields, given.larmor
     x, start, exists = planar_candidates(frozen.fields, frozen.direction, frozen.larmor)
-    u = _polished(_where(exists, start, frozen.direction), given)
+    u = _magnetization(start, exists, given)
     field = fields.terms(u, larmor).magnitude
     excess = fields.excess(u, larmor) / larmor
     exists &= lax.abs(excess - x) < SAME_ROOT
     stable = excess > at_least(fields.normal_gap / larmor, 0.0) - tolerance(field)
     tilted, (p, q, side), tilts = fields.tilted(given.direction, larmor)
-    flat = lax.full_like(field, 0.0)
-    pair = [jnp.stack(broadcast(v, field[0])[:1]) for v in (tilted, p, q, side, tilts)]
-    tilted, p, q, side, tilts = pair
+    # one slot, as a first axis
+    tilted, p, q, side, tilts = (
+        jnp.broadcast_to(values, field.shape[1:])[None] for values in (tilted, p, q, side, tilts)
+    )
     slots = [
-        (exists, stable, field, *u, flat),
+        (exists, stable, field, *u, lax.full_like(field, 0.0)),
         (tilts, tilts, tilted, p, q, side),
         (tilts, tilts, tilted, p, q, -side),
     ]
-    # the slots, a first axis here, are the last one of a batch
+    # the slots are the last axis of a batch
     columns = [jnp.moveaxis(jnp.concatenate(parts), 0, -1) for parts in zip(*slots, strict=True)]
     exists, stable, field, *direction = columns
     return ordered_branches(field, jnp.stack(direction, axis=-1), exists, stable)
 
 
+def _magnetization(start: Vector2, exists: Array, given: PlanarArguments) -> Vector2:
+    """The direction of M near a start, to all digits, as a differentiable function of `given`.
+
+    Where no resonance exists it is the direction of the field. The stiffness there is positive, so
+    that no derivative can be infinite.
+    """
+    frozen = lax.stop_gradient(given)
+
+    def polished(u: Vector2) -> Vector2:
+        balance = _balance(u, frozen)
+        return turned(u, -balance.across(balance.field) / balance.stiffness)
+
+    (x, y), (hx, hy) = repeated(polished, start, POLISHING_STEPS), frozen.direction
+    return _in_equilibrium((choose(exists, x, hx), choose(exists, y, hy)), given)
+
+
 @jax.custom_jvp
-def _polished(start: Vector2, given: PlanarArguments) -> Vector2:
-    """The direction of M near a start, to all digits, as a differentiable function of `given`."""
-
-    def polish(u: Vector2) -> Vector2:
-        terms, (cos, sin) = given.fields.terms(u, given.larmor), _misalignment(u, given)
-        across = terms.parallel * sin + terms.torque * cos
-        along = terms.parallel * cos - terms.torque * sin
-        parallel, torque = terms.by_angle
-        return turned(u, -across / not_zero(parallel * sin + torque * cos + along))
-
-    return repeated(polish, start, POLISHING_STEPS)
+def _in_equilibrium(u: Vector2, given: PlanarArguments) -> Vector2:
+    """The direction u of M, which is in equilibrium, as a differentiable function of `given`."""
+    return u
 
 
-@partial(_polished.defjvp, symbolic_zeros=True)
-def _polished_jvp(primals: Any, tangents: Any) -> tuple[Vector2, Vector2]:
-    x, y = _polished(*primals)
-    given = primals[1]
-    turn = _along(PlanarArguments(*_turning((x, y), given)), tangents[1], x)
+@partial(_in_equilibrium.defjvp, symbolic_zeros=True)
+def _in_equilibrium_jvp(primals: Any, tangents: Any) -> tuple[Vector2, Vector2]:
+    x, y = _in_equilibrium(*primals)
+    turn = _along(_balance((x, y), primals[1]).turning(), tangents[1], x)
     return (x, y), (-y * turn, x * turn)
 
 
-def _turning(u: Vector2, given: PlanarArguments) -> PlanarArguments:
-    """The derivatives of ψ with respect to all arguments."""
-    terms, (cos, sin) = given.fields.terms(u, given.larmor), _misalignment(u, given)
-    parallel, torque = terms.by_angle
-    along = terms.parallel * cos - terms.torque * sin
-    stiffness = not_zero(parallel * sin + torque * cos + along)
-    by_argument = (terms.by_a, terms.by_b, terms.by_c, terms.by_larmor)
-    a, b, c, larmor = (-(p * sin + t * cos) / stiffness for p, t in by_argument)
-    return PlanarArguments(a, b, c, along / stiffness, larmor)
+class _Balance(NamedTuple):
+    """H(u) against the direction of the field, for one u.
+
+    Args:
+        terms: P and T with their derivatives.
+        cos: cos δ.
+        sin: sin δ.
+    """
+
+    terms: PlanarTerms
+    cos: Array
+    sin: Array
+
+    def along_field(self, change: Vector2) -> Array:
+        """The component along the field of a change of P and T."""
+        parallel, torque = change
+        return parallel * self.cos - torque * self.sin
+
+    def across(self, change: Vector2) -> Array:
+        """The component across the field; that of H(u) is zero in equilibrium."""
+        parallel, torque = change
+        return parallel * self.sin + torque * self.cos
+
+    @property
+    def field(self) -> Vector2:
+        """P and T."""
+        return self.terms.parallel, self.terms.torque
+
+    @property
+    def stiffness(self) -> Array:
+        """The derivative of H(u) across the field with respect to ψ, with 1 instead of 0."""
+        return not_zero(self.across(self.terms.by_angle) + self.along_field(self.field))
+
+    def turning(self) -> PlanarArguments:
+        """The derivatives of ψ with respect to all arguments."""
+        terms, stiffness = self.terms, self.stiffness
+        by_argument = (terms.by_a, terms.by_b, terms.by_c, terms.by_larmor)
+        a, b, c, larmor = (-self.across(change) / stiffness for change in by_argument)
+        return PlanarArguments(a, b, c, self.along_field(self.field) / stiffness, larmor)
 
 
-def _misalignment(u: Vector2, given: PlanarArguments) -> Vector2:
-    """cos δ and sin δ of the angle δ from the field to M."""
+def _balance(u: Vector2, given: PlanarArguments) -> _Balance:
     (x, y), (hx, hy) = u, given.direction
-    return hx * x + hy * y, hx * y - hy * x
+    terms = given.fields.terms(u, given.larmor)
+    return _Balance(terms, hx * x + hy * y, hx * y - hy * x)
 
 
 def _along(slopes: PlanarArguments, tangents: PlanarArguments, like: Array) -> Array:
@@ -165,8 +204,3 @@ def _along(slopes: PlanarArguments, tangents: PlanarArguments, like: Array) -> A
         if not isinstance(tangent, SymbolicZero):
             change = change + slope * tangent
     return change
-
-
-def _where(condition: Array, first: Vector2, second: Vector2) -> Vector2:
-    (x, y), (p, q) = first, second
-    return choose(condition, x, p), choose(condition, y, q)

@@ -19,7 +19,8 @@ PLANES: Final = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 
 def check_plane(plane: Plane) -> None:
     """Raise `InputError` for an unknown name, or for vectors of another shape."""
-    if plane not in PLANES if isinstance(plane, str) else np.shape(plane) != (2, 3):
+    known = plane in PLANES if isinstance(plane, str) else np.shape(plane) == (2, 3)
+    if not known:
         expected = "'xy', 'xz', 'yz' or two vectors of shape (2, 3)"
         raise InputError("plane", given=plane, expected=expected)
 

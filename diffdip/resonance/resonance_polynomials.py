@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from ..numerics.elementwise import at_least, between, broadcast, choose, not_zero, repeated
+from ..numerics.elementwise import at_least, between, choose, not_zero, repeated
 from ..numerics.polynomial_roots import bracketed_root, derivative, horner, real_roots
 from .field_of_magnetization import PlanarFields, Vector2
 
@@ -180,8 +180,8 @@ def planar_candidate(
         before = between(before, _newton(slope, before), first)
         return before, between(second, _newton(slope, after), after)
 
-    ends = broadcast(lower, upper, first)
-    before, after = repeated(separate, (ends[0], ends[1]), SEPARATION_STEPS)
+    before, after, _ = jnp.broadcast_arrays(lower, upper, first)
+    before, after = repeated(separate, (before, after), SEPARATION_STEPS)
     outer = horner(quartic, after) < 0
     inner = horner(quartic, before) < 0
     left, right = choose(outer, after, before), choose(outer, upper, second)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from diffdip.numerics.elementwise import at_least, between, broadcast, choose, not_zero, repeated
+from diffdip.numerics.elementwise import at_least, between, choose, not_zero, repeated
 
 
 X = jnp.array([[-2.0, 0.0, 3.0], [jnp.nan, 1.0, -1.0]])
@@ -27,10 +27,6 @@ def test_a_divisor_is_not_zero():
 
 def test_repeated_steps():
     assert repeated(lambda state: (state[0] + state[1], state[1]), (1.0, 2.0), 5)[0] == 11
-
-
-def test_broadcast_shapes():
-    assert [array.shape for array in broadcast(X, ROW, jnp.asarray(1.0))] == [(2, 3)] * 3
 
 
 def test_each_is_one_operation():

@@ -63,6 +63,18 @@ def test_slopes_are_zero_where_there_is_no_resonance():
 
 
 @pytest.mark.slow
+def test_second_derivatives_are_zero_where_there_is_no_resonance():
+    given = random_arguments(300, 2.0)
+    missing = np.isnan(planar_field(given))
+    assert missing.any()
+    first = jax.grad(lambda given: jnp.nansum(planar_field(given)))
+    second = jax.grad(lambda given: sum(jnp.sum(slope) for slope in first(given)))(given)
+    for values in second:
+        assert np.all(np.isfinite(values))
+        assert np.all(np.asarray(values)[missing] == 0)
+
+
+@pytest.mark.slow
 def test_forward_and_reverse_derivatives_are_the_slopes():
     given = random_arguments(50, 0.5)
     _, slopes = planar_field_and_slopes(given)
