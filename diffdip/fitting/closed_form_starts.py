@@ -85,7 +85,7 @@ def _waves(angle: np.ndarray, orders: tuple[int, ...]) -> np.ndarray:
 def covers_half_turn(angle: Float[np.ndarray, " n"]) -> bool:
     """Whether angles (radians) leave no gap above `WIDEST_GAP`; a turn by 180° changes nothing."""
     reduced = np.sort(angle % np.pi)
-    return bool(np.max(np.diff(reduced, append=reduced[0] + np.pi)) < WIDEST_GAP)
+    return len(angle) > 0 and bool(np.max(np.diff(reduced, append=reduced[0] + np.pi)) < WIDEST_GAP)
 
 
 def _solutions(

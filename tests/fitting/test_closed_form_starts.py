@@ -62,6 +62,7 @@ def test_projection_is_least_squares():
         (np.arange(180, 360, 10.0), True),
         (np.arange(0, 180, 20.0), False),
         (np.arange(0, 160, 5.0), False),
+        (np.array([]), False),
     ],
 )
 def test_gaps_between_angles(degrees, covered):

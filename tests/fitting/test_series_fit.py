@@ -116,6 +116,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say(known):
 
 
 @pytest.mark.slow
+def test_fit_many_without_an_angle_that_all_series_have():
+    field = np.array([curve(0.1, 0.05), curve(0.08, -0.03)])
+    field[0, ::2], field[1, 1::2] = np.nan, np.nan
+    many = dd.fit_many(ANGLES, field, frequency=NU)
+    np.testing.assert_allclose(many.values[:, :2], [[0.1, 0.05], [0.08, -0.03]], atol=1e-8)
+
+
+@pytest.mark.slow
 def test_fit_many_is_fit_series_for_each():
     rng = np.random.default_rng(2)
     fields = np.stack([curve(0.1, 0.05), curve(-0.05, 0.1, 0.02)])
