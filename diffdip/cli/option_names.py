@@ -17,7 +17,6 @@ _SAME: Final = (
     "loss",
     "method",
     "near",
-    "out",
     "phase_deg",
     "plane",
     "seed",

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..foundation.errors import InputError
 from .column_meanings import shown
-from .input_files import inside, one_line
+from .input_files import inside, short_message
 from .sweep import MAX_BYTES
 from .sweep_files import MAX_FILES
 
@@ -78,7 +78,7 @@ def _unpack(data: bytes, folder: Path, max_bytes: int, max_members: int) -> list
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except DAMAGE as error:
-        raise ArchiveError(f"a damaged zip ({one_line(error)})", hint=MAKE_AGAIN) from None
+        raise ArchiveError(f"a damaged zip ({short_message(error)})", hint=MAKE_AGAIN) from None
     paths: list[Path] = []
     with archive:
         left = max_bytes
@@ -152,7 +152,7 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, limit:
                 size += len(piece)
                 target.write(piece)
     except DAMAGE as error:
-        raise ArchiveError(f"damaged ({one_line(error)})", hint=MAKE_AGAIN) from None
+        raise ArchiveError(f"damaged ({short_message(error)})", hint=MAKE_AGAIN) from None
     except OSError as error:  # a second file with this name, or a name that the system refuses
         raise ArchiveError(
             f"cannot be unpacked: {error.strerror}", hint="Rename the file"

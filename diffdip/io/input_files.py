@@ -37,10 +37,10 @@ def as_place(path: Path | str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def one_line(error: Exception) -> str:
+def short_message(error: Exception) -> str:
     """The message of another library on one short line.
 
-    >>> one_line(ValueError("bad\\n  magic number"))
+    >>> short_message(ValueError("bad\\n  magic number"))
     'bad magic number'
     """
     return " ".join(str(error).split())[:100] or type(error).__name__

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .input_files import one_line
+from .input_files import short_message
 from .sweep import SpectrumError, Sweep, read_bytes
 
 
@@ -58,7 +58,7 @@ def _contents(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str | float
             attributes = {str(k): _plain(value) for k, value in file._attributes.items()}
     except Exception as error:  # scipy raises many kinds for damaged bytes
         raise SpectrumError(
-            f"a damaged NetCDF file ({one_line(error)})", hint="Copy or convert it again"
+            f"a damaged NetCDF file ({short_message(error)})", hint="Copy or convert it again"
         ) from None
     missing = [name for name in NAMES if name not in arrays]
     if missing:
