@@ -115,7 +115,8 @@ def fit_loss(
     starts = np.concatenate([problem.hints(design, data).x[0], problem.starts(design)])
     # Optax mixes integers and floats
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        x, history = _descend(problem, loss, chosen, steps, design, used, measured, starts)
+        y = problem.parameters.unbounded(starts)
+        x, history = _descend(problem, loss, chosen, steps, design, used, measured, y)
         values = {name: float(v) for name, v in problem.parameters.values(x).items()}
     history = np.asarray(history)
     tail = history[-max(steps // 10, 1) :]
@@ -138,9 +139,12 @@ def _descend(
     design: Design,
     used: jax.Array,
     measured: tuple[jax.Array, jax.Array],
-    starts: jax.Array,
+    y: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """The best end of all searches (p,), and its history of the loss (steps,)."""
+    """The best end of all searches (p,), and its history of the loss (steps,).
+
+    `y` are the starts in the optimizer's variables, shape (s, p).
+    """
     from optax import apply_updates
 
     field, weight = measured
@@ -159,7 +163,6 @@ def _descend(
         (y, _), history = jax.lax.scan(step, (y, optimizer.init(y)), length=steps)
         return y, history
 
-    y = jax.vmap(problem.parameters.unbounded)(starts)
     _, best = jax.lax.top_k(-jax.vmap(objective)(y), STARTS)
     y, history = jax.vmap(descend)(y[best])
     lowest = jnp.argmin(jnp.nan_to_num(history[:, -1], nan=jnp.inf))

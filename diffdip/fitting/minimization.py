@@ -97,7 +97,7 @@ def minimized(
             transposed @ jacobian,
         )
 
-    y = problem.parameters.unbounded(start, np)
+    y = problem.parameters.unbounded(start)
     return _descended(evaluated, y, (m, lanes), hopeless)
 
 
@@ -179,10 +179,3 @@ def _step(point: _Point, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     step = np.linalg.solve(damped, point.gradient[..., None])[..., 0]
     gain = np.sum(step * (point.gradient + damping[:, None] * scale * step), axis=1)
     return step, gain
-
-
-def minima_of_one(
-    problem: Problem, design: Design, data: Data, starts: Float[np.ndarray, "s p"]
-) -> Float[np.ndarray, "s p"]:
-    """Where the searches from any number of starts end, for one data set."""
-    return minimized(problem, design, data, starts[None]).x[0]

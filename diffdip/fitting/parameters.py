@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from ..foundation.errors import InputError
 from .parameter_table import parameter_kind
@@ -109,7 +109,7 @@ class ParameterSet(eqx.Module):
 
         `xp` is the module that computes, jax.numpy or numpy.
         """
-        low, high, width, bottom, top = self._range()
+        low, high, width, bottom, top = self._range(xp)
         # slope SCALE in the middle between two bounds and far from a single one, as without bounds
         both = bottom + width * xp.exp(-xp.logaddexp(0.0, -4 * SCALE * unbounded / width))
         above = bottom + SCALE * xp.logaddexp(0.0, unbounded)
@@ -119,29 +119,28 @@ class ParameterSet(eqx.Module):
 
     def slope(self, unbounded: Float[np.ndarray, "*lanes p"]) -> Float[np.ndarray, "*lanes p"]:
         """The derivative of `bounded`."""
-        low, high, width, _, _ = self._range()
+        low, high, width, _, _ = self._range(np)
         logistic = lambda z: np.exp(-np.logaddexp(0.0, -z))
         share = logistic(4 * SCALE * unbounded / width)
         one_sided = np.where(low | high, logistic(np.where(low, 1, -1) * unbounded), 1.0)
         return SCALE * np.where(low & high, 4 * share * (1 - share), one_sided)
 
-    def unbounded(self, vector: Float[Any, "*lanes p"], xp: Any = jnp) -> Float[Any, "*lanes p"]:
+    def unbounded(self, vector: Float[ArrayLike, "*lanes p"]) -> Float[np.ndarray, "*lanes p"]:
         """The inverse of `bounded`; values at or beyond a bound are moved just inside."""
-        low, high, width, bottom, top = self._range()
+        low, high, width, bottom, top = self._range(np)
         margin = 1e-6 * width
-        vector = xp.clip(vector, self.lower + margin, self.upper - margin)
-        share = xp.where(low & high, (vector - bottom) / width, 0.5)
-        both = width / (4 * SCALE) * (xp.log(share) - xp.log1p(-share))
-        above = _inverse_softplus(xp.where(low, vector - bottom, SCALE) / SCALE, xp)
-        below = -_inverse_softplus(xp.where(high, top - vector, SCALE) / SCALE, xp)
-        one_sided = xp.where(low, above, xp.where(high, below, vector / SCALE))
-        return xp.where(low & high, both, one_sided)
+        vector = np.clip(vector, self.lower + margin, self.upper - margin)
+        share = np.where(low & high, (vector - bottom) / width, 0.5)
+        both = width / (4 * SCALE) * (np.log(share) - np.log1p(-share))
+        above = _inverse_softplus(np.where(low, vector - bottom, SCALE) / SCALE)
+        below = -_inverse_softplus(np.where(high, top - vector, SCALE) / SCALE)
+        one_sided = np.where(low, above, np.where(high, below, vector / SCALE))
+        return np.where(low & high, both, one_sided)
 
-    def _range(self) -> tuple[Any, Any, Any, Any, Any]:
+    def _range(self, xp: Any) -> tuple[Any, Any, Any, Any, Any]:
         """Which parameters have a lower and an upper bound, the width, and both ends or 0."""
         lower, upper = self.lower, self.upper
-        low, high = abs(lower) < math.inf, abs(upper) < math.inf
-        xp = np if isinstance(lower, np.ndarray) else jnp
+        low, high = xp.isfinite(lower), xp.isfinite(upper)
         width = xp.where(low & high, upper - lower, SCALE)
         return low, high, width, xp.where(low, lower, 0.0), xp.where(high, upper, 0.0)
 
@@ -176,6 +175,6 @@ class ParameterSet(eqx.Module):
         return np.clip(hints, self.lower, self.upper)
 
 
-def _inverse_softplus(y: Any, xp: Any) -> Any:
+def _inverse_softplus(y: np.ndarray) -> np.ndarray:
     """The x with softplus(x) = y > 0."""
-    return y + xp.log(-xp.expm1(-y))
+    return y + np.log(-np.expm1(-y))

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .least_squares_problem import Design
-from .minimization import minima_of_one
+from .minimization import minimized
 from .problem import FitProblem
 from .series import Series, stack_series
 
@@ -113,7 +113,7 @@ def prepare(
     design, data, known = stack_series([series])
     lower = np.asarray(problem.parameters.lower)
     width = np.asarray(problem.parameters.upper) - lower
-    ends = minima_of_one(problem, design, data, starts)
+    ends = minimized(problem, design, data, starts[None]).x[0]
     share = np.clip((ends - lower) / width, 1e-6, 1 - 1e-6)
     y = np.log(share) - np.log1p(-share)
     size = y.shape[1]

@@ -100,42 +100,42 @@ class FitProblem(eqx.Module):
     def hints(self, design: Design, data: Data) -> Hints:
         """Starts that the data suggest.
 
-        No anisotropy, 70 % of what follows, A, B, C to first order, and for one series in the
-        xy-plane also the three closed forms of `closed_form_starts`.
+        No anisotropy, A, B, C to first order and 70 % of that, and for one series in the xy-plane
+        the closed forms of `closed_form_starts`.
         """
         center = self.parameters.central_point()
-        x = np.tile(center, (len(data.field), 3, 1))
+        m = len(data.field)
+        unknown = np.full(data.field.shape, np.nan)
+        if not isinstance(self.model, InPlaneModel | FullTensorModel):
+            return Hints(np.tile(center, (m, 1, 1)), unknown, 0)
+        sign = self.model.convention.sign
         field = np.where(data.weight > 0, data.field, np.nan)
-        curve, size = np.full(field.shape, np.nan), 0
-        if isinstance(self.model, InPlaneModel | FullTensorModel):
-            sign = self.model.convention.sign
-            angles = [
-                np.asarray(angle) - self._likely(offset_name(i, own=self.own_offsets))
-                for i, angle in enumerate(design.angle)
-            ]
-            larmor = np.asarray(design.frequency) * (PLANCK / (MU_B * self._likely("g")))
-            in_plane = np.repeat([p == "xy" for p in self.planes], [len(a) for a in angles])
-            shift = np.where(in_plane, field - larmor, np.nan)
-            vectors = [projected(first_order(sign, np.concatenate(angles)), shift)]
-            if isinstance(self.model, InPlaneModel) and self.planes == ("xy",):
-                harmonics = Harmonics.of(angles[0], field)
-                size = harmonics.coefficients.shape[1]
-                vectors += list(np.moveaxis(harmonics.starts(float(np.mean(larmor)), sign), 1, 0))
-                used = np.all(data.weight > 0, axis=0)
-                if self.has_closed_form and covers_half_turn(angles[0][used]):
-                    curve = np.where(data.weight > 0, harmonics.curve(angles[0]), 0.0)
-            x = np.tile(center, (len(field), 2 + len(vectors), 1))
-            for name, column in zip(
-                FIRST_ORDER, np.moveaxis(np.stack(vectors), -1, 0), strict=True
-            ):
-                if name in self.parameters.free:
-                    index = self.parameters.free.index(name)
-                    x[:, 2:, index] = column.T
-                    x[:, 1, index] = 0.7 * column[0] + 0.3 * center[index]
+        larmor = np.asarray(design.frequency) * (PLANCK / (MU_B * self._likely("g")))
+        angles = [
+            np.asarray(angle) - self._likely(offset_name(i, own=self.own_offsets))
+            for i, angle in enumerate(design.angle)
+        ]
+        in_plane = np.repeat([p == "xy" for p in self.planes], [len(a) for a in angles])
+        shift = np.where(in_plane, field - larmor, np.nan)
+        first = projected(first_order(sign, np.concatenate(angles)), shift)
+        vectors, curve, size = first[:, None], unknown, 0
+        if isinstance(self.model, InPlaneModel) and self.planes == ("xy",):
+            [angle] = angles
+            harmonics = Harmonics.of(angle, field)
+            roots = harmonics.starts(float(np.mean(larmor)), sign)
+            vectors = np.concatenate([vectors, roots], axis=1)
+            size = harmonics.coefficients.shape[1]
+            if self._only_anisotropy() and covers_half_turn(angle[np.all(data.weight > 0, axis=0)]):
+                curve = np.where(data.weight > 0, harmonics.curve(angle), 0.0)
+        x = np.tile(center, (m, 2 + vectors.shape[1], 1))
+        for name, column in zip(FIRST_ORDER, np.moveaxis(vectors, -1, 0), strict=True):
+            if name in self.parameters.free:
+                index = self.parameters.free.index(name)
+                x[:, 1, index] = 0.7 * column[:, 0] + 0.3 * center[index]
+                x[:, 2:, index] = column
         return Hints(np.clip(x, self.parameters.lower, self.parameters.upper), curve, size)
 
-    @property
-    def has_closed_form(self) -> bool:
+    def _only_anisotropy(self) -> bool:
         """Whether A, B and C alone are free, without bounds, with the default loss."""
         free = self.parameters
         unbounded = bool(np.isinf(free.lower).all() and np.isinf(free.upper).all())

@@ -26,8 +26,8 @@ class Hints(NamedTuple):
 
     Args:
         x: Parameters, shape (m, h, p).
-        curve: A smooth curve through the data of which each good fit is close, shape (m, n) in
-            tesla; NaN where the starts are not known to be good.
+        curve: A smooth curve through the data, shape (m, n) in tesla, to which a good fit is close.
+            NaN where the starts are not known to be good.
         size: Number of parameters of the curve.
     """
 
@@ -52,17 +52,16 @@ def searched(
     good = np.flatnonzero(np.isfinite(hints.curve).all(axis=1))
     left = np.ones(m, bool)
     if len(good):
-        found = minimized(problem, design, data.of_rows(good), hints.x[good], hopeless=HOPELESS)
+        part = data.of_rows(good)
+        found = minimized(problem, design, part, hints.x[good], hopeless=HOPELESS)
         ends.put(good, found)
-        left[good] = ~_as_good_as_curve(data.of_rows(good), found, hints.curve[good], hints.size)
+        left[good] = ~_as_good_as_curve(part, found, hints.curve[good], hints.size)
     rows = np.flatnonzero(left)
     if len(rows):
         part = data.of_rows(rows)
         order = _screened(problem, design, part, starts)[:, : count - lanes]
-        ends.put(
-            rows,
-            minimized(problem, design, part, np.concatenate([hints.x[rows], starts[order]], 1)),
-        )
+        x0 = np.concatenate([hints.x[rows], starts[order]], axis=1)
+        ends.put(rows, minimized(problem, design, part, x0))
     return ends
 
 
@@ -73,7 +72,7 @@ def _as_good_as_curve(
     x, cost, converged = found.best()
     points = np.sum(data.weight > 0, axis=1)
     limit = np.sum((data.weight * (data.field - curve)) ** 2, axis=1) / (points - size)
-    return converged & (points > size) & (cost / (points - x.shape[1]) <= CLOSE * limit)
+    return converged & (cost / (points - x.shape[1]) <= CLOSE * limit)
 
 
 def _screened(

@@ -12,7 +12,6 @@ from ..foundation.errors import InputError, check_count
 from ..resonance.planes import Plane
 from .anisotropy_models import Model
 from .fit_result import FitResult, result_of
-from .least_squares import Estimates
 from .least_squares_problem import Data, Design
 from .parameters import Parameter
 from .problem import FitProblem, check_points
@@ -35,8 +34,9 @@ def fit_series(
 ) -> FitResult:
     """Fit one series Hres(angle). By default A, B and C are free and g is fixed.
 
-    Minimizes Σ ((field − Hres)/sigma)² by Levenberg–Marquardt, from the second harmonic of the
-    data and from the best of many other starts. Runs in float64, whatever JAX's default.
+    Minimizes Σ ((field − Hres)/sigma)² by Levenberg–Marquardt, from starts that the data suggest
+    and, unless those suffice, from the best of many others. Runs in float64, whatever JAX's
+    default.
 
     A parameter is a number (fixed), `Free(lower, upper)` (fitted), or a function of the dict of
     the other parameters (tied).
@@ -205,7 +205,7 @@ def fit_many(
         convention: As for `fit_series`.
         intervals: Whether to compute intervals by profile likelihood, which takes several times
             as long. Default: symmetric intervals.
-        batch: Number of series in one vmapped call. Default: 256.
+        batch: Number of series that are fitted together. Default: 256.
         progress: Called as `progress(done, m)` after each batch.
 
     Returns:
@@ -241,10 +241,20 @@ def fit_many(
         except InputError as error:
             raise error.at(f"series {i}") from None
     sigmas = None if sigma is None else positive("sigma", sigma, field)
-    fitted = _in_batches(problem, example, field, sigmas, batch, progress, intervals=intervals)
+    data = Data.of(field, sigmas)
+    design = Design((example.angle,), common_frequency(example.frequency))
+    parts = []
+    for first in range(0, len(field), batch):
+        rows = np.arange(first, min(first + batch, len(field)))
+        with jax.enable_x64(True):
+            found = problem.estimate(
+                design, data.of_rows(rows), known_sigma=sigma is not None, intervals=intervals
+            )
+        parts.append(found)
+        if progress is not None:
+            progress(first + len(rows), len(field))
     columns = {
-        name: np.concatenate([getattr(part, name)[:kept] for part, kept in fitted])
-        for name in (*_SHARED, "x")
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in (*_SHARED, "x")
     }
     residuals = np.where(np.isfinite(field), field - columns["predicted"], np.nan)
     return ManyFits(
@@ -259,34 +269,3 @@ def fit_many(
 
 _SHARED = ("covariance", "lower", "upper", "chi2", "predicted", "converged", "rival_chi2")
 """Attributes of `Estimates` that `ManyFits` has too."""
-
-
-def _in_batches(
-    problem: FitProblem,
-    example: Series,
-    field: np.ndarray,
-    sigma: np.ndarray | None,
-    batch: int,
-    progress: Callable[[int, int], object] | None,
-    *,
-    intervals: bool,
-) -> list[tuple[Estimates, int]]:
-    """Estimates of each batch, and how many of its series count.
-
-    The last batch is filled up with its last series, so that one shape is compiled.
-    """
-    design = Design((example.angle,), common_frequency(example.frequency))
-    batch = min(batch, len(field))
-    parts = []
-    for first in range(0, len(field), batch):
-        rows = np.minimum(np.arange(first, first + batch), len(field) - 1)
-        kept = min(batch, len(field) - first)
-        data = Data.of(field[rows], None if sigma is None else sigma[rows])
-        with jax.enable_x64(True):
-            found = problem.estimate(
-                design, data, known_sigma=sigma is not None, intervals=intervals
-            )
-        parts.append((found, kept))
-        if progress is not None:
-            progress(first + kept, len(field))
-    return parts

@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 
 from diffdip.fitting.least_squares_problem import Data, Design
-from diffdip.fitting.minimization import minima_of_one, minimized
+from diffdip.fitting.minimization import minimized
 from diffdip.fitting.parameters import Free, ParameterSet
 
 
@@ -61,7 +61,7 @@ def test_many_lanes_end_where_scipy_ends():
 def test_a_minimum_beyond_a_bound_ends_at_the_bound():
     data = data_of((1.0, 0.8, 0.2))
     problem = problem_of(C=Free(upper=0.1))
-    x = minima_of_one(problem, DESIGN, data, np.array([[1.0, 1.0, 0.0]]))[0]
+    x = minimized(problem, DESIGN, data, np.array([[[1.0, 1.0, 0.0]]])).x[0, 0]
     expected = by_scipy(data, 0, [1.0, 1.0, 0.0], ([-np.inf] * 3, [np.inf, np.inf, 0.1]))
     np.testing.assert_allclose(x, expected.x, atol=2e-3)
     assert 0.099 < x[2] <= 0.1
