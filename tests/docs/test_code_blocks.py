@@ -15,9 +15,9 @@ from diffdip.cli import app
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-SLOW = {"README.md", "ensembles.md", "in_python.md", "from_spectra.md"}
-SLOW |= {"fit_a_series.md", "sensitivity_and_inference.md"}
-"""Pages whose Python takes more than a few seconds."""
+PYTHON_PAGES = {"README.md", "conventions.md", "ensembles.md", "fit_a_series.md", "flags.md"}
+PYTHON_PAGES |= {"from_spectra.md", "in_python.md", "sensitivity_and_inference.md"}
+"""Pages with Python, each of which has a test of what it finds."""
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^ {4}(?:srun )?(diffdip\b.*)$", re.MULTILINE)
@@ -28,13 +28,6 @@ LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 
 def text(page):
     return page.read_text(encoding="utf-8")
-
-
-def python_pages():
-    for page in PAGES:
-        if PYTHON.search(text(page)):
-            marks = [pytest.mark.slow] if page.name in SLOW else []
-            yield pytest.param(page, id=page.name, marks=marks)
 
 
 def commands():
@@ -48,7 +41,32 @@ def numbers(printed):
     return [float(word) for word in re.findall(r"-?\d+\.?\d*(?:[eE][-+]?\d+)?", printed)]
 
 
-def readme(names, printed):
+@pytest.fixture
+def run_python(tmp_path, monkeypatch, capsys):
+    """Runs the blocks of a page in order; their variables, and what they print."""
+    monkeypatch.chdir(tmp_path)
+    precision = jax.config.jax_enable_x64
+
+    def run(name):
+        assert name in PYTHON_PAGES
+        [page] = [page for page in PAGES if page.name == name]
+        namespace = {"__name__": page.stem}
+        for block in PYTHON.findall(text(page)):
+            exec(compile(block, str(page), "exec"), namespace)
+        return namespace, capsys.readouterr().out
+
+    yield run
+    jax.config.update("jax_enable_x64", precision)
+
+
+def test_every_page_with_python_is_known():
+    assert {page.name for page in PAGES if PYTHON.search(text(page))} == PYTHON_PAGES
+
+
+@pytest.mark.slow
+@pytest.mark.float32
+def test_python_of_readme(run_python):
+    names, printed = run_python("README.md")
     # docs/sensitivity_and_inference.md has the same samples: 4.375 mT
     median = np.median(np.abs(names["ensemble"].B))
     assert median == pytest.approx(4.375e-3, rel=1e-3)
@@ -57,13 +75,18 @@ def readme(names, printed):
     assert "moment: 1.00 ± 0.00 %" in printed
 
 
-def conventions(names, printed):
+@pytest.mark.float32
+def test_python_of_conventions(run_python):
+    _, printed = run_python("conventions.md")
     # sample I of the paper, and the fields with the other sign
     found = np.array(numbers(printed)).reshape(2, 2)
     np.testing.assert_allclose(found, [[52.95, 399.57], [647.1, 379.9]], atol=0.05)
 
 
-def ensembles(names, printed):
+@pytest.mark.slow
+@pytest.mark.float32
+def test_python_of_ensembles(run_python):
+    names, printed = run_python("ensembles.md")
     median = np.median(np.abs(names["ensemble"].B))
     # 5.9 mT with 2000 samples, in the table of the page
     assert median == pytest.approx(5.9e-3, rel=0.1)
@@ -71,7 +94,10 @@ def ensembles(names, printed):
     assert numbers(printed)[-1] == pytest.approx(1e3 * median, rel=0.1)
 
 
-def fit_a_series(names, printed):
+@pytest.mark.slow
+@pytest.mark.float32
+def test_python_of_fit_a_series(run_python):
+    names, printed = run_python("fit_a_series.md")
     fit = names["fit"]
     # experiments/goniometer_table.py wrote the table; A, B, C as docs/from_spectra.md has them
     found = [1e3 * fit.values[name] for name in "ABC"]
@@ -80,13 +106,18 @@ def fit_a_series(names, printed):
         assert f"{name} = {value:.4f} mT" in printed
 
 
-def flags(names, printed):
+@pytest.mark.float32
+def test_python_of_flags(run_python):
+    _, printed = run_python("flags.md")
     first, second = printed.splitlines()
     assert first == "film.csv: near = -1: expected a field above 0 mT"
     assert second == "near -1.0 ('film.csv',)"
 
 
-def from_spectra(names, printed):
+@pytest.mark.slow
+@pytest.mark.float32
+def test_python_of_from_spectra(run_python):
+    names, _ = run_python("from_spectra.md")
     found = names["found"]
     for name, tesla in {"A": 0.060, "B": 0.040, "C": 0.0}.items():
         error = found.standard_errors[name]
@@ -94,7 +125,10 @@ def from_spectra(names, printed):
         assert abs(found.values[name] - tesla) < 4 * error
 
 
-def in_python(names, printed):
+@pytest.mark.slow
+@pytest.mark.float32
+def test_python_of_in_python(run_python):
+    names, printed = run_python("in_python.md")
     assert "(200, 3)" in printed
     # sample I at 0°, and sample II, whose B is 24.1 mT
     np.testing.assert_allclose(np.nanmax(names["branches"].field), 0.05295, atol=1e-5)
@@ -105,37 +139,11 @@ def in_python(names, printed):
     assert energy == pytest.approx(-0.02 * 0.8**4 + 0.5 * 0.8 * 0.8**2, rel=1e-6)
 
 
-def sensitivity_and_inference(names, printed):
-    assert numbers(printed) == [pytest.approx(1.0, abs=1e-5)]
-
-
-CHECKS = {
-    "README.md": readme,
-    "conventions.md": conventions,
-    "ensembles.md": ensembles,
-    "fit_a_series.md": fit_a_series,
-    "flags.md": flags,
-    "from_spectra.md": from_spectra,
-    "in_python.md": in_python,
-    "sensitivity_and_inference.md": sensitivity_and_inference,
-}
-"""What the Python of each page must find, from its variables and from what it prints."""
-
-
 @pytest.mark.slow
 @pytest.mark.float32
-@pytest.mark.parametrize("page", list(python_pages()))
-def test_python_blocks_find_what_is_known(page, tmp_path, monkeypatch, capsys):
-    """Each page in one fresh namespace, its blocks in order."""
-    monkeypatch.chdir(tmp_path)
-    precision = jax.config.jax_enable_x64
-    namespace = {"__name__": page.stem}
-    try:
-        for block in PYTHON.findall(text(page)):
-            exec(compile(block, str(page), "exec"), namespace)
-    finally:
-        jax.config.update("jax_enable_x64", precision)
-    CHECKS[page.name](namespace, capsys.readouterr().out)
+def test_python_of_sensitivity_and_inference(run_python):
+    _, printed = run_python("sensitivity_and_inference.md")
+    assert numbers(printed) == [pytest.approx(1.0, abs=1e-5)]
 
 
 @pytest.mark.parametrize("line", list(commands()))
