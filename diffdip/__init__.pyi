@@ -78,8 +78,8 @@ from .sensitivities.sensitivity_table import (
     SensitivityTable as SensitivityTable,
     sensitivity as sensitivity,
 )
+from .spectra.line_fits import LineFit as LineFit, fit_line as fit_line
 from .spectra.line_reading import zero_crossing as zero_crossing
-from .spectra.line_shapes import LineFit as LineFit, fit_line as fit_line
 from .spectra.lines import (
     LineError as LineError,
     Lines as Lines,

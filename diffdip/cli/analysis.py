@@ -146,17 +146,15 @@ def analyze(
     from ..report.analysis import analyze as analysis_of
 
     spectra = read_source(source, skip_damaged=choices.skip_damaged)
-    with progress_bar("analyzing", 2) as advance:
-        try:
-            found = analysis_of(spectra, choices)
-        except InputError as error:
-            raise error.at(str(source)) from None
-        advance()
+    try:
+        found = analysis_of(spectra, choices)
+    except InputError as error:
+        raise error.at(str(source)) from None
+    with progress_bar("drawing", 1):
         from ..report.documents import fit_document_of
         from ..report.files import analysis_files
 
         contents = analysis_files(found)
-        advance()
     written = write_files(out, contents)
     shown = console()
     print_line(shown, summary(spectra))

@@ -11,9 +11,10 @@ from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.units import angle_text
 from ..spectra.definitions import SHAPES
+from ..spectra.line_selection import each_sweep
 from ..spectra.lines import LineError, find_lines
 from ..spectra.noise import noise_of
-from ..spectra.positions import LinePositions, each_sweep
+from ..spectra.positions import LinePositions
 from .spectra_model import NAMES, WIDTH, ShapeSettings, Sweeps, evaluated, harmonics, sweeps_of
 from .spectra_start import start_of
 

@@ -19,9 +19,10 @@ from jaxtyping import Array, ArrayLike, Float
 from ..foundation.convention import Convention
 from ..resonance.energy_terms import AnisotropyFields
 from ..resonance.fields import resonance_field
+from ..spectra.line_selection import each_sweep
 from ..spectra.line_shapes import columns
 from ..spectra.lines import polynomials, sorted_samples
-from ..spectra.positions import LinePositions, each_sweep
+from ..spectra.positions import LinePositions
 
 
 if TYPE_CHECKING:

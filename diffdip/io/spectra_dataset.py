@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..spectra.positions import each_sweep
+from ..spectra.line_selection import each_sweep
 from .angles import near_full_turn
 from .input_files import as_place, inside
 from .sweep import SpectrumError, Sweep, common

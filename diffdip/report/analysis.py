@@ -1,7 +1,7 @@
 """From the spectra of a rotation to A, B and C in one call, with all doubts on the way."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jax
@@ -14,10 +14,11 @@ from ..fitting.spectra_fit import SpectraFit, fit_spectra
 from ..foundation.convention import as_convention
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
+from ..foundation.progress import progress_bar
 from ..resonance.fields import larmor_field
 from ..spectra.definitions import DEFINITIONS
 from ..spectra.lines import LineError
-from ..spectra.positions import LinePositions, line_positions
+from ..spectra.positions import LinePositions, positions_by_definition
 from .choices import Choices
 
 
@@ -78,7 +79,9 @@ class Analysis:
         return {k.removeprefix(prefix): str(v) for k, v in found if k.startswith(prefix)}
 
 
-def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
+def analyze(
+    spectra: "xr.Dataset", choices: Choices | None = None, *, progress: bool = True
+) -> Analysis:
     """Find a line in each spectrum of a dataset, and fit A, B and C to the positions.
 
     The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle. If
@@ -90,6 +93,7 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
         spectra: A dataset from `read_spectra`: signal by angle (degrees) and field (mT), with the
             frequency (GHz) of each angle.
         choices: How to analyse them; all defaults by default.
+        progress: Whether to show a progress bar on a terminal.
 
     Returns:
         Positions, fits and doubts.
@@ -113,9 +117,13 @@ def analyze(spectra: "xr.Dataset", choices: Choices | None = None) -> Analysis:
     choices = choices or Choices()
     _check_rotation(np.asarray(spectra["angle"].values, float))
     timed = with_frequency(spectra, choices.frequency_GHz)
-    positions = _positions(timed, choices)
-    result, factor = _fitted(positions, choices)
-    by_definition, apart = _by_definition(timed, choices, result)
+    with progress_bar("analyzing", len(timed["angle"]), shown=progress) as advance:
+        found = _positions(timed, choices, advance)
+        positions = found.pop(choices.definition)
+        if isinstance(positions, LineError):
+            raise positions
+        result, factor = _fitted(positions, choices)
+        by_definition, apart = _by_definition(found, choices, result)
     direct, against = _direct(timed, choices, positions, result)
     return Analysis(
         name=str(spectra.attrs.get("title") or "sample"),
@@ -148,15 +156,20 @@ def _check_rotation(angle: np.ndarray) -> None:
         )
 
 
-def _positions(spectra: "xr.Dataset", choices: Choices) -> LinePositions:
-    return line_positions(
+def _positions(
+    spectra: "xr.Dataset", choices: Choices, advance: Callable[[], None]
+) -> dict[str, LinePositions | LineError]:
+    """The positions by every definition, the chosen one first."""
+    others = [name for name in DEFINITIONS if name != choices.definition]
+    return positions_by_definition(
         spectra,
-        choices.definition,
+        [choices.definition, *others],
         line="strongest" if choices.strongest else None,
         near=choices.near_mT,
         baseline=choices.baseline,
         phase_deg=choices.phase_deg,
         smoothing=choices.smoothing,
+        advance=advance,
     )
 
 
@@ -190,18 +203,17 @@ def _direct(
 
 
 def _by_definition(
-    spectra: "xr.Dataset", choices: Choices, chosen: FitResult
+    others: Mapping[str, LinePositions | LineError], choices: Choices, chosen: FitResult
 ) -> tuple[dict[str, FitResult | InputError], list[Flag]]:
     """The fit by each definition or the error that prevents it, and a flag if they differ."""
     found: dict[str, FitResult | InputError] = {choices.definition: chosen}
     apart: list[tuple[float, str, str, float]] = []
-    for definition in DEFINITIONS:
-        if definition == choices.definition:
+    for definition, positions in others.items():
+        if isinstance(positions, LineError):
+            found[definition] = positions
             continue
-        other = replace(choices, definition=definition)
         try:
-            positions = _positions(spectra, other)
-            result, _ = _fitted(positions, other)
+            result, _ = _fitted(positions, choices)
         except InputError as error:
             found[definition] = error
             continue

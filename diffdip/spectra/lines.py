@@ -4,7 +4,7 @@ Fields ascend and may have any unit; positions and widths have the same unit.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -247,18 +247,41 @@ def polynomials(field: Any, order: int | None) -> Any:
 
 
 def smooth(signal: np.ndarray, window: int) -> np.ndarray:
-    """The signal after a Savitzky–Golay filter of third order."""
-    from scipy.signal import savgol_filter
+    """The signal after a Savitzky–Golay filter of third order.
 
-    longest = len(signal) - 1 + len(signal) % 2
-    return np.asarray(savgol_filter(signal, min(window, longest), 3))
+    At both ends it is the polynomial through the samples of the last window.
+    """
+    from scipy.ndimage import convolve1d
+
+    window = min(window, longest_window(signal))
+    kernel, basis = _filter(window)
+    half = window // 2
+    head = basis[:half]
+    smoothed = convolve1d(signal, kernel)
+    smoothed[:half] = head @ (basis.T @ signal[:window])
+    # the other end, read backwards
+    smoothed[len(signal) - half :] = (head @ (basis.T @ signal[: -window - 1 : -1]))[::-1]
+    return smoothed
+
+
+def longest_window(signal: np.ndarray) -> int:
+    """The largest odd number of samples."""
+    return len(signal) - 1 + len(signal) % 2
 
 
 def _kernel(window: int) -> np.ndarray:
     """Weights of the samples under that filter."""
-    from scipy.signal import savgol_coeffs
+    return _filter(window)[0]
 
-    return np.asarray(savgol_coeffs(window, 3))
+
+@lru_cache(maxsize=32)  # the lines of a rotation have a few widths
+def _filter(window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the samples under the filter, and orthonormal polynomials (window, 4)."""
+    powers = np.vander(np.linspace(-1, 1, window), 4, increasing=True)
+    basis, _ = np.linalg.qr(powers)
+    kernel = basis @ basis[window // 2]
+    kernel.flags.writeable = basis.flags.writeable = False
+    return kernel, basis
 
 
 def _window(signal: np.ndarray) -> int:
@@ -267,8 +290,7 @@ def _window(signal: np.ndarray) -> int:
     high = np.ptp(signal) / 2
     gaps = [j - i for i, j in pairwise(extrema.tolist()) if abs(signal[j] - signal[i]) >= high]
     width = min(gaps, default=len(signal) // 4)
-    longest = len(signal) - 1 + len(signal) % 2
-    return min(max(5, width // PER_WIDTH // 2 * 2 + 1), longest)
+    return min(max(5, width // PER_WIDTH // 2 * 2 + 1), longest_window(signal))
 
 
 def _noise(signal: np.ndarray, prepared: np.ndarray, window: int) -> Noise:
@@ -321,9 +343,3 @@ def _extremum(signal: np.ndarray, index: int, other: int, window: int) -> int:
     part = signal[low:high]
     upwards = signal[index] > signal[other]
     return low + int(np.argmax(part) if upwards else np.argmin(part))
-
-
-def neighbours(lines: Lines, index: int) -> tuple[float, float]:
-    """Midpoints to the next lines below and above; infinite for the outermost lines."""
-    edges = np.concatenate([[-np.inf], (lines.position[1:] + lines.position[:-1]) / 2, [np.inf]])
-    return float(edges[index]), float(edges[index + 1])

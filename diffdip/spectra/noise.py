@@ -66,6 +66,8 @@ def noise_of(residual: np.ndarray, freedom: float = 1.0) -> Noise:
 
 def _at_lags(values: np.ndarray, lags: int) -> np.ndarray:
     """Σ values[i + k] · values[i] for k = 0 … lags − 1."""
-    from scipy.signal import correlate
+    from scipy.fft import irfft, next_fast_len, rfft
 
-    return correlate(values, values)[len(values) - 1 :][:lags]
+    size = next_fast_len(len(values) + lags, real=True)  # padded: the transform is periodic
+    power = np.abs(rfft(values, size)) ** 2
+    return irfft(power, size)[:lags]

@@ -1,6 +1,6 @@
 """One resonance field, with its standard error, from each spectrum of a rotation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +8,12 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
+from ..foundation.progress import progress_bar
 from .definitions import DEFINITIONS, SHAPES, Definition
+from .line_fits import LineStart, fit_lines
 from .line_reading import crossing, midpoint
-from .line_shapes import fit_line
-from .lines import LEAST_SAMPLES, LineError, Lines, Preparation, find_lines, neighbours
+from .line_selection import SelectedLine, check_selection, neighbours, select_lines
+from .lines import LineError, Lines, Preparation
 
 
 if TYPE_CHECKING:
@@ -25,9 +27,6 @@ LEAST_TO_FIT = 10
 
 LEAP = 20.0
 """A line that moves by more widths than this between two angles may be another line."""
-
-FAR = 5.0
-"""A line that is more widths than this from the selected field is another line."""
 
 BROAD = 0.5
 """From this ratio of width to position a line reaches zero field, and only a shape places it."""
@@ -105,16 +104,43 @@ class _Options:
             return Preparation(smoothing=self.smoothing)
         return Preparation(self.baseline, self.phase_deg or 0.0, self.smoothing)
 
-    def position(self, lines: Lines, index: int) -> Position:
-        """The position of one of the lines, in mT. Raises `LineError`."""
-        if not lines.width[index] > 0:
-            raise LineError(
-                f"both extrema of the line lie at {lines.position[index]:.6g} mT",
-                hint="Remove repeated fields from the sweep",
-            )
-        if self.meaning.shape:
-            return _fitted(lines, index, self.definition, self.baseline, self.phase_deg)
-        return _read_off(lines, index, self.definition, self.preparation)
+    def positions(self, selected: list[SelectedLine]) -> list[Position | LineError]:
+        """The position of each line, in mT, or the error that prevents it."""
+        checked = [self._checked(*one) for one in selected]
+        good = [one for one in checked if not isinstance(one, LineError)]
+        found = iter(self._fitted(good) if self.meaning.shape else map(self._read_off, good))
+        return [one if isinstance(one, LineError) else next(found) for one in checked]
+
+    def _checked(self, lines: Lines, index: int) -> SelectedLine | LineError:
+        """The line, unless it has no width."""
+        if lines.width[index] > 0:
+            return SelectedLine(lines, index)
+        return LineError(
+            f"both extrema of the line lie at {lines.position[index]:.6g} mT",
+            hint="Remove repeated fields from the sweep",
+        )
+
+    def _read_off(self, selected: SelectedLine) -> Position | LineError:
+        """A position read off the spectrum; its error follows from the weight of each sample."""
+        lines, index = selected
+        ends = int(lines.first[index]), int(lines.last[index])
+        try:
+            position, weights = READERS[self.definition](lines.field, lines.signal, *ends)
+        except LineError as error:
+            return error
+        sigma = lines.noise.of_sum(self.preparation.adjoint(lines.field, weights))
+        return Position(position, sigma, float(lines.width[index]))
+
+    def _fitted(self, selected: list[SelectedLine]) -> list[Position | LineError]:
+        """Positions from fits of the shape, to the samples around each line."""
+        around = [_around(*one, self.definition) for one in selected]
+        starts = [one for one in around if isinstance(one, LineStart)]
+        fits = iter(fit_lines(starts, self.definition, self.baseline, self.phase_deg))
+        found = [one if isinstance(one, LineError) else next(fits) for one in around]
+        return [
+            one if isinstance(one, LineError) else Position(one.position, one.sigma, one.width)
+            for one in found
+        ]
 
     def settings(self) -> dict[str, Any]:
         """For result files; None where nothing was done."""
@@ -139,6 +165,7 @@ def line_positions(
     baseline: int | None = None,
     phase_deg: float | None = None,
     smoothing: int = 0,
+    progress: bool = True,
 ) -> LinePositions:
     """The resonance field at each angle of a rotation.
 
@@ -152,9 +179,9 @@ def line_positions(
 
     If a spectrum has several lines, select one. `line="strongest"` selects the strongest line of
     each angle. `near` selects the line nearest to this field at the first angle, if it lies within
-    five widths. This line is then followed: at each further angle the line nearest to the position
-    before is used. It must not lie beyond the midpoint between the followed line and the next line
-    at the angle before; otherwise the line is lost.
+    five widths. This line is then followed: at each further angle the line nearest to it is used,
+    by the midpoints between extrema. It must not lie beyond the midpoint between the followed line
+    and the next line at the angle before; otherwise the line is lost.
 
     Standard errors follow from the noise of the spectrum and its correlation, those of a fit from
     its residuals. Errors of the field calibration are not included. The errors of a zero crossing
@@ -170,6 +197,7 @@ def line_positions(
         phase_deg: Mixing of dispersion in degrees, which is removed. None means 0, or that a shape
             fits it.
         smoothing: Number of samples under a Savitzky–Golay filter, odd and at least 5; 0 for none.
+        progress: Whether to show a progress bar on a terminal.
 
     Returns:
         One position for each angle, in SI units. The width is that from extremum to extremum, for a
@@ -190,71 +218,85 @@ def line_positions(
     >>> line_positions(spectra).field.round(7)
     array([0.3378, 0.3382])
     """
-    _check_choice(definition, line, near)
-    options = _Options(definition, baseline, phase_deg, smoothing)
-    found: list[Position] = []
-    at, reach = near, (-np.inf, np.inf)
-    for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
-        try:
-            if len(field) < LEAST_SAMPLES:
-                raise LineError(
-                    "samples in the sweep", given=len(field), expected=f"{LEAST_SAMPLES} or more"
-                )
-            scale = np.abs(signal).max() or 1.0
-            lines = find_lines(field, signal / scale, options.preparation)
-            index = choose(lines, line, at)
-            if near is not None:
-                _check_near(lines, index, near, at if found else None, reach)
-                reach = neighbours(lines, index)
-            found.append(options.position(lines, index))
-        except LineError as error:
-            raise error.at(f"{angle:g}°") from None
-        at = None if near is None else found[-1].position
+    if definition not in DEFINITIONS:
+        names = ", ".join(DEFINITIONS)
+        raise InputError("definition", given=definition, expected=f"one of {names}")
+    with progress_bar("reading positions", len(spectra["angle"]), shown=progress) as advance:
+        [found] = positions_by_definition(
+            spectra,
+            [definition],
+            line=line,
+            near=near,
+            baseline=baseline,
+            phase_deg=phase_deg,
+            smoothing=smoothing,
+            advance=advance,
+        ).values()
+    if isinstance(found, LineError):
+        raise found
+    return found
+
+
+def positions_by_definition(
+    spectra: "xr.Dataset",
+    definitions: Sequence[str],
+    *,
+    line: str | None = None,
+    near: float | None = None,
+    baseline: int | None = None,
+    phase_deg: float | None = None,
+    smoothing: int = 0,
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, "LinePositions | LineError"]:
+    """`line_positions` by several definitions, or the error in place of each.
+
+    Lines are looked for once for all definitions that prepare the signal alike. `advance` is called
+    after the first look at each spectrum.
+    """
+    check_selection(line, near)
     chosen: dict[str, Any] = {"line": line or "only"} if near is None else {"near_mT": near}
+    selections: dict[Preparation, list[SelectedLine] | LineError] = {}
+    found: dict[str, LinePositions | LineError] = {}
+    for definition in definitions:
+        options = _Options(definition, baseline, phase_deg, smoothing)
+        if options.preparation not in selections:
+            tick = (lambda: None) if selections else advance
+            try:
+                selected = select_lines(spectra, options.preparation, line, near, tick)
+            except LineError as error:
+                selected = error
+            selections[options.preparation] = selected
+        selected = selections[options.preparation]
+        found[definition] = (
+            selected
+            if isinstance(selected, LineError)
+            else _located(spectra, options, selected, chosen)
+        )
+    return found
+
+
+def _located(
+    spectra: "xr.Dataset",
+    options: _Options,
+    selected: list[SelectedLine],
+    chosen: Mapping[str, Any],
+) -> LinePositions | LineError:
+    """The positions of the selected lines, or the error of the first angle without one."""
+    angles = spectra["angle"].values
+    found: list[Position] = []
+    for angle, one in zip(angles, options.positions(selected), strict=True):
+        if isinstance(one, LineError):
+            return one.at(f"{angle:g}°")
+        found.append(one)
     return LinePositions(
-        np.radians(spectra["angle"].values),
+        np.radians(angles),
         np.array([one.position for one in found]) / 1e3,
         np.array([one.sigma for one in found]) / 1e3,
         np.array([one.width for one in found]) / 1e3,
         1e9 * spectra["frequency"].values,
         options.settings() | chosen,
-        (*_leaps(spectra["angle"].values, found), *_broad(definition, found)),
+        (*_leaps(angles, found), *_broad(options.definition, found)),
     )
-
-
-def _check_choice(definition: str, line: str | None, near: float | None) -> None:
-    """Raises `InputError` for an unknown definition or an unclear choice of the line."""
-    if definition not in DEFINITIONS:
-        names = ", ".join(DEFINITIONS)
-        raise InputError("definition", given=definition, expected=f"one of {names}")
-    if near is not None and not np.isfinite(near):
-        raise InputError("near", given=near, expected="a finite field in mT")
-    if line not in (None, "strongest"):
-        raise InputError("line", given=line, expected="'strongest'")
-    if line and near is not None:
-        raise InputError(
-            "near", given=near, expected="no {strongest} beside it", hint="Leave out one of the two"
-        )
-
-
-def _check_near(
-    lines: Lines, index: int, near: float, before: float | None, reach: tuple[float, float]
-) -> None:
-    """Raise `LineError` for a line far from `near`, or (with `before`) not the one followed."""
-    position, width = float(lines.position[index]), float(lines.width[index])
-    if before is None and abs(position - near) > FAR * width:
-        raise LineError(
-            "near",
-            given=float(near),
-            expected=f"a field (mT) within {FAR:g} widths of a line",
-            hint=f"The nearest line is at {position:.1f} mT",
-        )
-    if before is not None and not reach[0] < position < reach[1]:
-        raise LineError(
-            f"the followed line, last at {before:.1f} mT, is lost",
-            hint=f"The nearest line, at {position:.1f} mT, may be another one. Leave out this "
-            "angle, or follow another line with {near}",
-        )
 
 
 def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
@@ -268,35 +310,6 @@ def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
         "lorentzian, as the definition."
     )
     return (Flag("broad-line", message),)
-
-
-def choose(lines: Lines, line: str | None = None, near: float | None = None) -> int:
-    """The index of the selected line. Raises `LineError` for no line, or an open choice."""
-    if not len(lines):
-        raise LineError(
-            "no line above the noise", hint="Set {smoothing}, or leave out this spectrum"
-        )
-    if near is not None:
-        return int(np.argmin(np.abs(lines.position - near)))
-    if line == "strongest":
-        return int(np.argmax(lines.height))
-    if len(lines) == 1:
-        return 0
-    first = ", ".join(f"{position:.1f}" for position in lines.position[:6])
-    more = ", ..." if len(lines) > 6 else ""
-    strongest = lines.position[np.argmax(lines.height)]
-    raise LineError(
-        f"{len(lines)} lines ({first}{more} mT)",
-        expected="one line",
-        hint=f"Select one with {{strongest}} or {{near}} = {strongest:.1f}",
-    )
-
-
-def each_sweep(spectra: "xr.Dataset") -> list[tuple[np.ndarray, np.ndarray]]:
-    """Field (mT) and signal of each angle, without the NaN after the end of shorter sweeps."""
-    signal = spectra["signal"].values
-    field = np.broadcast_to(spectra["field"].values, signal.shape)
-    return [(f[~np.isnan(f)], s[~np.isnan(f)]) for f, s in zip(field, signal, strict=True)]
 
 
 def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
@@ -315,37 +328,19 @@ def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
     return (Flag("line-jump", message),)
 
 
-def _read_off(lines: Lines, index: int, definition: str, preparation: Preparation) -> Position:
-    """A position read off the spectrum; its error follows from the weight of each sample."""
-    first, last = int(lines.first[index]), int(lines.last[index])
-    position, weights = READERS[definition](lines.field, lines.signal, first, last)
-    sigma = lines.noise.of_sum(preparation.adjoint(lines.field, weights))
-    return Position(position, sigma, float(lines.width[index]))
-
-
-def _fitted(
-    lines: Lines, index: int, shape: str, baseline: int | None, phase_deg: float | None
-) -> Position:
-    """A position from a fit of a shape, to the samples around the line."""
+def _around(lines: Lines, index: int, shape: str) -> LineStart | LineError:
+    """The samples around a line, for the fit of a shape."""
     position, width = float(lines.position[index]), float(lines.width[index])
     low, high = neighbours(lines, index)
     low, high = max(low, position - REACH * width), min(high, position + REACH * width)
     inside = (lines.field >= low) & (lines.field <= high)
     count = len(np.unique(lines.field[inside]))
     if count < LEAST_TO_FIT:
-        raise LineError(
+        return LineError(
             f"fields of samples around the line at {position:.6g} mT",
             given=count,
             expected=f"{LEAST_TO_FIT} or more to fit a shape",
             hint="Use {definition} = zero-crossing or midpoint",
         )
-    found = fit_line(
-        lines.field[inside],
-        lines.signal[inside],
-        shape,
-        position,
-        SHAPES[shape].extrema_to_half * width,
-        baseline,
-        phase_deg,
-    )
-    return Position(found.position, found.sigma, found.width)
+    start_width = SHAPES[shape].extrema_to_half * width
+    return LineStart(lines.field[inside], lines.signal[inside], position, start_width)

@@ -20,7 +20,7 @@ from diffdip.io import (
 )
 from diffdip.io.angles import angle_in_name
 from diffdip.io.spectra_dataset import read_named
-from diffdip.spectra.positions import each_sweep
+from diffdip.spectra.line_selection import each_sweep
 from tests.helpers import spectra_files as files
 from tests.helpers.raw_data import GONIOMETER, ROTATION, needs_goniometer, needs_rotation
 

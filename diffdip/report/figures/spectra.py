@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from ...spectra.line_selection import each_sweep
 from ...spectra.lines import sorted_samples
-from ...spectra.positions import each_sweep
 from .style import BLUE, ONE_COLUMN, STYLE, VERMILLION, inches
 
 

@@ -1,0 +1,123 @@
+"""One line of each spectrum of a rotation: the only one, the strongest, or one that is followed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..foundation.errors import InputError
+from .lines import LEAST_SAMPLES, LineError, Lines, Preparation, find_lines
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FAR = 5.0
+"""A line that is more widths than this from the selected field is another line."""
+
+
+class SelectedLine(NamedTuple):
+    """The lines of a spectrum, and the index of the selected one."""
+
+    lines: Lines
+    index: int
+
+
+def check_selection(line: str | None, near: float | None) -> None:
+    """Raises `InputError` for an unclear choice of the line."""
+    if near is not None and not np.isfinite(near):
+        raise InputError("near", given=near, expected="a finite field in mT")
+    if line not in (None, "strongest"):
+        raise InputError("line", given=line, expected="'strongest'")
+    if line and near is not None:
+        raise InputError(
+            "near", given=near, expected="no {strongest} beside it", hint="Leave out one of the two"
+        )
+
+
+def select_lines(
+    spectra: "xr.Dataset",
+    preparation: Preparation,
+    line: str | None,
+    near: float | None,
+    advance: Callable[[], None],
+) -> list[SelectedLine]:
+    """One line of each spectrum, with signals scaled to 1.
+
+    `line` and `near` are as for `line_positions`. `advance` is called after each spectrum. Raises
+    `LineError`, with the angle in `where`.
+    """
+    selected: list[SelectedLine] = []
+    at, reach = near, (-np.inf, np.inf)
+    for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
+        try:
+            if len(field) < LEAST_SAMPLES:
+                raise LineError(
+                    "samples in the sweep", given=len(field), expected=f"{LEAST_SAMPLES} or more"
+                )
+            scale = np.abs(signal).max() or 1.0
+            lines = find_lines(field, signal / scale, preparation)
+            index = choose(lines, line, at)
+            if near is not None:
+                _check_near(lines, index, near, at if selected else None, reach)
+                at, reach = float(lines.position[index]), neighbours(lines, index)
+        except LineError as error:
+            raise error.at(f"{angle:g}°") from None
+        selected.append(SelectedLine(lines, index))
+        advance()
+    return selected
+
+
+def _check_near(
+    lines: Lines, index: int, near: float, before: float | None, reach: tuple[float, float]
+) -> None:
+    """Raise `LineError` for a line far from `near`, or (with `before`) not the one followed."""
+    position, width = float(lines.position[index]), float(lines.width[index])
+    if before is None and abs(position - near) > FAR * width:
+        raise LineError(
+            "near",
+            given=float(near),
+            expected=f"a field (mT) within {FAR:g} widths of a line",
+            hint=f"The nearest line is at {position:.1f} mT",
+        )
+    if before is not None and not reach[0] < position < reach[1]:
+        raise LineError(
+            f"the followed line, last at {before:.1f} mT, is lost",
+            hint=f"The nearest line, at {position:.1f} mT, may be another one. Leave out this "
+            "angle, or follow another line with {near}",
+        )
+
+
+def choose(lines: Lines, line: str | None = None, near: float | None = None) -> int:
+    """The index of the selected line. Raises `LineError` for no line, or an open choice."""
+    if not len(lines):
+        raise LineError(
+            "no line above the noise", hint="Set {smoothing}, or leave out this spectrum"
+        )
+    if near is not None:
+        return int(np.argmin(np.abs(lines.position - near)))
+    if line == "strongest":
+        return int(np.argmax(lines.height))
+    if len(lines) == 1:
+        return 0
+    first = ", ".join(f"{position:.1f}" for position in lines.position[:6])
+    more = ", ..." if len(lines) > 6 else ""
+    strongest = lines.position[np.argmax(lines.height)]
+    raise LineError(
+        f"{len(lines)} lines ({first}{more} mT)",
+        expected="one line",
+        hint=f"Select one with {{strongest}} or {{near}} = {strongest:.1f}",
+    )
+
+
+def neighbours(lines: Lines, index: int) -> tuple[float, float]:
+    """Midpoints to the next lines below and above; infinite for the outermost lines."""
+    edges = np.concatenate([[-np.inf], (lines.position[1:] + lines.position[:-1]) / 2, [np.inf]])
+    return float(edges[index]), float(edges[index + 1])
+
+
+def each_sweep(spectra: "xr.Dataset") -> list[tuple[np.ndarray, np.ndarray]]:
+    """Field (mT) and signal of each angle, without the NaN after the end of shorter sweeps."""
+    signal = spectra["signal"].values
+    field = np.broadcast_to(spectra["field"].values, signal.shape)
+    return [(f[~np.isnan(f)], s[~np.isnan(f)]) for f, s in zip(field, signal, strict=True)]
