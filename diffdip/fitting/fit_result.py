@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..foundation.arrays import Numbers
@@ -12,8 +9,8 @@ from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.fields import resonance_branches, resonance_field
 from ..resonance.planes import Plane
+from ..resonance.tabulated import tabulated_branches, tabulated_field
 from .diagnosis import diagnose
 from .intervals import LEVELS
 from .least_squares import Estimates
@@ -91,11 +88,7 @@ class FitResult:
         Raises:
             InputError: For a series that does not exist.
         """
-        angles, hertz, plane = self._setting(angle, series, frequency)
-        with jax.enable_x64(True):
-            return np.asarray(
-                _curve(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
-            )
+        return tabulated_field(self.energy, *self._setting(angle, series, frequency))
 
     def branches(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> Branches:
         """All resonances of the fitted model, not only the measured one.
@@ -111,21 +104,18 @@ class FitResult:
         Raises:
             InputError: For a series that does not exist.
         """
-        angles, hertz, plane = self._setting(angle, series, frequency)
-        with jax.enable_x64(True):
-            found = _branches(self.energy, angles, hertz, np.asarray(self.values["g"]), plane)
-            return jax.tree.map(np.asarray, found)
+        return tabulated_branches(self.energy, *self._setting(angle, series, frequency))
 
     def _setting(
         self, angle: Numbers, series: int, frequency: float | None
-    ) -> tuple[np.ndarray, np.ndarray, Plane]:
+    ) -> tuple[np.ndarray, float, float, Plane]:
         count = len(self.series)
         if not -count <= series < count:
             raise InputError("series", given=series, expected=f"an index below {count}")
         measured = self.series[series]
-        hertz = np.mean(measured.frequency) if frequency is None else frequency
+        hertz = float(np.mean(measured.frequency) if frequency is None else frequency)
         angles = np.asarray(angle, float) - offset_of(self.values, series % count)
-        return angles, np.asarray(hertz, float), measured.plane
+        return angles, hertz, self.values["g"], measured.plane
 
 
 def result_of(
@@ -135,7 +125,8 @@ def result_of(
     found = batch.single()
     parameters = problem.parameters
     names = parameters.free
-    values = {name: float(v) for name, v in parameters.values(jnp.asarray(found.x)).items()}
+    known = parameters.values(found.x)
+    values = {name: float(value) for name, value in known.items()}
     errors = np.sqrt(np.diagonal(found.covariance))
     measured = np.concatenate([s.field for s in series])
     prediction = without_padding(found.predicted, series)
@@ -170,9 +161,5 @@ def result_of(
         convention=problem.convention,
         loss=problem.loss,
         series=series,
-        energy=problem.model(parameters.values(jnp.asarray(found.x))),
+        energy=problem.model(known),
     )
-
-
-_curve = eqx.filter_jit(resonance_field)
-_branches = eqx.filter_jit(resonance_branches)

@@ -93,13 +93,13 @@ class ParameterSet(eqx.Module):
             starts=np.array(starts, float),
         )
 
-    def values(self, vector: Float[Array, " p"]) -> Values:
+    def values(self, vector: Float[Array | np.ndarray, " p"]) -> Values:
         """All parameters by name, from the vector of the free ones.
 
         A tied parameter may depend on any free or fixed one, and on tied ones given before it.
         """
-        values: Values = dict(zip(self.fixed, jnp.asarray(self.fixed_values), strict=True))
-        values.update(zip(self.free, vector, strict=True))
+        numbers = zip((*self.fixed, *self.free), (*self.fixed_values, *vector), strict=True)
+        values: Values = {name: jnp.asarray(number) for name, number in numbers}
         for name, rule in self.tied:
             values[name] = jnp.asarray(rule(dict(values)))
         return values

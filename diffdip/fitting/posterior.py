@@ -24,7 +24,7 @@ from ..foundation.arrays import Numbers
 from ..foundation.convention import Convention
 from ..foundation.errors import InputError, check_count
 from ..foundation.progress import progress_bar
-from ..foundation.units import MU_B, PLANCK
+from ..foundation.units import larmor_value
 from ..resonance.planes import Plane
 from .anisotropy_models import FullTensorModel, InPlaneModel, Model
 from .parameter_table import parameter_kind
@@ -220,8 +220,8 @@ def _bounded(problem: FitProblem, frequency: float) -> FitProblem:
     """The problem with finite bounds for every free parameter."""
     parameters = problem.parameters
     center = parameters.central_point()
-    g = float(parameters.values(jnp.asarray(center))["g"])
-    fields = WIDE * frequency * PLANCK / (MU_B * g)
+    g = float(parameters.values(center)["g"])
+    fields = WIDE * larmor_value(frequency, g)
     known = isinstance(problem.model, InPlaneModel | FullTensorModel)
     lower, upper = np.array(parameters.lower), np.array(parameters.upper)
     for i, name in enumerate(parameters.free):

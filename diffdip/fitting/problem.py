@@ -10,7 +10,7 @@ import numpy as np
 
 from ..foundation.convention import Convention, as_convention
 from ..foundation.errors import InputError
-from ..foundation.units import MU_B, PLANCK
+from ..foundation.units import larmor_value
 from ..resonance.fields import resonance_field, resonance_field_along
 from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import FIRST_ORDER, FullTensorModel, InPlaneModel, Model, first_order
@@ -94,7 +94,7 @@ class FitProblem(eqx.Module):
 
     def starts(self, design: Design) -> np.ndarray:
         """Vectors spread over everything plausible, the same for all data."""
-        larmor = float(np.mean(design.frequency)) * PLANCK / (MU_B * self._likely("g"))
+        larmor = larmor_value(float(np.mean(design.frequency)), self._likely("g"))
         return self.parameters.starting_points(SCREENED, REACH * larmor)
 
     def hints(self, design: Design, data: Data) -> Hints:
@@ -110,7 +110,7 @@ class FitProblem(eqx.Module):
             return Hints(np.tile(center, (m, 1, 1)), unknown, 0)
         sign = self.model.convention.sign
         field = np.where(data.weight > 0, data.field, np.nan)
-        larmor = np.asarray(design.frequency) * (PLANCK / (MU_B * self._likely("g")))
+        larmor = np.asarray(design.frequency) * larmor_value(1.0, self._likely("g"))
         angles = [
             np.asarray(angle) - self._likely(offset_name(i, own=self.own_offsets))
             for i, angle in enumerate(design.angle)

@@ -1,7 +1,7 @@
-"""From what a user gives to JAX arrays and to whole numbers."""
+"""From what a user gives to JAX arrays, and the module that computes with an array."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,3 +25,12 @@ def as_float(value: ArrayLike | Numbers) -> Float[Array, "..."]:
     if jnp.issubdtype(array.dtype, jnp.floating):
         return array
     return array.astype(jnp.result_type(float))
+
+
+def module_of(array: np.ndarray | Array) -> Any:
+    """The module that computes with such an array: numpy or jax.numpy.
+
+    >>> module_of(np.zeros(3)).__name__
+    'numpy'
+    """
+    return array.__array_namespace__()

@@ -32,6 +32,15 @@ HERTZ_PER: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 """Hertz per unit of frequency as written in a file."""
 
 
+def larmor_value(frequency: float, g: float) -> float:
+    """The resonance field without anisotropy, w0 = hν/(gµB), in tesla, of ν in Hz.
+
+    >>> round(larmor_value(9.45e9, 2.0), 5)
+    0.33759
+    """
+    return frequency * (PLANCK / MU_B) / g
+
+
 def angle_text(degrees: float) -> str:
     """An angle to hundredths of a degree, without the unit.
 

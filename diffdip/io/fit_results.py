@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 CURVE_STEP_DEG = 0.5
 
-BLOCK = 512
-"""Curves are evaluated in blocks of this length, so that JAX compiles one shape for all of them."""
-
 
 def fit_document(
     result: "FitResult",
@@ -119,7 +116,7 @@ def fit_files(
             )
             points += [[name, *row] for row in zip(*columns, strict=True)]
             grid = curve_grid(series.angle)
-            field = 1e3 * model_fields(result, np.radians(grid), index)
+            field = 1e3 * result.curve(np.radians(grid), index)
             mean = frequency.mean() / 1e9
             curves += [[name, *row, mean] for row in zip(grid, field, strict=True)]
             start = stop
@@ -174,13 +171,6 @@ def spectra_fit_table(result: "SpectraFit") -> bytes:
         strict=True,
     )
     return csv_bytes("angle_deg field_mT width_mT amplitude rms noise", list(rows))
-
-
-def model_fields(result: "FitResult", angle: np.ndarray, series: int = 0) -> np.ndarray:
-    """`result.curve` in tesla at angles (n,) in radians, computed in blocks of one length."""
-    padded = np.pad(np.asarray(angle, float), (0, -len(angle) % BLOCK), mode="edge")
-    blocks = [result.curve(block, series=series) for block in padded.reshape(-1, BLOCK)]
-    return np.concatenate(blocks)[: len(angle)]
 
 
 def curve_grid(angle: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from ..fitting.fit_result import FitResult
@@ -15,7 +14,7 @@ from ..foundation.convention import as_convention
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.progress import progress_bar
-from ..resonance.fields import larmor_field
+from ..foundation.units import larmor_value
 from ..spectra.definitions import DEFINITIONS
 from ..spectra.lines import LineError
 from ..spectra.positions import LinePositions, positions_by_definition
@@ -273,7 +272,8 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
             "multiplied by this factor. Likely causes: the model, or the field calibration."
         )
         flags.append(Flag("scaled-errors", message))
-    g, larmor = result.values["g"], larmor_of(positions, result.values["g"])
+    g = result.values["g"]
+    larmor = larmor_value(float(np.mean(positions.frequency)), g)
     A = result.values["A"]
     # A shifts the resonance field of all angles alike, by 3A/4, as another g does
     other = g * larmor / (larmor + as_convention(result.convention).sign * 0.75 * A)
@@ -284,12 +284,6 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
         )
         flags.append(Flag("g-or-A", message))
     return flags
-
-
-def larmor_of(positions: LinePositions, g: float) -> float:
-    """The field w0 without anisotropy (tesla) at the mean frequency of the positions."""
-    with jax.enable_x64(True):
-        return float(larmor_field(np.mean(positions.frequency), g))
 
 
 def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Dataset":

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from ..foundation.units import larmor_value
 from ..io.curve_results import curve_files
 from ..resonance.branches import Branches
 from ..resonance.energy_terms import AnisotropyFields
-from ..resonance.fields import larmor_field, resonance_branches
+from ..resonance.tabulated import tabulated_branches
 from .figures.curves import figure_curve
 from .figures.style import figure_bytes
 
@@ -95,13 +96,9 @@ def resonance_curve(settings: CurveSettings) -> Curve:
     ['Hres 52.95 to 399.57 mT (paper convention, w0 = 337.59 mT)']
     """
     angle = np.linspace(0, np.pi, POINTS)
-    frequency = 1e9 * settings.frequency_GHz
+    frequency, g = 1e9 * settings.frequency_GHz, settings.g
+    tesla = (settings.A_mT / 1e3, settings.B_mT / 1e3, settings.C_mT / 1e3)
     with jax.enable_x64(True):
-        tesla = (settings.A_mT / 1e3, settings.B_mT / 1e3, settings.C_mT / 1e3)
         energy = AnisotropyFields(*tesla, settings.convention)
-        branches = jax.device_get(_solve(energy, angle, frequency, settings.g, settings.plane))
-        larmor = float(larmor_field(frequency, settings.g))
-    return Curve(settings, angle, branches, larmor)
-
-
-_solve = jax.jit(resonance_branches, static_argnames="plane")  # compiles in half the time
+    branches = tabulated_branches(energy, angle, frequency, g, settings.plane)
+    return Curve(settings, angle, branches, larmor_value(frequency, g))

@@ -4,7 +4,6 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..fitting.fit_result import FitResult
@@ -66,8 +65,7 @@ def largest_lag(analysis: Analysis, branches: Branches) -> float:
     NaN if there is no resonance at any angle.
     """
     angle = np.radians(curve_grid(analysis.positions.angle))
-    with jax.enable_x64(True):
-        direction = np.asarray(branches.measured()[1])
+    direction = np.asarray(branches.measured()[1])
     lag, _ = magnetization_angles(angle, direction[:, None], "xy")
     known = np.abs(np.degrees(lag[np.isfinite(lag)]))
     return float(known.max()) if known.size else np.nan

@@ -10,11 +10,19 @@ zero gradient.
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
+
+from ..foundation.arrays import module_of
+
+
+AnyArray = Array | np.ndarray
 
 
 class Branches(eqx.Module):
     """All resonances for each direction of the field, highest field first.
+
+    With numpy arrays the methods return numpy arrays.
 
     Args:
         field: Hres in tesla, NaN in empty slots.
@@ -27,21 +35,22 @@ class Branches(eqx.Module):
     direction: Float[Array, "*batch slots 3"]
     stable: Bool[Array, "*batch slots"]
 
-    def is_measured(self) -> Bool[Array, "*batch slots"]:
+    def is_measured(self) -> Bool[AnyArray, "*batch slots"]:
         """Which slot holds the measured resonance, the first stable one."""
-        return self.stable & (jnp.cumsum(self.stable, axis=-1) == 1)
+        return self.stable & (module_of(self.stable).cumsum(self.stable, axis=-1) == 1)
 
-    def measured(self) -> tuple[Float[Array, "*batch"], Float[Array, "*batch 3"]]:
+    def measured(self) -> tuple[Float[AnyArray, "*batch"], Float[AnyArray, "*batch 3"]]:
         """Field (tesla) and direction of M of the highest stable branch.
 
         Returns:
             Shapes (...) and (..., 3), NaN where no branch is stable.
         """
-        index = jnp.argmax(self.stable, axis=-1)[..., None]
-        exists = jnp.any(self.stable, axis=-1)
-        field = jnp.take_along_axis(self.field, index, axis=-1)[..., 0]
-        direction = jnp.take_along_axis(self.direction, index[..., None], axis=-2)[..., 0, :]
-        return jnp.where(exists, field, jnp.nan), jnp.where(exists[..., None], direction, jnp.nan)
+        xp = module_of(self.stable)
+        index = xp.argmax(self.stable, axis=-1)[..., None]
+        exists = xp.any(self.stable, axis=-1)
+        field = xp.take_along_axis(self.field, index, axis=-1)[..., 0]
+        direction = xp.take_along_axis(self.direction, index[..., None], axis=-2)[..., 0, :]
+        return xp.where(exists, field, xp.nan), xp.where(exists[..., None], direction, xp.nan)
 
 
 def ordered_branches(

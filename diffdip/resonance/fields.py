@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from ..foundation.arrays import as_float
-from ..foundation.units import MU_B, PLANCK
+from ..foundation.units import larmor_value
 from .branches import Branches
 from .energy_terms import AbstractEnergy, AnisotropyFields
 from .general_solver import GeneralSolver
@@ -39,7 +39,7 @@ def larmor_field(
     >>> print(f"{1e3 * larmor_field(9.45e9):.2f} mT")
     337.59 mT
     """
-    field = as_float(frequency) * (PLANCK / MU_B) / g
+    field = as_float(frequency) * larmor_value(1.0, 1.0) / g
     return jnp.where(field > 0, field, jnp.nan)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..foundation.errors import InputError
 from ..numerics.levenberg_marquardt import Point, descend
 from .definitions import SHAPES, LineShape
-from .line_shapes import Derivatives, gaussian, lorentzian
+from .line_shapes import Derivatives, Values, gaussian, lorentzian
 from .lines import LineError, polynomials
 from .noise import Noise, noise_of
 
@@ -137,7 +137,7 @@ def fit_lines(
     """`fit_line` for many spectra at once; in place of a line the error that prevents its fit."""
     if shape not in SHAPES:
         raise InputError("shape", given=shape, expected=f"one of {', '.join(SHAPES)}")
-    found: list[LineFit | LineError | None] = [None] * len(starts)
+    found: dict[int, LineFit | LineError] = {}
     good = []
     for i, start in enumerate(starts):
         try:
@@ -153,7 +153,7 @@ def fit_lines(
         together = _Group.of([starts[i] for i in group], shape, baseline, phase_deg)
         for i, fit in zip(group, together.fitted(), strict=True):
             found[i] = fit
-    return found
+    return [found[i] for i in range(len(starts))]
 
 
 class _Curves(NamedTuple):
@@ -360,5 +360,5 @@ def _sum(line: Derivatives, image: Derivatives) -> np.ndarray:
     return _stacked(line.absorption + image.absorption, line.dispersion - image.dispersion)
 
 
-def _stacked(absorption: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+def _stacked(absorption: Values, dispersion: Values) -> np.ndarray:
     return np.stack([absorption, dispersion], axis=-1)

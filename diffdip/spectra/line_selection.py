@@ -17,10 +17,10 @@ FAR = 5.0
 
 
 class SelectedLine(NamedTuple):
-    """The lines of a spectrum, and the index of the selected one."""
+    """The lines of a spectrum, and the number of the selected one, from 0."""
 
     lines: Lines
-    index: int
+    number: int
 
 
 def check_selection(line: str | None, near: float | None) -> None:

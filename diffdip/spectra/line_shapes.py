@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..foundation.arrays import module_of
 from ..numerics.dawson_function import dawson
 
 
@@ -56,7 +57,7 @@ def gaussian(x: Values, width: Number) -> Derivatives:
     """A Gaussian. Its dispersion is 2/√π times Dawson's function."""
     per_x = 2 * math.sqrt(math.log(2)) / width
     z = per_x * x
-    absorption = _module(z).exp(-(z**2)) * per_x
+    absorption = module_of(z).exp(-(z**2)) * per_x
     integral = _dawson(z)
     slope = 1 - 2 * z * integral
     dispersion = 2 / math.sqrt(math.pi) * per_x
@@ -81,7 +82,7 @@ def columns(
 
     Without a phase these are absorption and dispersion, with one their mixture.
     """
-    module = _module(field)
+    module = module_of(field)
     line = mixture(field - position, width, fraction)
     mirrored = mixture(field + position, width, fraction)
     absorption = line.absorption + mirrored.absorption
@@ -90,11 +91,6 @@ def columns(
         return module.stack([absorption, dispersion], axis=-1)
     phase = phase_deg * (math.pi / 180)
     return (module.cos(phase) * absorption + module.sin(phase) * dispersion)[..., None]
-
-
-def _module(x: Values) -> Any:
-    """The module that computes with such an array: numpy or jax.numpy."""
-    return x.__array_namespace__()
 
 
 def _dawson(z: Values) -> Values:

@@ -70,4 +70,4 @@ def _at_lags(values: np.ndarray, lags: int) -> np.ndarray:
 
     size = next_fast_len(len(values) + lags, real=True)  # padded: the transform is periodic
     power = np.abs(rfft(values, size)) ** 2
-    return irfft(power, size)[:lags]
+    return np.asarray(irfft(power, size))[:lags]

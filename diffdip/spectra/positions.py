@@ -294,7 +294,7 @@ def _located(
         np.array([one.sigma for one in found]) / 1e3,
         np.array([one.width for one in found]) / 1e3,
         1e9 * spectra["frequency"].values,
-        options.settings() | chosen,
+        {**options.settings(), **chosen},
         (*_leaps(angles, found), *_broad(options.definition, found)),
     )
 

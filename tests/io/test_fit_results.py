@@ -9,7 +9,7 @@ import pytest
 from diffdip import Series, resonance_field
 from diffdip.foundation.flags import Flag
 from diffdip.io import fit_document, fit_files
-from diffdip.io.fit_results import BLOCK, curve_grid, model_fields
+from diffdip.io.fit_results import curve_grid
 from tests.helpers.fits import FREQUENCY, fit_by_hand
 from tests.helpers.result_files import rows, strict
 
@@ -111,11 +111,3 @@ def test_the_grid_covers_the_data():
     ]
     assert curve_grid(np.radians([-0.01, 180.0]))[[0, -1]].tolist() == [0.0, 180.0]
     assert curve_grid(np.radians([-30.0, 345.0]))[[0, -1]].tolist() == [-90.0, 360.0]
-
-
-def test_curves_in_blocks_are_the_curve(result):
-    angle = np.linspace(0, 4, 700)
-    fields = model_fields(result, angle)
-    assert fields.shape == angle.shape
-    np.testing.assert_array_equal(fields[:BLOCK], result.curve(angle[:BLOCK]))
-    np.testing.assert_allclose(fields[-BLOCK:], result.curve(angle[-BLOCK:]), rtol=1e-12)

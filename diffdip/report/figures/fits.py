@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...fitting.parameter_table import parameter_kind
-from ...io.fit_results import curve_grid, model_fields
+from ...io.fit_results import curve_grid
 from .style import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION, angle_axis, inches
 
 
@@ -51,7 +51,7 @@ def draw_fit(main: Any, below: Any, result: "FitResult", series: int = 0) -> Non
     frequency = np.broadcast_to(np.asarray(data.frequency, float), angle.shape) / 1e9
     constant = np.ptp(frequency) < 1e-9 * frequency.mean()
     grid = curve_grid(data.angle)
-    curve = 1e3 * model_fields(result, np.radians(grid), series)
+    curve = 1e3 * result.curve(np.radians(grid), series)
 
     main.plot(grid, curve, color=VERMILLION, label="model", zorder=2)
     label = "measured" if constant else "measured, corrected to this frequency"
@@ -96,7 +96,7 @@ def _at_mean_frequency(
     angle = np.asarray(data.angle, float)
     start = sum(len(s.angle) for s in result.series[:series])
     residual = 1e3 * np.asarray(result.residuals)[start : start + len(angle)]
-    curve = 1e3 * model_fields(result, angle, series)
+    curve = 1e3 * result.curve(angle, series)
     known = np.isfinite(residual)
     return np.degrees(angle), np.where(known, curve + residual, 1e3 * data.field), residual, known
 
@@ -148,7 +148,7 @@ def _polar(axes: Any, result: "FitResult", series: int) -> None:
     degrees, shown, _, known = _at_mean_frequency(result, series)
     angle = np.radians(degrees)
     turn = np.linspace(0, 2 * np.pi, 512)
-    curve = 1e3 * model_fields(result, turn, series)
+    curve = 1e3 * result.curve(turn, series)
     values = np.concatenate([curve[np.isfinite(curve)], shown])
     low, high = values.min(), values.max()
     span = max(high - low, 1e-6 * high)  # a constant curve has a radius too
