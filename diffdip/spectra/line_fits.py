@@ -10,7 +10,9 @@ by one of the three is
 (G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413, 1973).
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -147,12 +149,19 @@ def fit_lines(
             found[i] = error
     # spectra of like length share a group, so that little is padded
     good.sort(key=lambda i: len(starts[i].field))
+    groups = []
     while good:
         count = max(1, SAMPLES_AT_ONCE // len(starts[good[0]].field))
-        group, good = good[:count], good[count:]
-        together = _Group.of([starts[i] for i in group], shape, baseline, phase_deg)
-        for i, fit in zip(group, together.fitted(), strict=True):
-            found[i] = fit
+        groups.append(good[:count])
+        good = good[count:]
+
+    def fitted(group: list[int]) -> list[LineFit | LineError]:
+        return _Group.of([starts[i] for i in group], shape, baseline, phase_deg).fitted()
+
+    # numpy computes on long arrays in several threads at once
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for group, fits in zip(groups, pool.map(fitted, groups), strict=True):
+            found.update(zip(group, fits, strict=True))
     return [found[i] for i in range(len(starts))]
 
 
@@ -202,9 +211,10 @@ class _Group:
         """The group of these spectra."""
 
         def padded(rows: list[np.ndarray]) -> np.ndarray:
-            longest = max(len(row) for row in rows)
-            extra = [((0, longest - len(row)), *[(0, 0)] * (row.ndim - 1)) for row in rows]
-            return np.stack([np.pad(row, pad) for row, pad in zip(rows, extra, strict=True)])
+            whole = np.zeros((len(rows), max(len(row) for row in rows), *rows[0].shape[1:]))
+            for place, row in zip(whole, rows, strict=True):
+                place[: len(row)] = row
+            return whole
 
         return _Group(
             starts,
@@ -260,12 +270,14 @@ class _Group:
         signal = start.scale * curves.curve[i, :n]
         freedom = 1 - (slope.shape[1] + len(factors)) / n
         noise = noise_of(start.signal - signal, freedom)
+        # of each sample in the shift
+        weights = slope @ np.linalg.pinv(slope.T @ slope)[0]
         phase = self.phase_deg
         if phase is None:
             phase = np.degrees(np.arctan2(factors[1], factors[0]))
         return LineFit(
             position=at,
-            sigma=noise.of_sum(start.width / start.scale * np.linalg.pinv(slope)[0]),
+            sigma=noise.of_sum(start.width / start.scale * weights),
             width=float(line[1]),
             phase_deg=float(phase),
             fraction=float(line[2]),

@@ -202,8 +202,8 @@ def find_lines(
     prepared = (preparation or Preparation()).apply(field, signal)
     window = _window(prepared)
     smoothed = smooth(prepared, window)
-    noise = _noise(signal, prepared, window)
     extrema, heights = _extrema(smoothed, 0.0)
+    noise = _noise(signal, extrema[heights >= STRONG * np.ptp(prepared)], window)
     if len(extrema):
         least = max(SIGNIFICANCE * noise.of_sum(_kernel(window)), SMALLEST * heights.max())
         extrema = extrema[heights >= max(least, np.finfo(float).tiny)]
@@ -293,13 +293,12 @@ def _window(signal: np.ndarray) -> int:
     return min(max(5, width // PER_WIDTH // 2 * 2 + 1), longest_window(signal))
 
 
-def _noise(signal: np.ndarray, prepared: np.ndarray, window: int) -> Noise:
-    """The noise of a signal, away from the strong extrema of the prepared one.
+def _noise(signal: np.ndarray, strong: np.ndarray, window: int) -> Noise:
+    """The noise of a signal, away from strong extrema at these samples.
 
     There the signal is bridged, so that a filter far longer than a line follows the baseline and
     leaves the noise.
     """
-    strong, _ = _extrema(smooth(prepared, window), STRONG * np.ptp(prepared))
     samples = np.arange(len(signal))
     zone = 2 * PER_WIDTH * window
     below = np.searchsorted(strong, samples - zone, "left")

@@ -32,6 +32,9 @@ OVERLAP = 1.6
 COLUMNS = 600
 """Fields of a map."""
 
+MOST_ROWS = 500
+"""A map shows at most this many sweeps."""
+
 MARGIN = 4.0
 """How much is drawn on each side of the positions, in widths of the line."""
 
@@ -90,12 +93,13 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
 
     Each sweep is interpolated to 600 fields, only for this figure. Nothing is drawn outside a
     sweep. Several sweeps at one angle share its strip. The range of fields is that of
-    `figure_spectra`.
+    `figure_spectra`. If there are more than 500 sweeps, only every second, third, … one is drawn.
     """
     part = _Part.of(spectra, positions)
     angles = np.degrees(positions.angle)
     grid = np.linspace(part.low, part.high, COLUMNS)
-    order = np.argsort(angles, kind="stable")
+    step = -(-len(angles) // MOST_ROWS)
+    order = np.argsort(angles, kind="stable")[::step]
     values = np.array([_interpolated(grid, *part.scaled(i)) for i in order.tolist()])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
@@ -113,6 +117,8 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
         axes.set_xlabel(part.label)
         axes.set_ylabel(r"angle of the field $\alpha_H$ (°)")
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
+        if step > 1:
+            axes.set_title(f"1 of {step} spectra is drawn", loc="left")
         bar = figure.colorbar(image, ax=axes, location="top", aspect=40, pad=0.02)
         bar.set_label("signal relative to its maximum")
     return figure

@@ -50,7 +50,10 @@ def angle_axis(axes: Any, degrees: np.ndarray) -> None:
 
 
 def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
-    """The figure as a `png` or `pdf` file. The same figure gives the same bytes."""
+    """The figure as a `png` or `pdf` file. The same figure gives the same bytes.
+
+    Its layout is computed for the first file, and is kept for further ones.
+    """
     # dates and version numbers would differ from run to run
     metadata: dict[str, Any] = {
         "png": {"Software": None},
@@ -59,6 +62,7 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
     stream = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
+        figure.set_layout_engine("none")
     return stream.getvalue()
 
 
