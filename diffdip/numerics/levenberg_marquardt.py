@@ -84,7 +84,8 @@ def descend(
                 break
             now = _without_held(here.of(lane), lower[lane], upper[lane])
             damped = damping[lane]
-            y = np.clip(now.y + _step(now, damped), lower[lane], upper[lane])
+            whole = now.y + _step(now, damped)
+            y = np.clip(whole, lower[lane], upper[lane])
             step = y - now.y
             trial = evaluate(lane, y)
             drop, gain = now.cost - trial.cost, _gain(now, step)
@@ -95,7 +96,8 @@ def descend(
             damping[lane] *= np.where(better, shrink, growth[lane])
             growth[lane] = np.where(better, 2.0, 2 * growth[lane])
             small = np.max(np.abs(step), axis=1) < LEAST_STEP
-            done = small | (gain <= LEAST_GAIN * now.cost)
+            # a step that ends at a bound may lead upwards, and a shorter one down
+            done = small | (gain <= LEAST_GAIN * now.cost) & np.all(y == whole, axis=1)
             # a step that is small only because it is damped proves nothing
             converged[lane[done]] = damped[done] <= 1
             lane = lane[~done]
