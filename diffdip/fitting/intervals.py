@@ -88,24 +88,31 @@ def profiled(
     distance = np.sqrt(threshold * variance)
     near, far = np.zeros_like(distance), np.full_like(distance, np.inf)
     guess = center + (side * distance)[..., None] * direction
-    frozen = np.broadcast_to(chosen, guess.shape)
-    height, tested, lowest = np.zeros_like(distance), distance, minimum
+    height, tested, lowest = np.zeros_like(distance), distance, minimum.copy()
+    left = np.ones(distance.shape, bool)
     for _ in range(ROUNDS):
-        target = center + (side * distance)[..., None]
-        guess, cost, _ = minimized(problem, design, data, np.where(chosen, target, guess), frozen)
-        lowest = np.minimum(lowest, np.min(cost, axis=1))
-        height, tested = np.maximum(cost - minimum[:, None], 0), distance
+        # one data set for each end that is still looked for
+        row, lane = np.nonzero(left)
+        start = np.where(
+            chosen[lane], center[row, 0] + (side[lane] * distance[left])[:, None], guess[left]
+        )
+        found = minimized(problem, design, data.of_rows(row), start[:, None], chosen[lane][:, None])
+        np.minimum.at(lowest, row, found.cost[:, 0])
+        guess[left] = found.x[:, 0]
+        height[left] = np.maximum(found.cost[:, 0] - minimum[row], 0)
+        tested = np.where(left, distance, tested)
+        left &= ~(np.abs(height / threshold - 1) < CLOSE)
+        if not left.any():
+            break
         below = height < threshold
-        near, far = np.where(below, distance, near), np.where(below, far, distance)
+        near, far = np.where(below, tested, near), np.where(below, far, tested)
         # linear in √Δχ², but no step by more than 5 down or 3 up, and never out of the bracket
         ratio = np.sqrt(threshold / np.maximum(height, 1e-12 * threshold))
-        proposal = distance * np.clip(ratio, 0.2, 3.0)
+        proposal = tested * np.clip(ratio, 0.2, 3.0)
         middle = np.where(np.isfinite(far), 0.5 * (near + far), 2 * near)
         distance = np.where((proposal > near) & (proposal < far), proposal, middle)
         # the other parameters follow the profile in proportion
         guess = center + (guess - center) * (distance / tested)[..., None]
-        if np.all(np.abs(height / threshold - 1) < CLOSE):
-            break
     end = solution[:, index] + side * tested
     lower, upper = np.array(problem.parameters.lower), np.array(problem.parameters.upper)
     closed = np.abs(height / threshold - 1) < ACCEPTED

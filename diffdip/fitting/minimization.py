@@ -76,10 +76,7 @@ def minimized(
         # where the model has no resonance, its prediction counts as zero field
         residual = weight * (data.field[row[lane]] - np.nan_to_num(predicted))
         change = np.where(kept[lane], 0.0, problem.parameters.slope(y))
-        jacobian = (weight[..., None] * slope) * change[:, None]
-        transposed = np.swapaxes(jacobian, 1, 2)
-        gradient = (transposed @ residual[..., None])[..., 0]
-        return Point(y, np.sum(residual**2, axis=1), gradient, transposed @ jacobian)
+        return Point.of(y, residual, (weight[..., None] * slope) * change[:, None])
 
     every = np.arange(len(start))
     with np.errstate(all="ignore"):  # a start may be far off

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from .least_squares_problem import Design, Problem
 
 
-BLOCK_OF_ONE, BLOCK_OF_MANY = 8, 256
+BLOCK_OF_ONE, BLOCK_OF_MANY = 8, 128
 """Vectors in one call of the compiled function, for one data set and for many.
 
 The last block is filled up. Small blocks waste little where predictions are slow."""

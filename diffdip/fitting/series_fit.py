@@ -185,7 +185,7 @@ def fit_many(
     loss: str = "linear",
     convention: Convention | str | None = None,
     intervals: bool = False,
-    batch: int = 256,
+    batch: int = 1024,
     progress: Callable[[int, int], object] | None = None,
 ) -> ManyFits:
     """Fit m series that were measured at the same angles, a batch at a time.
@@ -205,7 +205,7 @@ def fit_many(
         convention: As for `fit_series`.
         intervals: Whether to compute intervals by profile likelihood, which takes several times
             as long. Default: symmetric intervals.
-        batch: Number of series that are fitted together. Default: 256.
+        batch: Number of series that are fitted together. Default: 1024.
         progress: Called as `progress(done, m)` after each batch.
 
     Returns:

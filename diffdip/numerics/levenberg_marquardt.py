@@ -39,6 +39,17 @@ class Point(NamedTuple):
     gradient: np.ndarray
     normal: np.ndarray
 
+    @staticmethod
+    def of(
+        y: Float[np.ndarray, "l p"],
+        residual: Float[np.ndarray, "l n"],
+        jacobian: Float[np.ndarray, "l n p"],
+    ) -> "Point":
+        """The point with these residuals, and derivatives J."""
+        transposed = np.swapaxes(jacobian, 1, 2)
+        gradient = (transposed @ residual[..., None])[..., 0]
+        return Point(y, np.sum(residual**2, axis=1), gradient, transposed @ jacobian)
+
     @property
     def finite(self) -> Bool[np.ndarray, " l"]:
         """Whether cost and gradient are finite."""
@@ -49,7 +60,7 @@ class Point(NamedTuple):
         for mine, new in zip(self, other, strict=True):
             mine[lane] = new
 
-    def of(self, lane: np.ndarray) -> "Point":
+    def some(self, lane: np.ndarray) -> "Point":
         """Some of the lanes."""
         return Point(*(values[lane] for values in self))
 
@@ -82,7 +93,7 @@ def descend(
         for _ in range(MAX_STEPS):
             if not len(lane):
                 break
-            now = _without_held(here.of(lane), lower[lane], upper[lane])
+            now = _without_held(here.some(lane), lower[lane], upper[lane])
             damped = damping[lane]
             whole = now.y + _step(now, damped)
             y = np.clip(whole, lower[lane], upper[lane])
@@ -90,7 +101,7 @@ def descend(
             trial = evaluate(lane, y)
             drop, gain = now.cost - trial.cost, _gain(now, step)
             better = (drop > 0) & trial.finite
-            here.put(lane[better], trial.of(better))
+            here.put(lane[better], trial.some(better))
             ratio = drop / np.where(gain > 0, gain, 1.0)
             shrink = np.maximum(1 / 3, 1 - (2 * ratio - 1) ** 3)
             damping[lane] *= np.where(better, shrink, growth[lane])

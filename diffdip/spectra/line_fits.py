@@ -244,10 +244,7 @@ class _Group:
 
         def evaluate(lane: np.ndarray, y: np.ndarray) -> Point:
             curves = self.curves(lane, y)
-            residual = self.signal[lane] - curves.curve
-            transposed = np.swapaxes(curves.slope, 1, 2)
-            gradient = (transposed @ residual[..., None])[..., 0]
-            return Point(y, np.sum(residual**2, axis=1), gradient, transposed @ curves.slope)
+            return Point.of(y, self.signal[lane] - curves.curve, curves.slope)
 
         lane = np.arange(len(self.starts))
         start, lower, upper = self.range()

@@ -5,7 +5,7 @@
 The reference, `reference_figure.py`, imports jax, equinox and scipy.stats and draws a figure like
 that of `diffdip fit` to PNG and PDF. Each command runs in turn with the reference. FOLDER holds the
 spectra of a rotation; without it 19 sweeps are made. Many sweeps of 1000 samples (`--sweeps`) are
-analysed once. This is not a test.
+analysed once. A curve and its picture are made as the app does. This is not a test.
 """
 
 import argparse
@@ -23,8 +23,11 @@ import xarray as xr
 from harness import header, line, machine, row
 
 import diffdip as dd
+from diffdip.report.curve import CurveSettings, resonance_curve
+from diffdip.report.figures.style import figure_bytes
 
 
+PICTURE_DPI = 150
 REFERENCE = Path(__file__).with_name("reference_figure.py")
 COMMAND = (sys.executable, "-c", "from diffdip.cli import app; app()")
 CURVE = ("curve", "--a-mt", "191.5", "--b-mt", "204.6", "--frequency-ghz", "9.45")
@@ -96,6 +99,13 @@ def main() -> None:
             ("analyze, 19 spectra", ("analyze", few)),
         ):
             against_reference(name, arguments, given.repeats, folder)
+
+        header("Explore, a slider is moved", ("", "seconds"))
+        settings = [CurveSettings(191.5 + i, 204.6, 0.0, 2.0, 9.45) for i in range(4)]
+        for name, moved in zip(("first", "second", "third", "fourth"), settings, strict=True):
+            start = time.perf_counter()
+            figure_bytes(resonance_curve(moved).figure(), "png", PICTURE_DPI)
+            line(name, f"{time.perf_counter() - start:.2f} s")
 
         header(f"{given.sweeps} sweeps of 1000 samples", ("", "wall", "CPU", "memory"))
         many = sweeps(Path(folder, "many.nc"), given.sweeps)

@@ -25,9 +25,7 @@ def problem(seed=0):
     def evaluate(lane, y):
         curves, slopes = (np.stack(parts) for parts in zip(*map(decay, y), strict=True))
         residual = np.stack([data[i] for i in lane]) - curves
-        transposed = np.swapaxes(slopes, 1, 2)
-        gradient = (transposed @ residual[..., None])[..., 0]
-        return Point(y, np.sum(residual**2, axis=1), gradient, transposed @ slopes)
+        return Point.of(y, residual, slopes)
 
     return data, evaluate
 
