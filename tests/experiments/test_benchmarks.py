@@ -1,4 +1,4 @@
-"""The benchmark of ensembles runs and agrees with its references. Speed is not tested."""
+"""The benchmarks run, and that of ensembles agrees with its references. Speed is not tested."""
 
 import subprocess
 import sys
@@ -51,7 +51,21 @@ def test_what_is_missing_is_left_out(benchmark, monkeypatch, capsys):
     assert "numba is not installed" in out
 
 
-def test_help_runs_as_a_script():
-    command = [sys.executable, BENCHMARKS / "ensembles.py", "--help"]
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("ensembles", "--peak-tflops"),
+        ("fits", "--series"),
+        ("resonance", "--size"),
+        ("startup", "--sweeps"),
+    ],
+)
+def test_help_runs_as_a_script(name, option):
+    command = [sys.executable, BENCHMARKS / f"{name}.py", "--help"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "--peak-tflops" in done.stdout
+    assert option in done.stdout
+
+
+def test_the_reference_figure_is_drawn(tmp_path):
+    subprocess.run([sys.executable, BENCHMARKS / "reference_figure.py", tmp_path], check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"reference.png", "reference.pdf"}
