@@ -33,9 +33,10 @@ _LANES = 8
 _PART, _MAX_PARTS = 256, 16
 """Columns are split into parts of about this length, at most this many, which share the cores."""
 
-_UNROLLED = jax.__version_info__ >= (0, 11)
-"""Compilers of later versions neither unroll nor vectorize a reduction of several operands, which
-makes it 20 times slower. Rows written out one after the other are only 7 times slower."""
+_MOST_UNROLLED = 16 if jax.__version_info__ >= (0, 11) else 0
+"""Compilers of later versions neither unroll nor vectorize a reduction of several operands on the
+CPU, which makes it 20 times slower. Rows written out one after the other are only 7 times slower.
+Tiles for accelerators have more rows, which are never written out."""
 
 
 def sites_of(positions: Array, moments: Array, mask: Array) -> Sites:
@@ -90,7 +91,7 @@ class Kernel(NamedTuple):
 
     def reduce(self, rows: Sites, columns: Sites, totals: Sequence[Array]) -> tuple[Array, ...]:
         """Add the terms of all rows (axis −2) to the totals, which lack that axis."""
-        if _UNROLLED and rows[0].shape[-2] < _WIDE_ROWS:
+        if rows[0].shape[-2] <= _MOST_UNROLLED:
             for index in range(rows[0].shape[-2]):
                 row, column = (
                     [site[..., index % site.shape[-2], :] for site in sites]
