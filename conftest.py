@@ -17,9 +17,6 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
-# a third of all time is compilation; this level gives programs of the same speed in less of it
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
-
 import jax
 
 
