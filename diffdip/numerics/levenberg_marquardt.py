@@ -17,6 +17,9 @@ MAX_STEPS = 60
 FIRST_DAMPING = 1e-3
 """λ of the first step, in units of the diagonal of JᵀJ."""
 
+LEAST_DAMPING = 1e-12
+"""Damping stays above this, so that no matrix is singular."""
+
 LEAST_STEP = 1e-9
 """A search ends if its step is smaller than this, in the optimizer's variables."""
 
@@ -104,7 +107,8 @@ def descend(
             here.put(lane[better], trial.some(better))
             ratio = drop / np.where(gain > 0, gain, 1.0)
             shrink = np.maximum(1 / 3, 1 - (2 * ratio - 1) ** 3)
-            damping[lane] *= np.where(better, shrink, growth[lane])
+            factor = np.where(better, shrink, growth[lane])
+            damping[lane] = np.maximum(damped * factor, LEAST_DAMPING)
             growth[lane] = np.where(better, 2.0, 2 * growth[lane])
             small = np.max(np.abs(step), axis=1) < LEAST_STEP
             # a step that ends at a bound may lead upwards, and a shorter one down

@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -51,8 +52,10 @@ def _tabulated(
     """Solve in blocks, and give the results the shape of `angle`."""
     filled = np.resize(angle.ravel(), (max(1, -(-angle.size // BLOCK)), BLOCK))
     with jax.enable_x64(True):
-        w = np.asarray(frequency, float), np.asarray(g, float)
-        blocks = [jax.device_get(solve(energy, block, *w, plane)) for block in filled]
+        double = lambda leaf: jnp.asarray(leaf, float) if eqx.is_inexact_array(leaf) else leaf
+        settings = np.asarray(frequency, float), np.asarray(g, float), plane
+        energy = jax.tree.map(double, energy)
+        blocks = [jax.device_get(solve(energy, block, *settings)) for block in filled]
 
     def joined(*parts: np.ndarray) -> np.ndarray:
         whole = np.concatenate(parts)[: angle.size]

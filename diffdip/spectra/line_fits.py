@@ -27,7 +27,15 @@ from .noise import Noise, noise_of
 
 
 SAMPLES_AT_ONCE = 2**16
-"""Spectra are fitted together up to this number of samples: few calls, and little memory."""
+"""Spectra are fitted together up to this number of samples, padding included: few calls, and
+little memory."""
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Groups of spectra that are fitted at once."""
+
+LEAST_POSITION = 1e-3
+"""Positions stay above this, in units of the width at the start: at zero field the dispersion and
+the derivative with respect to the position vanish, so that no search leaves it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,13 @@ class LineStart:
         return float(np.abs(self.signal).max())
 
     def check(self, shape: str) -> None:
-        """Raise `LineError` for a signal of zeros, or a position outside the sweep."""
+        """Raise `LineError` for a signal of zeros, a position outside the sweep, or no width."""
+        if not 0 < self.width < np.inf:
+            raise LineError(
+                f"width at the start of the {shape} fit",
+                given=float(self.width),
+                expected="a number above 0",
+            )
         if not self.scale > 0:
             raise LineError("no signal", hint="Leave out this spectrum")
         low, high = self.field[0], self.field[-1]
@@ -148,7 +162,7 @@ def fit_lines(
         except LineError as error:
             found[i] = error
     # spectra of like length share a group, so that little is padded
-    good.sort(key=lambda i: len(starts[i].field))
+    good.sort(key=lambda i: len(starts[i].field), reverse=True)
     groups = []
     while good:
         count = max(1, SAMPLES_AT_ONCE // len(starts[good[0]].field))
@@ -159,7 +173,7 @@ def fit_lines(
         return _Group.of([starts[i] for i in group], shape, baseline, phase_deg).fitted()
 
     # numpy computes on long arrays in several threads at once
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for group, fits in zip(groups, pool.map(fitted, groups), strict=True):
             found.update(zip(group, fits, strict=True))
     return [found[i] for i in range(len(starts))]
@@ -299,9 +313,11 @@ class _Group:
             narrowest = span / (len(start.field) - 1) / start.width
             widest = max(4 * span / start.width, 2.0)
             highest = (start.field[-1] + span - start.position) / start.width
-            lower[i] = -start.position / start.width, np.log(min(narrowest, 0.5)), 0.0
+            nearest = LEAST_POSITION - start.position / start.width
+            lower[i] = nearest, np.log(min(narrowest, 0.5)), 0.0
             upper[i] = highest, np.log(widest), 1.0
         first = np.tile([0.0, 0.0, 0.5], (len(self.starts), 1))
+        first[:, 0] = np.maximum(0.0, lower[:, 0] + 0.01)  # a start at zero field
         return first[:, :number], lower[:, :number], upper[:, :number]
 
     def line(self, lane: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -120,4 +120,6 @@ def each_sweep(spectra: "xr.Dataset") -> list[tuple[np.ndarray, np.ndarray]]:
     """Field (mT) and signal of each angle, without the NaN after the end of shorter sweeps."""
     signal = spectra["signal"].values
     field = np.broadcast_to(spectra["field"].values, signal.shape)
-    return [(f[~np.isnan(f)], s[~np.isnan(f)]) for f, s in zip(field, signal, strict=True)]
+    sweeps = zip(field, signal, ~np.isnan(field), strict=True)
+    # no copies of sweeps that are complete
+    return [(f, s) if kept.all() else (f[kept], s[kept]) for f, s, kept in sweeps]

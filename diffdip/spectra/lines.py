@@ -232,6 +232,8 @@ def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
                 expected="finite numbers",
                 where=(f"sample {first + 1}",),
             )
+    if (field[1:] >= field[:-1]).all():
+        return field, signal
     order = np.argsort(field, kind="stable")
     return field[order], signal[order]
 
@@ -253,6 +255,7 @@ def smooth(signal: np.ndarray, window: int) -> np.ndarray:
     """
     from scipy.ndimage import convolve1d
 
+    signal = np.asarray(signal, float)
     window = min(window, longest_window(signal))
     kernel, basis = _filter(window)
     half = window // 2

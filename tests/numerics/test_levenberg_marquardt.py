@@ -73,3 +73,28 @@ def test_a_parameter_without_influence_stays():
     here = evaluate(np.arange(1), np.array([[0.0, 5.0]]))
     assert descend(evaluate, here, np.arange(1)).all()
     np.testing.assert_allclose(here.y, [[3.0, 5.0]], atol=1e-9)
+
+
+def test_parameters_that_only_act_together():
+    """The normal matrix is singular, and the damping falls at every step."""
+
+    def evaluate(lane, y):
+        residual = 3.0 - np.sum(y, axis=1) ** 3
+        slope = 3 * np.sum(y, axis=1) ** 2
+        return Point.of(y, residual[:, None], np.repeat(slope[:, None, None], 2, axis=2))
+
+    lanes = np.arange(2)
+    here = evaluate(lanes, np.array([[9.0, 9.0], [0.4, 0.2]]))
+    assert descend(evaluate, here, lanes).all()
+    np.testing.assert_allclose(np.sum(here.y, axis=1), 3 ** (1 / 3), rtol=1e-9)
+
+
+def test_a_wall_of_infinite_cost_is_not_crossed():
+    def evaluate(lane, y):
+        residual = np.where(y[:, 0] > 0, np.log(np.abs(y[:, 0])) - 2, np.inf)
+        return Point.of(y, -residual[:, None], 1 / y[:, :, None])
+
+    here = evaluate(np.arange(1), np.array([[60.0]]))
+    with np.errstate(all="ignore"):
+        assert descend(evaluate, here, np.arange(1)).all()
+    np.testing.assert_allclose(here.y, [[np.exp(2)]], rtol=1e-9)

@@ -57,7 +57,7 @@ def test_a_stack_of_many_says_what_is_left_out():
     spectra = rotation(81, 301)
     axes: Any = figure_spectra(spectra, line_positions(spectra)).axes[0]
     assert len(axes.lines) == 2 * 27
-    assert axes.get_title(loc="left") == "1 of 3 spectra is drawn"
+    assert axes.get_title(loc="left") == "every third spectrum"
 
 
 def test_a_map_has_the_signal_at_field_and_angle():

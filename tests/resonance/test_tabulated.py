@@ -30,8 +30,12 @@ def test_tables_of_any_length(plane):
 @pytest.mark.float32
 def test_tables_are_float64_in_single_precision_too():
     angle = np.linspace(0, 3, 7)
-    energy = dd.AnisotropyFields(0.19, 0.2, 0.02)
+    energy = dd.AnisotropyFields(0.02, 0.03, 0.005)
+    assert energy.A.dtype == np.float32
     expected = jax.jit(dd.resonance_field)(energy, angle.astype(np.float32), *SETTINGS)
     fields = tabulated_field(energy, angle, *SETTINGS)
     assert fields.dtype == np.float64
     np.testing.assert_allclose(fields, expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        tabulated_branches(energy, angle, *SETTINGS).measured()[0], fields, rtol=1e-12
+    )

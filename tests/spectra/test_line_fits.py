@@ -6,7 +6,7 @@ from scipy.optimize import least_squares
 
 from diffdip import fit_line
 from diffdip.spectra.definitions import SHAPES
-from diffdip.spectra.line_fits import LineFit, LineStart, _Group, fit_lines
+from diffdip.spectra.line_fits import SAMPLES_AT_ONCE, LineFit, LineStart, _Group, fit_lines
 from diffdip.spectra.line_shapes import columns, gaussian, lorentzian, mixture
 from diffdip.spectra.lines import LineError, polynomials
 
@@ -44,6 +44,42 @@ def test_derivatives_of_the_best_curve(shape, baseline, phase):
         expected = (after.curve - before.curve) / 2e-6
         np.testing.assert_allclose(found.slope[..., i], expected, atol=2e-8)
     assert (found.curve[1, 211:] == 0).all()
+
+
+@pytest.mark.parametrize("position", [1.0, 5.0, 20.0, 50.0])
+@pytest.mark.parametrize("begin", [0.0, 0.5, 4.0])
+def test_bands_that_reach_far_over_zero_field(position, begin):
+    """The search passes zero field, where dispersion and the derivative vanish, and comes back."""
+    field = np.linspace(0.0, 500.0, 501)
+    signal = columns(field, position, 120.0, 1.0, 20.0)[:, 0]
+    found = fit_line(field, signal, "lorentzian", begin * position, 100.0)
+    assert found.position == pytest.approx(position, abs=1e-6)
+    assert found.width == pytest.approx(120.0, abs=1e-6)
+    assert found.phase_deg == pytest.approx(20.0, abs=1e-5)
+
+
+def test_one_long_spectrum_does_not_pad_the_others(monkeypatch):
+    sizes = []
+    of = _Group.of
+    monkeypatch.setattr(
+        _Group, "of", staticmethod(lambda *args: sizes.append(of(*args).field.size) or of(*args))
+    )
+    starts = [start(40, seed=i) for i in range(500)]
+    fit_lines([*starts, start(8000)], "gaussian")
+    assert len(sizes) >= 2
+    assert max(sizes) <= SAMPLES_AT_ONCE
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, np.nan, np.inf])
+def test_a_bad_start_spoils_no_other_line(width):
+    good = start()
+    bad = LineStart(good.field, good.signal, good.position, width)
+    first, refused, last = fit_lines([good, bad, good], "gaussian")
+    assert isinstance(refused, LineError)
+    assert "width at the start" in str(refused)
+    assert isinstance(first, LineFit)
+    assert isinstance(last, LineFit)
+    assert first.position == last.position
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -23,3 +23,8 @@ def test_products_at_lags(length):
     lags = min(length, 40)
     expected = [values[k:] @ values[: length - k] for k in range(lags)]
     np.testing.assert_allclose(_at_lags(values, lags), expected, atol=1e-12 * length)
+
+
+def test_whole_numbers_are_smoothed_as_floats():
+    signal = np.array([0, 1, 3, 2, 5, 1, 0, -3, 2, 4])
+    np.testing.assert_allclose(smooth(signal, 5), savgol_filter(signal, 5, 3), atol=1e-12)

@@ -52,7 +52,8 @@ def angle_axis(axes: Any, degrees: np.ndarray) -> None:
 def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
     """The figure as a `png` or `pdf` file. The same figure gives the same bytes.
 
-    Its layout is computed for the first file, and is kept for further ones.
+    The layout is computed for the first file, and the figure keeps it: what is added to the figure
+    afterwards moves nothing else.
     """
     # dates and version numbers would differ from run to run
     metadata: dict[str, Any] = {
