@@ -57,7 +57,7 @@ def test_a_stack_of_many_says_what_is_left_out():
     spectra = rotation(81, 301)
     axes: Any = figure_spectra(spectra, line_positions(spectra)).axes[0]
     assert len(axes.lines) == 2 * 27
-    assert axes.get_title(loc="left") == "every third spectrum"
+    assert axes.get_title(loc="left") == "one spectrum in 3 is drawn"
 
 
 def test_a_map_has_the_signal_at_field_and_angle():

@@ -84,7 +84,7 @@ def figure_spectra(
         axes.margins(y=0.02)
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles[::step])))
         if step > 1:
-            axes.set_title(_sparse(step), loc="left")
+            axes.set_title(f"one spectrum in {step} is drawn", loc="left")
     return figure
 
 
@@ -118,7 +118,7 @@ def figure_map(spectra: "xr.Dataset", positions: "LinePositions") -> Figure:
         axes.set_ylabel(r"angle of the field $\alpha_H$ (°)")
         axes.yaxis.set_major_locator(MultipleLocator(_tick(angles)))
         if step > 1:
-            axes.set_title(_sparse(step), loc="left")
+            axes.set_title(f"one spectrum in {step} is drawn", loc="left")
         bar = figure.colorbar(image, ax=axes, location="top", aspect=40, pad=0.02)
         bar.set_label("signal relative to its maximum")
     return figure
@@ -204,12 +204,3 @@ def _edges(centers: np.ndarray) -> Any:
         for low, high, count in zip(borders[:-1], borders[1:], counts, strict=True)
     ]
     return np.append(np.concatenate(shared), borders[-1])
-
-
-def _sparse(step: int) -> str:
-    """A title for a figure that leaves out spectra.
-
-    >>> _sparse(2), _sparse(3), _sparse(5)
-    ('every second spectrum', 'every third spectrum', 'every 5th spectrum')
-    """
-    return f"every {({2: 'second', 3: 'third'}).get(step, f'{step}th')} spectrum"
