@@ -61,6 +61,11 @@ def select_lines(
             if near is not None:
                 _check_near(lines, index, near, at if selected else None, reach)
                 at, reach = float(lines.position[index]), neighbours(lines, index)
+            if not lines.width[index] > 0:
+                raise LineError(
+                    f"both extrema of the line lie at {lines.position[index]:.6g} mT",
+                    hint="Remove repeated fields from the sweep",
+                )
         except LineError as error:
             raise error.at(f"{angle:g}°") from None
         selected.append(SelectedLine(lines, index))

@@ -106,19 +106,9 @@ class _Options:
 
     def positions(self, selected: list[SelectedLine]) -> list[Position | LineError]:
         """The position of each line, in mT, or the error that prevents it."""
-        checked = [self._checked(*one) for one in selected]
-        good = [one for one in checked if not isinstance(one, LineError)]
-        found = iter(self._fitted(good) if self.meaning.shape else map(self._read_off, good))
-        return [one if isinstance(one, LineError) else next(found) for one in checked]
-
-    def _checked(self, lines: Lines, index: int) -> SelectedLine | LineError:
-        """The line, unless it has no width."""
-        if lines.width[index] > 0:
-            return SelectedLine(lines, index)
-        return LineError(
-            f"both extrema of the line lie at {lines.position[index]:.6g} mT",
-            hint="Remove repeated fields from the sweep",
-        )
+        if self.meaning.shape:
+            return self._fitted(selected)
+        return [self._read_off(one) for one in selected]
 
     def _read_off(self, selected: SelectedLine) -> Position | LineError:
         """A position read off the spectrum; its error follows from the weight of each sample."""
