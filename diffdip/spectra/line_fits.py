@@ -203,6 +203,8 @@ class _Group:
     Args:
         starts: The spectra.
         name: Of the line shape.
+        position: At the start, shape (m,).
+        width: At the start, shape (m,).
         field: Shape (m, n).
         signal: In units of the scale, shape (m, n).
         used: 1 for samples, 0 for padding, shape (m, n, 1).
@@ -212,6 +214,8 @@ class _Group:
 
     starts: Sequence[LineStart]
     name: str
+    position: np.ndarray
+    width: np.ndarray
     field: np.ndarray
     signal: np.ndarray
     used: np.ndarray
@@ -233,6 +237,8 @@ class _Group:
         return _Group(
             starts,
             name,
+            np.array([start.position for start in starts], float),
+            np.array([start.width for start in starts], float),
             padded([start.field for start in starts]),
             padded([start.signal / start.scale for start in starts]),
             padded([np.ones((len(start.field), 1)) for start in starts]),
@@ -322,10 +328,7 @@ class _Group:
 
     def line(self, lane: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Position, width and Lorentzian fraction, shape (m,) each."""
-        position, width = (
-            np.array([getattr(self.starts[i], name) for i in lane])
-            for name in ("position", "width")
-        )
+        position, width = self.position[lane], self.width[lane]
         fixed = self.shape.fraction
         fraction = y[:, 2] if fixed is None else np.full(len(y), fixed)
         return position + width * y[:, 0], width * np.exp(y[:, 1]), fraction
@@ -333,13 +336,12 @@ class _Group:
     def curves(self, lane: np.ndarray, y: np.ndarray) -> _Curves:
         """The best curves with these y for some spectra, and their derivatives."""
         position, width, fraction = (values[:, None] for values in self.line(lane, y))
-        start_width = np.array([self.starts[i].width for i in lane])[:, None, None]
         field = self.field[lane]
         near, far = field - position, field + position
         line, by_fraction = self.shaped(near, width, fraction)
         image, image_by_fraction = self.shaped(far, width, fraction)
         basis = _sum(line, image)
-        by_shift = start_width * _stacked(
+        by_shift = self.width[lane, None, None] * _stacked(
             image.absorption_slope - line.absorption_slope,
             -image.dispersion_slope - line.dispersion_slope,
         )

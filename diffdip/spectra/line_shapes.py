@@ -33,9 +33,9 @@ class Derivatives(NamedTuple):
     dispersion: Values
     """D'."""
     absorption_slope: Values
-    """A\"."""
+    """A''."""
     dispersion_slope: Values
-    """D\"."""
+    """D''."""
 
 
 def lorentzian(x: Values, width: Number) -> Derivatives:
