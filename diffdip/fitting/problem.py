@@ -110,7 +110,7 @@ class FitProblem(eqx.Module):
             return Hints(np.tile(center, (m, 1, 1)), unknown, 0)
         sign = self.model.convention.sign
         field = np.where(data.weight > 0, data.field, np.nan)
-        larmor = np.asarray(design.frequency) * larmor_value(1.0, self._likely("g"))
+        larmor = larmor_value(np.asarray(design.frequency), self._likely("g"))
         angles = [
             np.asarray(angle) - self._likely(offset_name(i, own=self.own_offsets))
             for i, angle in enumerate(design.angle)

@@ -4,7 +4,7 @@ Inside the program, lengths are nm, moments µB, fields tesla, angles radians, f
 Files, the command line and plots use mT, degrees and GHz.
 """
 
-from typing import Final
+from typing import Any, Final
 
 
 MU_0: Final = 1.25663706127e-6
@@ -32,8 +32,10 @@ HERTZ_PER: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 """Hertz per unit of frequency as written in a file."""
 
 
-def larmor_value(frequency: float, g: float) -> float:
+def larmor_value(frequency: Any, g: Any) -> Any:
     """The resonance field without anisotropy, w0 = hν/(gµB), in tesla, of ν in Hz.
+
+    Of numbers or arrays, without a check of their signs.
 
     >>> round(larmor_value(9.45e9, 2.0), 5)
     0.33759

@@ -273,7 +273,7 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
         )
         flags.append(Flag("scaled-errors", message))
     g = result.values["g"]
-    larmor = larmor_value(float(np.mean(positions.frequency)), g)
+    larmor = larmor_of(positions, g)
     A = result.values["A"]
     # A shifts the resonance field of all angles alike, by 3A/4, as another g does
     other = g * larmor / (larmor + as_convention(result.convention).sign * 0.75 * A)
@@ -284,6 +284,11 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
         )
         flags.append(Flag("g-or-A", message))
     return flags
+
+
+def larmor_of(positions: LinePositions, g: float) -> float:
+    """The field w0 without anisotropy (tesla) at the mean frequency of the positions."""
+    return larmor_value(float(np.mean(positions.frequency)), g)
 
 
 def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Dataset":

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..foundation.units import larmor_value
 from ..io.fit_results import curve_grid, fit_files, spectra_fit_table
 from ..io.series_tables import positions_table
 from ..io.writing import json_bytes, rows_bytes
 from ..resonance.branches import Branches
-from .analysis import Analysis
+from .analysis import Analysis, larmor_of
 from .choices import choices_toml
 from .documents import analysis_document, largest_lag
 from .figures.curves import figure_curve
@@ -73,7 +72,7 @@ def make_report(analysis: Analysis) -> Report:
 
 def analysis_figures(analysis: Analysis, branches: Branches) -> dict[str, "Figure"]:
     """Figures by name; `branches` are the resonances of the fitted model at the angles drawn."""
-    larmor = larmor_value(float(np.mean(analysis.positions.frequency)), analysis.fit.values["g"])
+    larmor = larmor_of(analysis.positions, analysis.fit.values["g"])
     angle = np.radians(curve_grid(analysis.positions.angle))
     spectra, positions, direct = analysis.spectra, analysis.positions, analysis.direct
     of_direct = {} if direct is None else {"direct": figure_spectra(spectra, positions, direct)}

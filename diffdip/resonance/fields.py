@@ -39,7 +39,7 @@ def larmor_field(
     >>> print(f"{1e3 * larmor_field(9.45e9):.2f} mT")
     337.59 mT
     """
-    field = as_float(frequency) * larmor_value(1.0, 1.0) / g
+    field = larmor_value(as_float(frequency), g)
     return jnp.where(field > 0, field, jnp.nan)
 
 
