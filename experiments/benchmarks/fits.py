@@ -4,12 +4,10 @@
 
 The reference is scipy's `least_squares` from one start, with our compiled model and its Jacobian.
 Also counts the fits whose χ² is above that of the truth, and how often the intervals hold the
-truth; and compares `import diffdip` with the import of its libraries. This is not a test.
+truth. This is not a test.
 """
 
 import argparse
-import subprocess
-import sys
 import time
 
 import jax
@@ -23,16 +21,6 @@ import diffdip as dd
 
 NU = 9.45e9
 ANGLES = np.deg2rad(np.arange(0, 181, 5.0))
-
-
-def process_time(*command: str, repeats: int = 3) -> float:
-    """Shortest wall time of a process, in seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 SIGMA = 2e-3
@@ -106,11 +94,6 @@ def main() -> None:
             inside = (found.lower <= truth[part, None]) & (truth[part, None] <= found.upper)
             one, two = 100 * np.mean(inside, axis=(0, 2))
             line(f"the truth lies in {one:.1f} % of 68 %, {two:.1f} % of 95 % intervals")
-
-    header("Imports (ratio: time over reference)")
-    libraries = process_time(sys.executable, "-c", "import jax, equinox, scipy.stats")
-    own = process_time(sys.executable, "-c", "import diffdip")
-    row("import diffdip", f"{own:.2f} s", "import jax, equinox, scipy.stats", own / libraries)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,11 @@ def main() -> None:
         ):
             against_reference(name, arguments, given.repeats, folder)
 
+        header("Imports (ratio: time over reference)")
+        libraries, *_ = run(sys.executable, "-c", "import jax, equinox, scipy.stats")
+        own, *_ = run(sys.executable, "-c", "import diffdip")
+        row("import diffdip", f"{own:.2f} s", "jax, equinox, scipy.stats", own / libraries)
+
         header("Explore, a slider is moved", ("", "seconds"))
         settings = [CurveSettings(191.5 + i, 204.6, 0.0, 2.0, 9.45) for i in range(4)]
         for name, moved in zip(("first", "second", "third", "fourth"), settings, strict=True):
