@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
     ensembles = figure5.run(sizes, samples, options.seed)
     dominant = dominant_pairs.run(sizes[-1], samples, options.seed)
     rows = all_claims(ensembles, dominant)
-    finish(parser, options.out, files(rows, ensembles), table(rows))
+    finish(parser, options, files(rows, ensembles), table(rows))
 
 
 if __name__ == "__main__":

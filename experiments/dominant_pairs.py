@@ -363,7 +363,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     size = (options.crystals, options.samples, options.seed)
     results = run(*size)
-    finish(parser, options.out, files(results, *size), text(results))
+    finish(parser, options, files(results, *size), text(results))
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def files() -> dict[str, bytes]:
 
 def main(argv: list[str] | None = None) -> None:
     parser = parser_of("figure1", DESCRIPTION, EPILOG, seed=None)
-    finish(parser, parser.parse_args(argv).out, files(), table())
+    finish(parser, parser.parse_args(argv), files(), table())
 
 
 if __name__ == "__main__":

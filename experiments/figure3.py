@@ -174,7 +174,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     options = parser.parse_args(argv)
     made = run(options.seed, options.dipoles)
-    finish(parser, options.out, files(made, options.seed, options.dipoles), table(made))
+    finish(parser, options, files(made, options.seed, options.dipoles), table(made))
 
 
 if __name__ == "__main__":

@@ -350,7 +350,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     samples = run(options.crystals, options.samples, options.seed)
     made = files(samples, options.seed, options.samples)
-    finish(parser, options.out, made, table(samples))
+    finish(parser, options, made, table(samples))
 
 
 if __name__ == "__main__":

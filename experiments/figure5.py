@@ -361,7 +361,7 @@ def main(argv: list[str] | None = None) -> None:
         parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
     ensembles = run(*amount, options.seed)
-    finish(parser, options.out, files(ensembles), table(ensembles))
+    finish(parser, options, files(ensembles), table(ensembles))
 
 
 if __name__ == "__main__":

@@ -285,7 +285,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
     rows = run(*amount, seconds, options.seed)
-    finish(parser, options.out, files(rows), table(rows))
+    finish(parser, options, files(rows), table(rows))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = parser_of("first_look", DESCRIPTION, EPILOG, seed=None)
     options = parser.parse_args(argv)
     result = fit_example()
-    finish(parser, options.out, files(result), table(result))
+    finish(parser, options, files(result), table(result))
 
 
 if __name__ == "__main__":

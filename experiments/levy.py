@@ -297,7 +297,7 @@ def main(argv: list[str] | None = None) -> None:
         parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
     cases = run(*amount, options.seed)
-    finish(parser, options.out, files(cases), table(cases))
+    finish(parser, options, files(cases), table(cases))
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_SERIES} of each kind")
     options = parser.parse_args(argv)
     rows = run(options.series or (QUICK_SERIES if options.quick else SERIES), options.seed)
-    finish(parser, options.out, files(rows, options.seed), table(rows))
+    finish(parser, options, files(rows, options.seed), table(rows))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from diffdip.io import write_files
 class Work:
     """Results that later parts need, and the folder for the files."""
 
-    def __init__(self, out: Path, quick: bool, seed: int):
-        self.out, self.quick, self.seed = out, quick, seed
+    def __init__(self, out: Path, quick: bool, seed: int, *, force: bool):
+        self.out, self.quick, self.seed, self.force = out, quick, seed, force
         self.samples = figure5.QUICK_SAMPLES if quick else figure5.SAMPLES
         self.sizes = figure5.QUICK_SIZES if quick else figure5.SIZES
         self.ensembles: dict[tuple[float, int], Any] = {}
@@ -33,7 +33,7 @@ class Work:
         self.written: list[Path] = []
 
     def write(self, files: dict[str, bytes], text: str) -> None:
-        self.written += write_files(self.out, files)
+        self.written += write_files(self.out, files, force=self.force)
         print(f"{text.rstrip()}\n", flush=True)
 
 
@@ -102,7 +102,12 @@ ALL_PARTS = {
 
 
 def reproduce(
-    out: Path, figures: Collection[int] = (), quick: bool = False, seed: int = 0
+    out: Path,
+    figures: Collection[int] = (),
+    quick: bool = False,
+    seed: int = 0,
+    *,
+    force: bool = False,
 ) -> list[Path]:
     """Make everything, or only these `figures`.
 
@@ -114,6 +119,7 @@ def reproduce(
         figures: Numbers of figures; none makes everything.
         quick: Take fewer samples and sizes.
         seed: Seed of all samples.
+        force: Whether to replace files that diffdip did not write.
 
     Returns:
         The files that were written.
@@ -124,7 +130,7 @@ def reproduce(
     parts = ALL_PARTS
     if figures:
         parts = {f"Fig. {number}": FIGURES[number] for number in sorted(set(figures))}
-    work = Work(out, quick, seed)
+    work = Work(out, quick, seed, force=force)
     write_files(out, {})
     start = time.perf_counter()
     report = lambda text: print(text, file=sys.stderr, flush=True)

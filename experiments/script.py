@@ -19,7 +19,7 @@ from diffdip.report.figures.style import STYLE
 def parser_of(
     name: str, description: str, epilog: str, seed: int | None = 0
 ) -> argparse.ArgumentParser:
-    """A parser with --out and, if `seed` is not None, --seed with this default."""
+    """A parser with --out, --force and, if `seed` is not None, --seed with this default."""
     parser = argparse.ArgumentParser(
         prog=f"{name}.py",
         description=description,
@@ -32,6 +32,9 @@ def parser_of(
         default=Path("out"),
         metavar="DIR",
         help="folder, created if missing: out",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace files that diffdip did not write"
     )
     if seed is not None:
         parser.add_argument(
@@ -114,10 +117,12 @@ def csv_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
     return stream.getvalue().encode()
 
 
-def finish(parser: argparse.ArgumentParser, out: Path, made: dict[str, bytes], text: str) -> None:
+def finish(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, made: dict[str, bytes], text: str
+) -> None:
     """Write the files, then print the text and the names of the files."""
     try:
-        written = write_files(out, made)
+        written = write_files(options.out, made, force=options.force)
     except OutputError as error:
         parser.exit(2, f"{parser.prog.removesuffix('.py')}: {error}\n")
     print(text)

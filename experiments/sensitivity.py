@@ -6,7 +6,7 @@ python experiments/sensitivity.py --quick --out out
 from typing import Any
 
 import numpy as np
-from script import csv_bytes, finish, parser_of
+from script import csv_bytes, finish, made_by, parser_of
 
 from diffdip import (
     AbstractModel,
@@ -95,7 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     lines = [_line(row) for row in rows]
     far = max(abs(z) for row in rows for z in row[7::3])
     lines.append(f"largest of {2 * len(rows)} distances: {far:.1f} combined standard errors")
-    finish(parser, options.out, {"sensitivity.csv": csv_bytes([HEADER, *rows])}, "\n".join(lines))
+    table = csv_bytes([[f"# {made_by('sensitivity.py')}"], HEADER, *rows])
+    finish(parser, options, {"sensitivity.csv": table}, "\n".join(lines))
 
 
 def _line(row: list[Any]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from ..foundation.errors import InputError
 from ..spectra.definitions import SHAPES
-from .common import MEASUREMENTS, ConventionName, check_folder, command, fail
+from .common import MEASUREMENTS, ConventionName, ForceOption, check_folder, command, fail
 from .fits import print_fits
 from .output import console, print_line
 from .spectra import (
@@ -102,6 +102,7 @@ def analyze(
         bool | None,
         typer.Option("--skip-damaged/--no-skip-damaged", show_default="no", help=SKIP_HELP),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Determine A, B and C from the spectra of a rotation, and write a one-page report.
 
@@ -155,7 +156,8 @@ def analyze(
         from ..report.files import analysis_files
 
         contents = analysis_files(found)
-    written = write_files(out, contents)
+    inputs = [source] if path is None else [source, path]
+    written = write_files(out, contents, inputs=inputs, force=force)
     shown = console()
     print_line(shown, summary(spectra))
     if path is not None:

@@ -55,6 +55,11 @@ SeedOption = Annotated[
     ),
 ]
 
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Replace existing files even if diffdip did not write them."),
+]
+
 DoubleOption = Annotated[
     bool, typer.Option("--float64", help="Compute in float64 instead of float32.")
 ]

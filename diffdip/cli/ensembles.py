@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..foundation.errors import InputError
-from .common import INTERRUPTED, MODELS, DoubleOption, SeedOption, command, fail
+from .common import INTERRUPTED, MODELS, DoubleOption, ForceOption, SeedOption, command, fail
 from .model_options import ModelOptions, with_model
 from .output import console, print_line, samples_title
 
@@ -120,6 +120,7 @@ def ensemble(
 def export(
     run: Annotated[Path, typer.Argument(help="Zarr store written by diffdip ensemble.")],
     target: Annotated[Path, typer.Argument(help="File to write: name.csv or name.nc (NetCDF).")],
+    force: ForceOption = False,
 ) -> None:
     """Write the samples of diffdip ensemble as a CSV table or as NetCDF.
 
@@ -135,7 +136,7 @@ def export(
     """
     from ..io.run_tables import export_run
 
-    export_run(run, target)
+    export_run(run, target, force=force)
     print_line(console(), f"wrote {target}")
 
 

@@ -12,6 +12,7 @@ from .common import (
     MEASUREMENTS,
     ConventionName,
     ConventionOption,
+    ForceOption,
     check_finite,
     check_folder,
     check_positive,
@@ -92,6 +93,7 @@ def fit(
             metavar="DIR", help="Folder for fit.json, points.csv, curve.csv and figures (PNG, PDF)."
         ),
     ] = None,
+    force: ForceOption = False,
     example: Annotated[
         bool, typer.Option("--example", help="Fit the table that comes with diffdip.")
     ] = False,
@@ -174,7 +176,9 @@ def fit(
                 figure = figure_fit(result, title=label)
                 contents |= {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in FIGURE_KINDS}
                 advance()
-    written: list[Path] = [] if out is None else write_files(out, contents)
+    written: list[Path] = []
+    if out is not None:
+        written = write_files(out, contents, inputs=paths, force=force)
     print_fits([document for _, document in fits], written)
 
 
@@ -193,6 +197,7 @@ def curve(
     g: Annotated[float, typer.Option("--g", help="The g-factor.")] = 2.0,
     plane: PlaneOption = Plane.XY,
     convention: ConventionOption = ConventionName.PAPER,
+    force: ForceOption = False,
 ) -> None:
     """Compute the resonance field at each angle of the applied field from given A, B and C.
 
@@ -218,7 +223,7 @@ def curve(
         advance()
         contents = found.files()
         advance()
-    written = write_files(out, contents)
+    written = write_files(out, contents, force=force)
     shown = console()
     for sentence in found.sentences():
         print_line(shown, sentence)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..foundation.errors import InputError
-from .common import MODELS, DoubleOption, SeedOption, check_folder, command
+from .common import MODELS, DoubleOption, ForceOption, SeedOption, command
 from .model_options import ModelOptions, with_model
 from .output import (
+    check_results,
     console,
     print_line,
     print_paths,
@@ -61,6 +62,7 @@ def infer(
             metavar="DIR", help="Folder for infer.json, infer.csv and a figure (PNG, PDF)."
         ),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Estimate parameters of a model from measured values of A and B.
 
@@ -85,7 +87,7 @@ def infer(
         raise InputError(
             f"{len(data.A)} rows with both A and B", expected=f"{FEWEST_ROWS} or more"
         ).at(str(measured))
-    check_folder(out)
+    check_results(out, "infer", force=force)
 
     import jax
 
@@ -105,7 +107,7 @@ def infer(
             figure = figure_inference((data.A, data.B), (ours.A, ours.B), title=measured.stem)
             settings = {"command": "infer", "start": describe(model), "left_out": data.left_out}
             files = inference_files(found, str(measured), settings)
-            written = write_with_figure(out, files, "infer", figure)
+            written = write_with_figure(out, files, "infer", figure, inputs=[measured], force=force)
     shown = console()
     _print_parameters(shown, found)
     if data.left_out:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..ensembles.model_parameters import ALL
+from .common import check_folder
 
 
 if TYPE_CHECKING:
@@ -38,15 +39,24 @@ def print_paths(shown: "Console", written: list[Path]) -> None:
         print_line(shown, f"wrote {names} in {written[0].parent}")
 
 
+def check_results(out: Path | None, stem: str, *, force: bool) -> None:
+    """Refuse, before a long computation, what `write_with_figure` would refuse after it."""
+    check_folder(out)
+    if out is not None and not force:
+        from ..io.writing import check_origins
+
+        check_origins(out, {f"{stem}.{kind}": b"" for kind in ("json", "csv", *FIGURE_KINDS)})
+
+
 def write_with_figure(
-    out: Path, files: Mapping[str, bytes], stem: str, figure: "Figure"
+    out: Path, files: Mapping[str, bytes], stem: str, figure: "Figure", **options: Any
 ) -> list[Path]:
-    """Write files, and a figure of each kind."""
+    """Write files, and a figure of each kind; the options are those of `write_files`."""
     from ..io import write_files
     from ..report.figures.style import figure_bytes
 
     figures = {f"{stem}.{kind}": figure_bytes(figure, kind) for kind in FIGURE_KINDS}
-    return write_files(out, {**files, **figures})
+    return write_files(out, {**files, **figures}, **options)
 
 
 def samples_title(settings: Mapping[str, Any]) -> str:

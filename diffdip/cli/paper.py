@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..foundation.errors import InputError
-from .common import INTERRUPTED, OTHERS, SeedOption, command
+from .common import INTERRUPTED, OTHERS, ForceOption, SeedOption, command
 from .output import console, print_paths
 
 
@@ -35,6 +35,7 @@ def reproduce(
         typer.Option("--quick", help="Use fewer samples and sizes: about two minutes."),
     ] = False,
     seed: SeedOption = 0,
+    force: ForceOption = False,
 ) -> None:
     """Compute Figs. 1, 3, 4 and 5 of the paper again, and check each of its claims.
 
@@ -56,7 +57,7 @@ def reproduce(
     sys.path.insert(0, str(scripts_folder()))
     run = importlib.import_module("reproduce").reproduce
     try:
-        written = run(out, figures, quick, seed)
+        written = run(out, figures, quick, seed, force=force)
     except KeyboardInterrupt:
         typer.echo("diffdip: interrupted; the finished parts are written", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import MODELS, DoubleOption, SeedOption, check_folder, check_positive, command
+from .common import MODELS, DoubleOption, ForceOption, SeedOption, check_positive, command
 from .model_options import ModelOptions, parameter_name, with_model
 from .output import (
+    check_results,
     console,
     print_line,
     print_paths,
@@ -84,6 +85,7 @@ def sensitivity(
             help="Folder for sensitivity.json, sensitivity.csv and a bar chart (PNG, PDF).",
         ),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Compute how sensitive the distributions of A and B are to each parameter of a model.
 
@@ -100,7 +102,7 @@ def sensitivity(
     """
     check_positive({"--frequency-ghz": frequency_ghz, "--step": step})
     statistics = statistics_by_name(statistic or ["median-A", "median-B"], frequency_ghz)
-    check_folder(out)
+    check_results(out, "sensitivity", force=force)
 
     import jax
     import numpy as np
@@ -134,7 +136,8 @@ def sensitivity(
 
         settings = {"command": "sensitivity", "method": method, "frequency_GHz": frequency_ghz}
         files = sensitivity_files(table, statistics, settings)
-        written = write_with_figure(out, files, "sensitivity", figure_sensitivity(table))
+        figure = figure_sensitivity(table)
+        written = write_with_figure(out, files, "sensitivity", figure, force=force)
     shown = console()
     _print_table(shown, table, statistics)
     for name in zero:

@@ -7,7 +7,7 @@ import typer
 
 from ..foundation.errors import InputError
 from ..spectra.definitions import DEFINITIONS
-from .common import MEASUREMENTS, command
+from .common import MEASUREMENTS, ForceOption, command
 from .output import console, print_line
 
 
@@ -42,6 +42,7 @@ def convert(
     source: SourceArgument,
     target: Annotated[Path, typer.Argument(help="File to write: name.csv or name.nc (NetCDF).")],
     skip_damaged: SkipOption = False,
+    force: ForceOption = False,
 ) -> None:
     """Convert the files of a spectrometer into one file with the signal by angle and field.
 
@@ -57,9 +58,11 @@ def convert(
         diffdip convert rotation.DSC rotation.csv
     """
     from ..io import write_spectra
+    from ..io.writing import check_inputs
 
+    check_inputs([target], [source])
     spectra = read_source(source, skip_damaged=skip_damaged)
-    write_spectra(spectra, target)
+    write_spectra(spectra, target, force=force)
     shown = console()
     print_line(shown, summary(spectra))
     print_line(shown, f"wrote {target}")
@@ -86,6 +89,7 @@ def positions(
     ] = None,
     smoothing: Annotated[int, typer.Option(min=0, metavar="N", help=SMOOTHING_HELP)] = 0,
     skip_damaged: SkipOption = False,
+    force: ForceOption = False,
 ) -> None:
     """Determine the resonance field at each angle from spectra, with its standard error.
 
@@ -104,8 +108,10 @@ def positions(
         diffdip positions rotation.par --near 338.6 --out t.csv
     """
     from ..io import positions_table, write_files
+    from ..io.writing import check_inputs
     from ..spectra.positions import line_positions
 
+    check_inputs([out], [source])
     spectra = read_source(source, skip_damaged=skip_damaged)
     try:
         found = line_positions(
@@ -119,7 +125,7 @@ def positions(
         )
     except InputError as error:
         raise error.at(str(source)) from None
-    write_files(out.parent, {out.name: positions_table(found)})
+    write_files(out.parent, {out.name: positions_table(found)}, force=force)
     shown = console()
     print_line(shown, summary(spectra))
     print_line(shown, extent(found))

@@ -1,11 +1,14 @@
 """Doubts about a fit."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..foundation.flags import Flag
 from .least_squares import Estimates
 from .parameter_table import shown
 from .parameters import SCALE, ParameterSet
+from .series import Series
 
 
 CORRELATED = 0.98
@@ -55,6 +58,32 @@ def diagnose(
         message = "There are as many points as free parameters, so the residuals test nothing."
         flags.append(Flag("no-degrees-of-freedom", message))
     return tuple(flags)
+
+
+def copies(series: Sequence[Series]) -> tuple[Flag, ...]:
+    """A flag for points that were measured once and are there several times.
+
+    Repeated measurements may agree by chance, to the digits that a table has. They count as copies
+    if more than half of the points at an angle and frequency that occurred before are the same.
+    """
+    repeated, same = 0, []
+    fields: dict[tuple[object, ...], set[float]] = {}
+    for one in series:
+        for angle, field, frequency in zip(one.angle, one.field, one.frequency, strict=True):
+            if not np.isfinite(field):
+                continue
+            before = fields.setdefault((repr(one.plane), angle, frequency), set())
+            repeated += bool(before)
+            if field in before:
+                same.append(angle)
+            before.add(field)
+    if len(same) < 2 or 2 * len(same) <= repeated:
+        return ()
+    message = (
+        f"{len(same)} points are exact copies of others (the first at {np.degrees(same[0]):.4g}°). "
+        "Copies make the errors too small: remove them."
+    )
+    return (Flag("copies", message),)
 
 
 def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:

@@ -11,7 +11,7 @@ from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field
-from .diagnosis import diagnose
+from .diagnosis import copies, diagnose
 from .intervals import LEVELS
 from .least_squares import Estimates
 from .parameter_table import offset_of
@@ -157,7 +157,10 @@ def result_of(
         residuals=residuals,
         predicted=prediction,
         converged=bool(found.converged),
-        flags=diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
+        flags=(
+            *diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
+            *copies(series),
+        ),
         convention=problem.convention,
         loss=problem.loss,
         series=series,

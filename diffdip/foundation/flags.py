@@ -9,6 +9,7 @@ CODES: Final = {
     "at-bound": "A fitted parameter lies at its bound.",
     "broad-line": "A line is so broad that it reaches zero field.",
     "chains-disagree": "The chains of a posterior do not agree.",
+    "copies": "Measurements are exact copies of others, which makes the errors too small.",
     "definitions-differ": "A, B or C depends on the definition of a line position.",
     "degenerate": "Two or more parameters cannot be separated by the data.",
     "direct-fit-differs": "The fit of positions and the fit of all spectra disagree.",

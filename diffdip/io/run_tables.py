@@ -19,7 +19,7 @@ QUANTILE_HEADS = ("1 %", "25 %", "median", "75 %", "99 %", "68 % interval of the
 """The quantiles of a run that are shown, and the heads of their table."""
 
 
-def export_run(path: Path, target: Path) -> None:
+def export_run(path: Path, target: Path, *, force: bool = False) -> None:
     """Write a run as CSV or NetCDF.
 
     CSV has one row for each sample, below a comment with the settings. NetCDF is classic with
@@ -29,6 +29,7 @@ def export_run(path: Path, target: Path) -> None:
     Args:
         path: Of the store.
         target: The file; its ending, .csv or .nc, gives the format.
+        force: Whether to replace a file that diffdip did not write.
 
     Raises:
         RunError: If the path holds no run, or one with a damaged chunk.
@@ -48,7 +49,7 @@ def export_run(path: Path, target: Path) -> None:
     else:
         dataset.attrs = {"settings": settings, "complete": dataset.attrs["complete"]}
         content = bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
-    write_files(target.parent, {target.name: content})
+    write_files(target.parent, {target.name: content}, inputs=[path], force=force)
 
 
 def unplaced_flags(dataset: "xr.Dataset") -> list[Flag]:

@@ -112,7 +112,9 @@ def _attributes(found: Found, path: Path, *, turned: bool) -> dict[str, str | fl
     return attributes
 
 
-def write_spectra(spectra: "xr.Dataset", target: str | PathLike[str]) -> Path:
+def write_spectra(
+    spectra: "xr.Dataset", target: str | PathLike[str], *, force: bool = False
+) -> Path:
     """Write a dataset to a file from which `read_spectra` reads the same dataset.
 
     NetCDF is of the classic kind with 64-bit offsets. CSV has a row for each sample, with numbers
@@ -121,6 +123,7 @@ def write_spectra(spectra: "xr.Dataset", target: str | PathLike[str]) -> Path:
     Args:
         spectra: Dataset as `read_spectra` returns it.
         target: File to write, with the ending `.nc` (NetCDF) or `.csv`.
+        force: Whether to replace a file that diffdip did not write.
 
     Returns:
         The path of the file.
@@ -143,7 +146,7 @@ def write_spectra(spectra: "xr.Dataset", target: str | PathLike[str]) -> Path:
         content = _csv(spectra)
     else:
         raise OutputError(f"{target}: expected a name that ends in .csv or .nc")
-    [written] = write_files(target.parent, {target.name: content})
+    [written] = write_files(target.parent, {target.name: content}, force=force)
     return written
 
 

@@ -1,8 +1,8 @@
 """Strict JSON and plain CSV as bytes, and files that are written completely or not at all.
 
 Everything is built in memory first. `write_files` then puts it into place so that a failure leaves
-no file half-written. Tables have one header row with units and an empty cell where a value is
-missing.
+no file half-written. It replaces only files that diffdip wrote, and never an input. Tables have one
+header row with units and an empty cell where a value is missing.
 """
 
 import csv
@@ -11,36 +11,52 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ..foundation.version import __version__
 
 
+MARK: Final = b"diffdip"
+"""Results contain this word: files of every kind, but for tables that must not have a comment."""
+
+_LOOKED_AT: Final = 2**20
+"""Bytes at either end of a file that are searched for it."""
+
+
 class OutputError(OSError):
     """A file that cannot be written. The message is one line and names the path."""
 
 
-def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+def write_files(
+    folder: Path, files: Mapping[str, bytes], *, inputs: Iterable[Path] = (), force: bool = False
+) -> list[Path]:
     """Write all files into a folder, or none of them.
 
     Each file is written beside its place first and moved there when all are complete. A failure
-    leaves what was there before.
+    leaves what was there before. A file that exists is replaced only if diffdip wrote it: if it
+    contains the word diffdip, or is a table with the same columns beside such a file.
 
     Args:
         folder: Is made if it does not exist, with its parents.
-        files: Contents by file name. Files of the same names are replaced.
+        files: Contents by file name.
+        inputs: Files and folders that were read; see `check_inputs`.
+        force: Whether to replace files of any origin. Inputs are not replaced even then.
 
     Returns:
         The paths of the files, in the same order.
 
     Raises:
-        OutputError: Where a file cannot be written. It names the path and the reason.
+        OutputError: Where a file cannot be written, or must not be replaced. It names the path and
+            the reason.
     """
     folder = Path(folder)
+    check_inputs([folder / name for name in files], inputs)
+    if not force:
+        check_origins(folder, files)
     made = [parent for parent in (folder, *folder.parents) if not _exists(parent)]
     parts: list[tuple[Path, Path]] = []
     try:
@@ -60,9 +76,88 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
         for parent in made:
             _remove_empty(parent)
         where = getattr(error, "filename", None) or folder
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{where}: cannot be written: {reason}") from error
+        raise OutputError(f"{where}: cannot be written: {_reason(error)}") from error
     return [target for _, target in parts]
+
+
+def check_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise `OutputError` for a target that is an input, or lies in a folder that is read.
+
+    In such a folder the next reading would count it as another measurement.
+    """
+    inputs = list(inputs)
+    for target in targets:
+        for source in inputs:
+            if _same(target, source):
+                raise OutputError(f"{target}: is the input. Choose another name")
+            if source.is_dir() and _same(target.parent, source):
+                raise OutputError(
+                    f"{target}: lies in the folder that is read, where it would count as a "
+                    "measurement. Choose another folder"
+                )
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them does not exist
+        return False
+
+
+def check_origins(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Raise `OutputError` if one of the files exists and diffdip did not write it.
+
+    Before a long computation, b"" stands for contents that are not known yet.
+    """
+    before = {name: _ends(folder / name) for name in files if _is_file(folder / name)}
+    marked = {name for name, content in before.items() if MARK in content}
+    tables = {
+        name
+        for name, content in before.items()
+        if name.endswith(".csv")
+        and (not files[name] or _columns(content) == _columns(files[name]))
+        # a table without comments is ours if other files of the same results are
+        and (MARK in _comments(content) or (not _comments(files[name]) and marked - {name}))
+    }
+    for name in before:
+        if name not in (tables if name.endswith(".csv") else marked):
+            raise OutputError(
+                f"{folder / name}: exists, and diffdip did not write it. Choose another name, or "
+                "replace it with --force (in Python, force=True)"
+            )
+
+
+def _ends(path: Path) -> bytes:
+    """The first and the last bytes of a file. Raises `OutputError`."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(_LOOKED_AT)
+            stream.seek(max(len(start), path.stat().st_size - _LOOKED_AT))
+            return start + stream.read()
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot be replaced: {_reason(error)}") from error
+
+
+def _columns(table: bytes) -> bytes:
+    """The header row of a table, below its comments."""
+    marks = (b"#", b'"#')
+    return next((line for line in table.splitlines() if not line.startswith(marks)), b"")
+
+
+def _comments(table: bytes) -> bytes:
+    """The lines above the header row."""
+    return table[: table.find(_columns(table))]
+
+
+def _reason(error: Exception) -> Any:
+    return getattr(error, "strerror", None) or error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False  # writing it will fail, and say why
 
 
 def _exists(path: Path) -> bool:

@@ -285,8 +285,27 @@ def _located(
         np.array([one.width for one in found]) / 1e3,
         1e9 * spectra["frequency"].values,
         {**options.settings(), **chosen},
-        (*_leaps(angles, found), *_broad(options.definition, found)),
+        (*_copies(spectra), *_leaps(angles, found), *_broad(options.definition, found)),
     )
+
+
+def _copies(spectra: "xr.Dataset") -> tuple[Flag, ...]:
+    """A flag for spectra that are there several times: no two measurements have the same noise."""
+    angles, signal = spectra["angle"].values, spectra["signal"].values
+    first: dict[bytes, int] = {}
+    pairs = [
+        (first[content], i)
+        for i, content in enumerate(row.tobytes() for row in signal)
+        if first.setdefault(content, i) != i
+    ]
+    if not pairs:
+        return ()
+    one, other = (angles[i] for i in pairs[0])
+    message = (
+        f"{len(pairs)} of {len(angles)} spectra are exact copies of others (those at {one:g}° and "
+        f"{other:g}°, for example). Copies make the errors too small: remove them."
+    )
+    return (Flag("copies", message),)
 
 
 def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:

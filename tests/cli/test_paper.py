@@ -33,11 +33,16 @@ def test_only_the_figure_asked_for(scripts, tmp_path):
 
 def test_options_reach_the_scripts(scripts, monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(scripts, "reproduce", lambda *given: seen.append(given) or [])
+    monkeypatch.setattr(
+        scripts, "reproduce", lambda *given, **more: seen.append((*given, more)) or []
+    )
     assert run("reproduce", "--out", tmp_path).exit_code == 0
-    options = ("--quick", "--seed", 7, "--figure", 5, "--figure", 3)
+    options = ("--quick", "--seed", 7, "--figure", 5, "--figure", 3, "--force")
     assert run("reproduce", *options, "--out", tmp_path).exit_code == 0
-    assert seen == [(tmp_path, [], False, 0), (tmp_path, [5, 3], True, 7)]
+    assert seen == [
+        (tmp_path, [], False, 0, {"force": False}),
+        (tmp_path, [5, 3], True, 7, {"force": True}),
+    ]
 
 
 def test_parts_are_made_in_order(scripts, monkeypatch, tmp_path):

@@ -254,6 +254,24 @@ def test_bounds_hold_and_are_flagged():
     assert "at-bound" in codes(result)
 
 
+def test_copies_of_points_are_flagged():
+    field = curve(0.02, 0.01) + np.random.default_rng(3).normal(0, 1e-4, ANGLES.shape)
+    assert dd.fit_series(ANGLES, field, frequency=NU).flags == ()
+    repeated = dd.fit_series(np.tile(ANGLES, 5), np.tile(field, 5), frequency=NU)
+    assert codes(repeated) == {"copies"}
+    assert f"{4 * ANGLES.size} points" in repeated.flags[0].message
+    series = dd.Series(ANGLES, field, frequency=NU)
+    assert "copies" in codes(dd.fit_joint([series, series]))
+
+
+def test_repeated_measurements_of_few_digits_are_not_copies():
+    noise = np.random.default_rng(3).normal(0, 1e-4, (2, ANGLES.size))
+    field = np.round(curve(0.02, 0.01) + noise, 4)  # to 0.1 mT
+    assert 2 < np.sum(field[0] == field[1]) < ANGLES.size / 2
+    found = dd.fit_series(np.tile(ANGLES, 2), field.ravel(), frequency=NU)
+    assert found.flags == ()
+
+
 @pytest.mark.slow
 def test_tied_parameters_follow_their_rule():
     tied = {"A": dd.Free(), "B": lambda p: 0.5 * p["A"], "C": 0.0}

@@ -6,17 +6,81 @@ from pathlib import Path
 import pytest
 
 from diffdip.io import OutputError, write_files
+from diffdip.io.writing import check_origins
 
 
 def test_files_are_written_and_replaced(tmp_path):
     folder = tmp_path / "new" / "results"
-    written = write_files(folder, {"a.txt": b"one", "b.txt": b"two"})
+    written = write_files(folder, {"a.txt": b"one of diffdip", "b.txt": b"two"})
     assert written == [folder / "a.txt", folder / "b.txt"]
     write_files(folder, {"a.txt": b"three"})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         "a.txt": b"three",
         "b.txt": b"two",
     }
+
+
+OURS = {"fit.json": b'{"diffdip": 1}', "points.csv": b"angle,field\n0,1\n"}
+MADE_BY_US = {
+    "json": {"fit.json": b'{"diffdip": 0}'},
+    "table beside our json": {**OURS, "points.csv": b"angle,field\n5,6\n7,8\n"},
+    "table with our comment": {"points.csv": b"# diffdip 1\nangle,field\n5,6\n"},
+    "table with our quoted comment": {"points.csv": b'"# diffdip 1, a"\nangle,field\n5,6\n'},
+}
+FOREIGN = {
+    "json": {"fit.json": b'{"g": 2}'},
+    "table with the same columns": {"points.csv": b"angle,field\n5,6\n"},
+    "table with other columns beside our json": {**OURS, "points.csv": b"angle,mT\n5,6\n"},
+    "table that mentions us in a cell": {"points.csv": b"angle,field,by\n5,6,diffdip\n"},
+    "table and foreign json": {"fit.json": b"{}", "points.csv": b"angle,field\n5,6\n"},
+}
+
+
+def put(folder, files):
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("case", MADE_BY_US)
+def test_results_of_before_are_replaced(tmp_path, case):
+    put(tmp_path, MADE_BY_US[case])
+    write_files(tmp_path, OURS)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == OURS
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_what_diffdip_did_not_write_is_replaced_by_force_only(tmp_path, case):
+    put(tmp_path, FOREIGN[case])
+    before = snapshot(tmp_path)
+    with pytest.raises(OutputError, match="did not write it"):
+        write_files(tmp_path, OURS)
+    assert snapshot(tmp_path) == before
+    write_files(tmp_path, OURS, force=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == OURS
+
+
+def test_a_long_computation_is_refused_before_it_starts(tmp_path):
+    names = dict.fromkeys(OURS, b"")
+    check_origins(tmp_path, names)
+    put(tmp_path, OURS)
+    check_origins(tmp_path, names)
+    (tmp_path / "fit.json").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="did not write it"):
+        check_origins(tmp_path, names)
+
+
+def test_an_input_is_never_replaced(tmp_path):
+    put(tmp_path, OURS)
+    (tmp_path / "link.json").symlink_to(tmp_path / "fit.json")
+    (tmp_path / "hard.json").hardlink_to(tmp_path / "fit.json")
+    before = snapshot(tmp_path)
+    for source in ("fit.json", "link.json", "hard.json"):
+        with pytest.raises(OutputError, match="is the input"):
+            write_files(tmp_path, OURS, inputs=[tmp_path / source], force=True)
+    with pytest.raises(OutputError, match="lies in the folder that is read"):
+        write_files(tmp_path, {"new.csv": b"a"}, inputs=[tmp_path], force=True)
+    assert snapshot(tmp_path) == before
+    write_files(tmp_path / "results", {"new.csv": b"a"}, inputs=[tmp_path])
 
 
 def snapshot(folder):

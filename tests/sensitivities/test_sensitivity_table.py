@@ -216,6 +216,7 @@ def test_experiment_compares_both_ways(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script, "QUICK_SAMPLES", 200)
     script.main(["--quick", "--out", str(tmp_path)])
     with (tmp_path / "sensitivity.csv").open() as file:
+        assert file.readline().startswith('"# diffdip ')
         rows = list(csv.DictReader(file))
     assert [row["parameter"] for row in rows] == 3 * ["density", "aspect"] + 3 * ["density"]
     for row in rows:

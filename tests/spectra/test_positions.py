@@ -78,3 +78,13 @@ def test_each_definition_has_its_own_error():
 def test_a_choice_that_contradicts_itself_is_refused():
     with pytest.raises(InputError, match="near"):
         positions_by_definition(rotation([338.0]), ["midpoint"], line="strongest", near=338.0)
+
+
+def test_copies_of_spectra_are_flagged():
+    spectra = rotation([337.0, 338.0, 337.5])
+    assert line_positions(spectra).warnings == ()
+    copied = spectra.isel(angle=[0, 1, 1, 2]).assign_coords(angle=[0.0, 15.0, 20.0, 30.0])
+    [flag] = line_positions(copied).warnings
+    assert flag.code == "copies"
+    assert "1 of 4 spectra" in flag.message
+    assert "15° and 20°" in flag.message

@@ -57,8 +57,8 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
     """
     # dates and version numbers would differ from run to run
     metadata: dict[str, Any] = {
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+        "png": {"Software": "diffdip"},
+        "pdf": {"CreationDate": None, "ModDate": None, "Creator": "diffdip", "Producer": None},
     }[kind]
     stream = io.BytesIO()
     with mpl.rc_context(STYLE):
