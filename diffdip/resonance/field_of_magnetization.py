@@ -10,56 +10,65 @@ the one with both stiffnesses positive, gives
 
 from typing import NamedTuple
 
-import equinox as eqx
-import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from ..numerics.elementwise import choose
-from .energy_terms import AbstractEnergy, energy_derivatives
+from ..numerics.vectors import (
+    Matrix3,
+    Scalar,
+    Vector3,
+    add,
+    adjugate_form,
+    dot,
+    scale,
+    subtract,
+    times,
+)
+from .energy_terms import AbstractEnergy
 
 
 Vector2 = tuple[Array, Array]
 """A vector in a plane as two scalars: under vmap each is one contiguous batch."""
 
 
-class FieldTerms(eqx.Module):
+class FieldTerms(NamedTuple):
     """What H(u) needs of the energy at one u, in tesla: everything but the frequency."""
 
-    torque: Float[Array, " n"]
+    torque: Vector3
     """∇e − κ u, the field normal to u at equilibrium."""
-    offset: Float[Array, ""]
+    offset: Scalar
     """κ − tr E_t/2."""
-    spread: Float[Array, ""]
+    spread: Scalar
     """(tr E_t)²/4 − det E_t, in T²."""
 
-    def parallel(self, larmor: Float[Array, ""]) -> Float[Array, ""]:
+    def parallel(self, larmor: Scalar) -> Scalar:
         """h∥ = H·u at resonance."""
-        return self.offset + jnp.sqrt(self.spread + larmor * larmor)
+        return self.offset + lax.sqrt(self.spread + larmor * larmor)
 
-    def field(self, direction: Float[Array, " n"], larmor: Float[Array, ""]) -> Float[Array, " n"]:
+    def field(self, direction: Vector3, larmor: Scalar) -> Vector3:
         """The vector H(u)."""
-        return self.parallel(larmor) * direction + self.torque
+        return add(scale(self.parallel(larmor), direction), self.torque)
 
-    def magnitude(self, larmor: Float[Array, ""]) -> Float[Array, ""]:
+    def magnitude(self, larmor: Scalar) -> Scalar:
         """|H(u)|, for unit u."""
         parallel = self.parallel(larmor)
-        return jnp.sqrt(parallel * parallel + self.torque @ self.torque)
+        return lax.sqrt(parallel * parallel + dot(self.torque, self.torque))
 
 
-def field_terms(energy: AbstractEnergy, direction: Float[Array, "3"]) -> FieldTerms:
+def field_terms(energy: AbstractEnergy, direction: Vector3) -> FieldTerms:
     """`FieldTerms` of any energy at the unit vector `direction`."""
-    gradient, hessian = energy_derivatives(energy, direction)
-    along = direction @ gradient
-    half_trace = 0.5 * (jnp.trace(hessian) - direction @ hessian @ direction)
-    a, b, c = hessian
-    adjugate = jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)])
-    determinant = direction @ adjugate @ direction
-    return FieldTerms(
-        torque=gradient - along * direction,
-        offset=along - half_trace,
-        spread=half_trace * half_trace - determinant,
-    )
+    gradient, hessian = energy.derivatives(direction)
+    along = dot(direction, gradient)
+    offset, spread = stiffness_terms(hessian, direction)
+    return FieldTerms(subtract(gradient, scale(along, direction)), along + offset, spread)
+
+
+def stiffness_terms(hessian: Matrix3, direction: Vector3) -> tuple[Scalar, Scalar]:
+    """−tr E_t/2 in tesla and (tr E_t)²/4 − det E_t in T²."""
+    trace = hessian[0][0] + hessian[1][1] + hessian[2][2]
+    half_trace = 0.5 * (trace - dot(direction, times(hessian, direction)))
+    return -half_trace, half_trace * half_trace - adjugate_form(hessian, direction)
 
 
 class PlanarTerms(NamedTuple):

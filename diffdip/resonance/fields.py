@@ -111,7 +111,11 @@ def resonance_field_along(
     """
     direction, larmor = as_float(direction), larmor_field(frequency, g)
     solver = GeneralSolver(energy, direction.dtype)
-    return _over_batch(solver.field, direction, larmor)
+    shape = jnp.broadcast_shapes(direction.shape[:-1], larmor.shape)
+    direction = jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3)
+    if larmor.ndim:
+        larmor = jnp.broadcast_to(larmor, shape).reshape(-1)
+    return solver.fields(direction, larmor).reshape(shape)
 
 
 def resonance_branches(

@@ -1,8 +1,10 @@
 """Resonances of any energy for a field in any direction.
 
-Starts near all resonances come from a polynomial if the energy is a tensor, and from a search on
-a mesh of the sphere if not. Newton's method polishes them, duplicates are dropped, and the
-implicit-function theorem gives the derivatives.
+The measured resonance is followed from that of a sample without anisotropy. Where this does not
+end at a stable resonance, and for all branches, the roots are searched: starts come from a search
+on a mesh of the sphere. If the energy is a tensor, they come from a polynomial instead. Newton's
+method polishes them, duplicates are dropped, and the implicit-function theorem gives the
+derivatives.
 """
 
 from typing import Any, NamedTuple, final
@@ -10,14 +12,17 @@ from typing import Any, NamedTuple, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from ..numerics.implicit_roots import implicit_root, newton_step
+from ..numerics.vectors import Scalar, Vector3, components, dot
 from .branches import Branches, ordered_branches
 from .energy_terms import AbstractEnergy, quadratic_form
 from .field_of_magnetization import field_terms
 from .mesh_search import mesh_candidates
+from .resonance_equations import from_saturation, residual, towards_resonance
 from .resonance_polynomials import tensor_candidates
+from .root_derivatives import direction_at, field_at
 from .stability import lowest_multiplier, lowest_on_sphere
 
 
@@ -27,8 +32,8 @@ TENSOR_STEPS = 3
 MESH_STEPS = 10
 """Newton steps from a triangle of the mesh, about 8° wide, to all digits."""
 
-LARGEST_STEP = 0.3
-"""Radians that M turns at most in a step: a longer step may end on another branch."""
+SEARCHED_AT_ONCE = 8
+"""Directions of the field that are searched together where the measured branch was not reached."""
 
 
 class _Roots(NamedTuple):
@@ -40,18 +45,26 @@ class _Roots(NamedTuple):
     stable: Bool[Array, " slots"]
 
 
+class _Reached(NamedTuple):
+    """Where M is at the measured resonance of each direction of the field, and if it is known."""
+
+    direction: Float[Array, "n 3"]
+    found: Bool[Array, " n"]
+
+
 @final
 class GeneralSolver:
     """Resonances of one energy. What depends on the energy alone is computed once, here.
 
-    Roots are found without derivatives, on the frozen energy; `_with_derivatives` adds them.
+    Roots are found without derivatives, on the frozen energy; `root_derivatives` adds them.
     """
 
     def __init__(self, energy: AbstractEnergy, dtype: Any):
         self.energy = energy
-        self.parameters, self.static = eqx.partition(energy, eqx.is_inexact_array)
-        self.frozen = eqx.combine(jax.lax.stop_gradient(self.parameters), self.static)
+        parameters, static = eqx.partition(energy, eqx.is_inexact_array)
+        self.frozen = eqx.combine(jax.lax.stop_gradient(parameters), static)
         tensor = quadratic_form(self.frozen)
+        self.is_tensor = tensor is not None
         if tensor is None:
             self.candidates, self.steps = mesh_candidates(self.frozen, dtype), MESH_STEPS
             self.is_stable = lowest_on_sphere(self.frozen, dtype)
@@ -59,26 +72,76 @@ class GeneralSolver:
             self.candidates, self.steps = tensor_candidates(tensor), TENSOR_STEPS
             self.is_stable = lowest_multiplier(tensor)
 
-    def field(self, direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Float[Array, ""]:
-        """Hres on the measured branch; NaN without a measured branch."""
+    def fields(
+        self, direction: Float[Array, "n 3"], larmor: Float[Array, "*n"]
+    ) -> Float[Array, " n"]:
+        """Hres on the measured branch for each ĥ; NaN without a measured branch.
+
+        `larmor` is w0 of each, or one number.
+        """
+        axes = (0, 0 if larmor.ndim else None)
+        reached = self._reached(*jax.lax.stop_gradient((direction, larmor)))
+
+        def derive(u: Array, direction: Array, larmor: Array) -> Array:
+            return field_at(self.energy, components(u), components(direction), larmor)
+
+        field = jax.vmap(derive, in_axes=(0, *axes))(reached.direction, direction, larmor)
+        return jnp.where(reached.found, field, jnp.nan)
+
+    def _reached(self, direction: Array, larmor: Array) -> _Reached:
+        """Where M is at the measured resonances."""
+        axes = (0, 0 if larmor.ndim else None)
+        if self.is_tensor:
+            return jax.vmap(self._highest, in_axes=axes)(direction, larmor)
+        followed = jax.vmap(self._followed, in_axes=axes)(direction, larmor)
+        return self._searched(followed, direction, larmor)
+
+    def branches(self, direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Branches:
+        """All branches."""
+        roots = self._roots(*jax.lax.stop_gradient((direction, larmor)))
+
+        def derive(root: Array) -> tuple[Array, Array]:
+            u, along = components(root), components(direction)
+            field = field_at(self.energy, u, along, larmor)
+            return jnp.stack(direction_at(self.energy, u, along, larmor)), field
+
+        u, field = jax.vmap(derive)(roots.direction)
+        return ordered_branches(field, u, roots.exists, roots.stable)
+
+    def _followed(self, direction: Array, larmor: Array) -> _Reached:
+        """The branch that is continuous with saturation, if it is a stable resonance."""
+        along = components(direction)
+        u = from_saturation(self.frozen, along, larmor)
+        _, exists, stable = self._judged(u, along, larmor)
+        found = exists & stable
+        return _Reached(jnp.where(found, jnp.stack(u), direction), found)
+
+    def _searched(self, reached: _Reached, direction: Array, larmor: Array) -> _Reached:
+        """Search for the branches that were not reached, some at a time."""
+        count = len(direction)
+        some = min(SEARCHED_AT_ONCE, count)
+        larmor = jnp.broadcast_to(larmor, (count,))
+
+        def search(state: tuple[_Reached, Array]) -> tuple[_Reached, Array]:
+            reached, left = state
+            at = jnp.nonzero(left, size=some, fill_value=count)[0]  # out of bounds: dropped
+            here = jnp.minimum(at, count - 1)
+            new = jax.vmap(self._highest)(direction[here], larmor[here])
+            reached = jax.tree.map(lambda all, one: all.at[at].set(one, mode="drop"), reached, new)
+            return reached, left.at[at].set(False, mode="drop")
+
+        return lax.while_loop(lambda state: jnp.any(state[1]), search, (reached, ~reached.found))[0]
+
+    def _highest(self, direction: Array, larmor: Array) -> _Reached:
+        """The highest stable resonance of all."""
         roots = self._roots(direction, larmor)
         measurable = roots.exists & roots.stable
         best = jnp.argmax(jnp.where(measurable, roots.field, -1))
         found = measurable[best]
-        u = jnp.where(found, roots.direction[best], direction)
-        _, field = self._with_derivatives(u, direction, larmor)
-        return jnp.where(found, field, jnp.nan)
-
-    def branches(self, direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Branches:
-        """All branches."""
-        roots = self._roots(direction, larmor)
-        derive = jax.vmap(self._with_derivatives, in_axes=(0, None, None))
-        u, field = derive(roots.direction, direction, larmor)
-        return ordered_branches(field, u, roots.exists, roots.stable)
+        return _Reached(jnp.where(found, roots.direction[best], direction), found)
 
     def _roots(self, direction: Array, larmor: Array) -> _Roots:
         """All resonances, each once, without derivatives."""
-        direction, larmor = jax.lax.stop_gradient((direction, larmor))
         starts, exists = self.candidates(direction, larmor)
         polish = jax.vmap(self._polished, in_axes=(0, None, None))
         u, field, converged, stable = polish(starts, direction, larmor)
@@ -92,36 +155,22 @@ class GeneralSolver:
         self, start: Array, direction: Array, larmor: Array
     ) -> tuple[Array, Array, Array, Array]:
         """From one start: u, Hres, whether it is a resonance, and whether it is stable."""
-        arguments = (jax.lax.stop_gradient(self.parameters), direction, larmor)
+        along = components(direction)
+        whole = lax.full_like(larmor, 1.0)
+        step = lambda _, u: towards_resonance(self.frozen, u, along, larmor, whole)
+        u = lax.fori_loop(0, self.steps, step, components(start))
+        return jnp.stack(u), *self._judged(u, along, larmor)
 
-        def step(_: Any, u: Array) -> Array:
-            change = newton_step(lambda u: self._residual(u, arguments), u) - u
-            length = jnp.maximum(jnp.linalg.norm(change), 1e-30)
-            u = u + change * jnp.minimum(1, LARGEST_STEP / length)
-            return u / jnp.linalg.norm(u)
-
-        u = jax.lax.fori_loop(0, self.steps, step, start)
+    def _judged(self, u: Vector3, direction: Vector3, larmor: Scalar) -> tuple[Array, Array, Array]:
+        """Hres with M along u, whether that is a resonance, and whether it is stable."""
         terms = field_terms(self.frozen, u)
         field, parallel = terms.magnitude(larmor), terms.parallel(larmor)
-        size = jnp.max(jnp.abs(terms.torque)) + jnp.abs(parallel) + larmor
-        error = jnp.max(jnp.abs(self._residual(u, arguments)))
+        largest = lambda vector: jnp.max(jnp.abs(jnp.stack(vector)))
+        size = largest(terms.torque) + jnp.abs(parallel) + larmor
+        error = largest(residual(self.frozen, u, direction, larmor))
         # H(u) may also point against ĥ, where the residual vanishes too
-        along = terms.field(u, larmor) @ direction
+        along = dot(terms.field(u, larmor), direction)
         # a converged root has an error of some roundings; eps^(3/4) is far above those, and far
         # below the error of a start that runs nowhere
-        converged = (error < jnp.finfo(u.dtype).eps ** 0.75 * size) & (along > 0)
-        return u, field, converged, self.is_stable(u, field, parallel, direction, larmor)
-
-    def _with_derivatives(
-        self, u: Array, direction: Array, larmor: Array
-    ) -> tuple[Float[Array, "3"], Float[Array, ""]]:
-        """The root u and Hres there, as functions of the energy, ĥ and w0."""
-        u = implicit_root(self._residual, u, (self.parameters, direction, larmor))
-        return u, field_terms(self.energy, u).magnitude(larmor)
-
-    def _residual(self, u: Array, arguments: tuple[Any, Array, Array]) -> Array:
-        """Zero where H(u) points along ĥ and |u| = 1: as many equations as unknowns."""
-        parameters, direction, larmor = arguments
-        field = field_terms(eqx.combine(parameters, self.static), u).field(u, larmor)
-        normal = field - (field @ direction) * direction
-        return normal + 0.5 * larmor * (u @ u - 1) * direction
+        exists = (error < jnp.finfo(field.dtype).eps ** 0.75 * size) & (along > 0)
+        return field, exists, self.is_stable(u, field, parallel, direction, larmor)

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ..numerics.vectors import components
 from .energy_terms import AbstractEnergy
-from .field_of_magnetization import FieldTerms, field_terms
+from .field_of_magnetization import field_terms
 from .resonance_polynomials import Candidates
 
 
@@ -63,12 +64,13 @@ def mesh_candidates(energy: AbstractEnergy, dtype: Any) -> Candidates:
     """
     vertices, corners = sphere_mesh()
     u, triangles = jnp.asarray(vertices, dtype), jnp.asarray(corners)
-    terms = jax.vmap(lambda u: field_terms(energy, u))(u)
+    terms = jax.vmap(lambda u: field_terms(energy, components(u)))(u)
 
     def candidates(
         field_direction: Float[Array, "3"], larmor: Float[Array, ""]
     ) -> tuple[Float[Array, "slots 3"], Bool[Array, " slots"]]:
-        H = jax.vmap(FieldTerms.field, in_axes=(0, 0, None))(terms, u, larmor)
+        field = lambda terms, u: jnp.stack(terms.field(components(u), larmor))
+        H = jax.vmap(field)(terms, u)
         a, b, c = H[triangles[:, 0]], H[triangles[:, 1]], H[triangles[:, 2]]
         normals = jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)], axis=1)
         volume = jnp.sum(a * normals[:, 0], axis=-1)

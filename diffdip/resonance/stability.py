@@ -5,14 +5,31 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from ..numerics.implicit_roots import solve_small
-from .energy_terms import AbstractEnergy, energy_derivatives
+from ..numerics.elementwise import choose
+from ..numerics.vectors import (
+    Matrix3,
+    Scalar,
+    Vector3,
+    components,
+    dot,
+    outer,
+    rows_of,
+    scale,
+    solved,
+    subtract,
+    sum_of,
+    times,
+    unit,
+    with_diagonal,
+)
+from .energy_terms import AbstractEnergy
 from .mesh_search import sphere_mesh
 
 
-StabilityTest = Callable[[Array, Array, Array, Array, Array], Array]
+StabilityTest = Callable[[Vector3, Scalar, Scalar, Vector3, Scalar], Array]
 """(u, Hres, h∥ = H·u, ĥ, w0) → whether no direction of M has a lower energy than u."""
 
 DESCENT_STEPS = 5
@@ -29,12 +46,12 @@ def tolerance(like: Array) -> Any:
 
 def lowest_multiplier(tensor: Float[Array, "3 3"]) -> StabilityTest:
     """The test for a quadratic energy: the multiplier λ = κ − h∥ is at most k₁."""
-    lowest = jnp.linalg.eigvalsh(tensor)[0]
+    lowest, rows = jnp.linalg.eigvalsh(tensor)[0], rows_of(tensor)
 
     def is_stable(
-        u: Array, field: Array, parallel: Array, direction: Array, larmor: Array
+        u: Vector3, field: Scalar, parallel: Scalar, direction: Vector3, larmor: Scalar
     ) -> Array:
-        return u @ tensor @ u - parallel <= lowest + tolerance(u) * larmor
+        return dot(u, times(rows, u)) - parallel <= lowest + tolerance(field) * larmor
 
     return is_stable
 
@@ -46,26 +63,34 @@ def lowest_on_sphere(energy: AbstractEnergy, dtype: Any) -> StabilityTest:
     values = jax.vmap(energy)(mesh)
 
     def is_stable(
-        u: Array, field: Array, parallel: Array, direction: Array, larmor: Array
+        u: Vector3, field: Scalar, parallel: Scalar, direction: Vector3, larmor: Scalar
     ) -> Array:
-        applied = field * direction
+        applied = scale(field, direction)
+        depth = lambda u: energy(jnp.stack(u)) - dot(u, applied)
 
-        def descend(_: Any, u: Array) -> Array:
-            gradient, hessian = energy_derivatives(energy, u)
-            gradient = gradient - applied
-            along = u @ gradient
-            normal = jnp.outer(u, u)
-            tangent = jnp.eye(3, dtype=u.dtype) - normal
-            stiffness = tangent @ hessian @ tangent - along * tangent + normal
-            trial = u - solve_small(stiffness, gradient - along * u)
-            trial = trial / jnp.linalg.norm(trial)
+        def descend(_: Any, u: Vector3) -> Vector3:
+            gradient, hessian = energy.derivatives(u)
+            gradient = subtract(gradient, applied)
+            along = dot(u, gradient)
+            torque = subtract(gradient, scale(along, u))
+            trial = subtract(u, solved(_tangent_stiffness(hessian, u, along), torque))
+            trial = unit(trial)
             # Newton's method also runs to maxima: a step that leads up is not taken
-            lower = energy(trial) - trial @ applied < energy(u) - u @ applied
-            return jnp.where(lower, trial, u)
+            lower = depth(trial) < depth(u)
+            x, y, z = (choose(lower, new, old) for new, old in zip(trial, u, strict=True))
+            return x, y, z
 
-        start = mesh[jnp.argmin(values - mesh @ applied)]
-        lowest = jax.lax.fori_loop(0, DESCENT_STEPS, descend, start)
-        depth = energy(u) - u @ applied - (energy(lowest) - lowest @ applied)
-        return depth <= tolerance(u) * larmor
+        start = components(mesh[jnp.argmin(values - mesh @ jnp.stack(applied))])
+        lowest = lax.fori_loop(0, DESCENT_STEPS, descend, start)
+        return depth(u) - depth(lowest) <= tolerance(field) * larmor
 
     return is_stable
+
+
+def _tangent_stiffness(hessian: Matrix3, u: Vector3, along: Scalar) -> Matrix3:
+    """T (E − along) T + u uᵀ, with T the projection on the tangent plane."""
+    turned = times(hessian, u)
+    curved = dot(u, turned) + along + 1.0
+    normal = subtract(scale(curved, u), turned)
+    tangent = sum_of(outer(u, normal), outer(scale(-lax.full_like(along, 1.0), turned), u))
+    return with_diagonal(sum_of(hessian, tangent), -along)

@@ -19,7 +19,7 @@ from diffdip import (
     larmor_field,
     resonance_field_along,
 )
-from diffdip.resonance.energy_terms import energy_derivatives, quadratic_form
+from diffdip.resonance.energy_terms import quadratic_form
 from tests.helpers.random_dipoles import random_directions
 
 
@@ -71,6 +71,12 @@ TERMS = QUADRATIC | {
 }
 
 
+def derivatives(term, u):
+    """Gradient and Hessian as arrays."""
+    gradient, hessian = term.derivatives(tuple(u))
+    return np.stack(gradient), np.array(hessian)
+
+
 @pytest.fixture(scope="module")
 def directions():
     return random_directions(0, 20)
@@ -89,7 +95,7 @@ def test_derivatives_are_those_of_the_formula(name, directions):
     """Gradient and Hessian against differences of the written-out formula."""
     term, formula = TERMS[name]
     u = directions[3]
-    gradient, hessian = energy_derivatives(term(), jnp.asarray(u))
+    gradient, hessian = derivatives(term(), jnp.asarray(u))
     step, eye = 1e-3, np.eye(3)
     by_differences = [
         (
@@ -182,9 +188,17 @@ def test_one_term_that_is_no_tensor_makes_the_sum_none():
 def test_derivatives_of_a_mixed_sum(directions):
     a, b = (TERMS[name][0]() for name in ("uniaxial", "turned cubic"))
     u = jnp.asarray(directions[1])
-    parts = zip(energy_derivatives(a, u), energy_derivatives(b, u), strict=True)
-    for total, (one, other) in zip(energy_derivatives(a + b, u), parts, strict=True):
+    parts = zip(derivatives(a, u), derivatives(b, u), strict=True)
+    for total, (one, other) in zip(derivatives(a + b, u), parts, strict=True):
         np.testing.assert_allclose(total, one + other, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_closed_form_is_what_differentiation_gives(name, directions):
+    term, u = TERMS[name][0](), tuple(jnp.asarray(directions[2]))
+    closed, automatic = term.derivatives(u), AbstractEnergy.derivatives(term, u)
+    for one, other in zip(jax.tree.leaves(closed), jax.tree.leaves(automatic), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-15)
 
 
 def test_what_is_quadratic_by_type_needs_tensor_only():
@@ -232,7 +246,7 @@ def test_a_term_of_ones_own_and_its_continuation_off_the_sphere():
     expected = along(CubicAnisotropy(0.06), u)
     assert np.ptp(expected) > 0.02
     point = jnp.asarray(u[0])
-    slopes = [point @ energy_derivatives(term, point)[0] for term in (own, Continued(own))]
+    slopes = [point @ derivatives(term, point)[0] for term in (own, Continued(own))]
     assert abs(slopes[0] - slopes[1]) > 1e-3
     np.testing.assert_allclose(along(own, u), expected, rtol=0, atol=1e-9)
     np.testing.assert_allclose(along(Continued(own), u), expected, rtol=0, atol=1e-9)
