@@ -99,7 +99,7 @@ def tensor_field(p):
 
 
 def derivatives(function):
-    """(p) → forward gradient and Hessian, value and reverse gradient, over a batch of p."""
+    """(p) → value, forward and reverse gradient, Hessian, over a batch of p."""
 
     def reverse(p):
         both = jax.value_and_grad(function)(p)
@@ -108,6 +108,21 @@ def derivatives(function):
     def all_of_them(p):
         (forward, hessian), (value, gradient) = jax.jacfwd(reverse, has_aux=True)(p)
         return value, forward, gradient, hessian
+
+    return jax.jit(jax.vmap(all_of_them))
+
+
+def derivatives_twice_forward(function):
+    """The same, with the Hessian by two forward passes, which compile in half the time."""
+
+    def forward(p):
+        gradient = jax.jacfwd(function)(p)
+        return gradient, gradient
+
+    def all_of_them(p):
+        hessian, gradient = jax.jacfwd(forward, has_aux=True)(p)
+        value, reverse = jax.value_and_grad(function)(p)
+        return value, gradient, reverse, hessian
 
     return jax.jit(jax.vmap(all_of_them))
 
@@ -328,7 +343,7 @@ def test_general_energies():
             [-0.3, 0.1, 1.5, 0.1, 0.0, -0.5, 1.0, 1.0, 2.0],  # nothing stable resonates
         ]
     )
-    solve, step = derivatives(field), 1e-5
+    solve, step = derivatives_twice_forward(field), 1e-5
     value, forward, reverse, hessian = solve(points)
     assert np.isnan(value).tolist() == [False, False, True]
     for derivative in (forward, reverse, hessian):

@@ -21,6 +21,7 @@ from diffdip import (
     resonance_field,
     resonance_field_along,
 )
+from diffdip.resonance.general_solver import GeneralSolver
 from tests.helpers import brute_force
 from tests.helpers.brute_force import assert_same_sets, in_plane
 
@@ -197,6 +198,30 @@ def test_general_energies_against_brute_force():
     lowest, doubtful = stable_by_energy(reference, field, u, direction)
     assert doubtful.sum() < 3
     assert (stable == lowest)[~doubtful & clear[:, None]].all()
+
+    # the measured field is followed from saturation, and searched only where that fails
+    measured = jax.jit(jax.vmap(lambda e, h: resonance_field_along(e, h, FREQUENCY)))
+    highest_stable, _ = branches.measured()
+    sure = clear & ~doubtful.any(axis=1)
+    np.testing.assert_allclose(measured(energy, direction)[sure], highest_stable[sure], rtol=1e-10)
+    assert np.sum(sure & np.isfinite(highest_stable)) > 50
+    assert np.sum(sure & np.isnan(highest_stable)) > 5
+
+
+def test_a_branch_that_does_not_continue_saturation_is_searched():
+    """Far below w0 the measured branch may be another one than that of weak anisotropy."""
+    energy = CubicAnisotropy(-0.068) + UniaxialAnisotropy(-0.105, [1.98, 0.09, 0.75])
+    energy = energy + ThinFilm(1.097)
+    along = np.array([-1.81, 0.24, 1.5]) / np.linalg.norm([-1.81, 0.24, 1.5])
+    # two directions that are followed, and this one
+    directions = jnp.asarray([[1.0, 0.0, 0.0], along, [0.0, 1.0, 0.0]])
+    solver, larmor = GeneralSolver(energy, directions.dtype), larmor_field(FREQUENCY)
+    followed = jax.jit(jax.vmap(solver._followed, in_axes=(0, None)))(directions, larmor)
+    assert followed.found.tolist() == [True, False, True]
+    field = jax.jit(lambda d: resonance_field_along(energy, d, FREQUENCY))(directions)
+    highest_stable, _ = resonance_branches_along(energy, directions, FREQUENCY).measured()
+    np.testing.assert_allclose(field, highest_stable, rtol=1e-12)
+    assert field[1] == pytest.approx(0.03859, abs=1e-5)
 
 
 def test_disguised_tensor():
