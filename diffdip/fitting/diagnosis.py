@@ -20,6 +20,9 @@ RIVAL = 4.0
 DEGENERATE = 1e-6
 """Separation of the parameters (see `Curvature`) up to which a fit has no single minimum."""
 
+ROUNDING = 1e-7
+"""Residuals below this part of the field are those of computed data, not of a measurement."""
+
 UNLIKELY = 1e-3
 """Probability of χ² by chance below which model and sigma do not fit together."""
 
@@ -52,7 +55,9 @@ def diagnose(
             "reliable."
         )
         flags.append(Flag("no-resonance", message))
-    flags += _misfit(reduced_chi2, dof)
+    left = measured - predicted
+    if not np.nanmax(np.abs(left), initial=0.0) < ROUNDING * np.nanmax(np.abs(measured)):
+        flags += _misfit(reduced_chi2, dof)
     flags += _at_bounds(parameters, found)
     if dof == 0:
         message = "There are as many points as free parameters, so the residuals test nothing."
@@ -119,10 +124,18 @@ def _open_parameters(
 
 
 def _misfit(reduced_chi2: float | None, dof: int) -> list[Flag]:
-    """A flag for residuals that are larger than σ allows."""
-    from scipy.special import gammaincc
+    """A flag for residuals that are larger or smaller than σ allows."""
+    from scipy.special import gammainc, gammaincc
 
-    if reduced_chi2 is None or not gammaincc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
+    if reduced_chi2 is None:
+        return []
+    if gammainc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
+        message = (
+            f"The residuals are {reduced_chi2**-0.5:.3g} times smaller than sigma, so the errors "
+            "are too large. Is sigma the standard error of one point?"
+        )
+        return [Flag("sigma-too-large", message)]
+    if not gammaincc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
         return []
     message = (
         f"The residuals are {reduced_chi2**0.5:.1f} times larger than sigma. Either the model or "

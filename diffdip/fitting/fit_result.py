@@ -16,6 +16,7 @@ from .intervals import LEVELS
 from .least_squares import Estimates
 from .parameter_table import offset_of
 from .problem import FitProblem
+from .residual_structure import structure_flags
 from .series import Series, without_padding
 
 
@@ -160,6 +161,7 @@ def result_of(
         flags=(
             *diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
             *copies(series),
+            *structure_flags(series, residuals, len(names)),
         ),
         convention=problem.convention,
         loss=problem.loss,

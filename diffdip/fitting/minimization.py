@@ -19,6 +19,10 @@ from .least_squares_problem import Data, Design, Problem
 from .predictions import linearized
 
 
+ROUNDING = 1e-9
+"""Costs that differ by less than this part are equal."""
+
+
 class Minimized(NamedTuple):
     """Where searches ended: m data sets from `lanes` starts each.
 
@@ -39,8 +43,14 @@ class Minimized(NamedTuple):
             mine[rows, :lanes] = new
 
     def best(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x (m, p), cost (m,) and convergence (m,) of the lowest end of each data set."""
-        rows, first = np.arange(len(self.x)), np.argmin(self.cost, axis=1)
+        """x (m, p), cost (m,) and convergence (m,) of the lowest end of each data set.
+
+        Of ends that are as low to rounding, it is one that has converged.
+        """
+        lowest = np.min(self.cost, axis=1, keepdims=True)
+        as_low = self.cost <= lowest * (1 + ROUNDING)
+        rows = np.arange(len(self.x))
+        first = np.argmax(as_low * (1 + self.converged) - (self.cost > lowest) * 0.5, axis=1)
         return self.x[rows, first], self.cost[rows, first], self.converged[rows, first]
 
 

@@ -6,10 +6,12 @@ and a field in the xy-plane that is `planar_solver`, in all other cases `general
 """
 
 from collections.abc import Callable
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from ..foundation.arrays import as_float
@@ -22,6 +24,7 @@ from .planes import Plane, plane_directions
 
 
 Result = TypeVar("Result")
+SomeEnergy = TypeVar("SomeEnergy", bound=AbstractEnergy)
 
 
 def larmor_field(
@@ -81,7 +84,8 @@ def resonance_field(
     """
     if not _is_planar(energy, plane):
         return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
-    return planar_field(planar_arguments(energy, as_float(angle), larmor_field(frequency, g)))
+    energy, angle, larmor = _of_one_precision(energy, as_float(angle), larmor_field(frequency, g))
+    return planar_field(planar_arguments(energy, angle, larmor))
 
 
 def resonance_field_along(
@@ -109,7 +113,9 @@ def resonance_field_along(
     >>> print(f"{1e3 * along_normal:.2f} mT")
     837.59 mT
     """
-    direction, larmor = as_float(direction), larmor_field(frequency, g)
+    energy, direction, larmor = _of_one_precision(
+        energy, as_float(direction), larmor_field(frequency, g)
+    )
     solver = GeneralSolver(energy, direction.dtype)
     shape = jnp.broadcast_shapes(direction.shape[:-1], larmor.shape)
     direction = jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3)
@@ -152,7 +158,8 @@ def resonance_branches(
     """
     if not _is_planar(energy, plane):
         return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
-    return planar_branches(planar_arguments(energy, as_float(angle), larmor_field(frequency, g)))
+    energy, angle, larmor = _of_one_precision(energy, as_float(angle), larmor_field(frequency, g))
+    return planar_branches(planar_arguments(energy, angle, larmor))
 
 
 def resonance_branches_along(
@@ -177,9 +184,25 @@ def resonance_branches_along(
     >>> int(jnp.isfinite(branches.field).sum())
     1
     """
-    direction, larmor = as_float(direction), larmor_field(frequency, g)
+    energy, direction, larmor = _of_one_precision(
+        energy, as_float(direction), larmor_field(frequency, g)
+    )
     solver = GeneralSolver(energy, direction.dtype)
     return _over_batch(solver.branches, direction, larmor)
+
+
+def _of_one_precision(
+    energy: SomeEnergy, where: Array, larmor: Array
+) -> tuple[SomeEnergy, Array, Array]:
+    """All arguments in the highest precision among them: solvers are written in primitives of JAX,
+    which do not mix precisions. An energy may have been made before float64 was switched on."""
+    numbers = jax.tree.leaves(eqx.filter(energy, eqx.is_inexact_array))
+    dtype = np.result_type(where.dtype, larmor.dtype, *(number.dtype for number in numbers))
+
+    def convert(leaf: Any) -> Any:
+        return jnp.asarray(leaf, dtype) if eqx.is_inexact_array(leaf) else leaf
+
+    return jax.tree.map(convert, energy), convert(where), convert(larmor)
 
 
 def _is_planar(energy: AbstractEnergy, plane: Plane) -> TypeGuard[AnisotropyFields]:
