@@ -156,8 +156,7 @@ def analyze(
         from ..report.files import analysis_files
 
         contents = analysis_files(found)
-    inputs = [source] if path is None else [source, path]
-    written = write_files(out, contents, inputs=inputs, force=force)
+    written = write_files(out, contents, inputs=[source], force=force)
     shown = console()
     print_line(shown, summary(spectra))
     if path is not None:

@@ -119,6 +119,7 @@ def fit(
         write_files,
     )
     from ..io.series_tables import read_table
+    from ..io.writing import check_inputs
 
     if bool(files) == example:
         raise InputError("FILE...", expected="one or more files, or --example")
@@ -133,11 +134,14 @@ def fit(
             hint="Add --fix-c-mt 0",
         )
     paths = [example_path()] if example else list(files or [])
+    if out is not None:
+        check_inputs([out / name for name in ("fit.json", "points.csv", "curve.csv")], paths)
     samples: list[Sample] = []
     for path in paths:
         samples += read_table(path, None if frequency_ghz is None else 1e9 * frequency_ghz)
     labels = _labels(samples)
 
+    from ..fitting.g_or_a import g_or_a
     from ..fitting.parameters import Free
     from ..fitting.series_fit import fit_series
     from ..foundation.progress import progress_bar
@@ -161,7 +165,7 @@ def fit(
             except InputError as error:
                 place = error.at(f"sample {sample.name!r}")
                 raise place.at(str(sample.source)) from None
-            warnings = [*sample.warnings, *residual_warnings(result)]
+            warnings = [*sample.warnings, *residual_warnings(result), *g_or_a(result)]
             about = (label, str(sample.source), warnings, sample.comments)
             fits.append((result, fit_document(result, *about)))
             advance()

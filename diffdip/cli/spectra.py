@@ -111,6 +111,8 @@ def positions(
     from ..io.writing import check_inputs
     from ..spectra.positions import line_positions
 
+    if out.suffix != ".csv":
+        raise InputError(f"--out {out}", expected="a name that ends in .csv")
     check_inputs([out], [source])
     spectra = read_source(source, skip_damaged=skip_damaged)
     try:

@@ -65,11 +65,12 @@ def diagnose(
     return tuple(flags)
 
 
-def copies(series: Sequence[Series]) -> tuple[Flag, ...]:
+def copies(series: Sequence[Series], rms: float) -> tuple[Flag, ...]:
     """A flag for points that were measured once and are there several times.
 
     Repeated measurements may agree by chance, to the digits that a table has. They count as copies
-    if more than half of the points at an angle and frequency that occurred before are the same.
+    if more than half of the points at an angle and frequency that occurred before are the same, or
+    all of them where the residuals (`rms`, tesla) are not far above the last digit.
     """
     repeated, same = 0, []
     fields: dict[tuple[object, ...], set[float]] = {}
@@ -82,7 +83,9 @@ def copies(series: Sequence[Series]) -> tuple[Flag, ...]:
             if field in before:
                 same.append(angle)
             before.add(field)
-    if len(same) < 2 or 2 * len(same) <= repeated:
+    steps = np.diff(np.unique(np.concatenate([one.field for one in series])))
+    coarse = len(steps) > 0 and rms < 3 * np.nanmin(steps)
+    if len(same) < 2 or len(same) <= (repeated - 1 if coarse else repeated / 2):
         return ()
     message = (
         f"{len(same)} points are exact copies of others (the first at {np.degrees(same[0]):.4g}°). "

@@ -135,6 +135,7 @@ def result_of(
     n_points = int(np.sum(np.isfinite(measured)))
     dof = n_points - len(names)
     correlation = found.covariance / np.outer(errors, errors)
+    rms = float(np.sqrt(np.nanmean(residuals**2))) if np.any(np.isfinite(residuals)) else np.nan
     plain = known_sigma and dof > 0 and problem.loss == "linear"
     reduced = float(found.chi2) / dof if plain else None
     return FitResult(
@@ -152,7 +153,7 @@ def result_of(
         },
         chi2=float(found.chi2),
         reduced_chi2=reduced,
-        rms=float(np.sqrt(np.nanmean(residuals**2))) if np.any(np.isfinite(residuals)) else np.nan,
+        rms=rms,
         dof=dof,
         n_points=n_points,
         residuals=residuals,
@@ -160,8 +161,8 @@ def result_of(
         converged=bool(found.converged),
         flags=(
             *diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
-            *copies(series),
-            *structure_flags(series, residuals, len(names)),
+            *copies(series, rms),
+            *structure_flags(series, residuals, len(names), robust=problem.loss == "soft_l1"),
         ),
         convention=problem.convention,
         loss=problem.loss,

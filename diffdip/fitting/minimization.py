@@ -50,7 +50,9 @@ class Minimized(NamedTuple):
         lowest = np.min(self.cost, axis=1, keepdims=True)
         as_low = self.cost <= lowest * (1 + ROUNDING)
         rows = np.arange(len(self.x))
-        first = np.argmax(as_low * (1 + self.converged) - (self.cost > lowest) * 0.5, axis=1)
+        ended = as_low & self.converged
+        chosen = np.where(ended.any(axis=1, keepdims=True), ended, as_low)
+        first = np.argmin(np.where(chosen, self.cost, np.inf), axis=1)
         return self.x[rows, first], self.cost[rows, first], self.converged[rows, first]
 
 

@@ -57,11 +57,12 @@ class _Harmonic(NamedTuple):
 
 
 def structure_flags(
-    series: Sequence[Series], residuals: Float[np.ndarray, " n"], size: int
+    series: Sequence[Series], residuals: Float[np.ndarray, " n"], size: int, *, robust: bool = False
 ) -> tuple[Flag, ...]:
     """Flags of series whose residuals are not noise; `size` parameters were fitted to all of them.
 
-    `residuals` (tesla) are those of one series after the other, NaN without a point.
+    `residuals` (tesla) are those of one series after the other, NaN without a point. A `robust` fit
+    may leave outliers: its residuals count up to three robust standard deviations.
     """
     flags, start = [], 0
     total = int(np.sum(np.isfinite(residuals)))
@@ -73,6 +74,8 @@ def structure_flags(
         if count - share < LEAST_FREEDOM:
             continue
         left = _Left.of(one, own)
+        if robust:
+            left = left.without_outliers()
         if left.is_rounding:
             continue
         where = f"Series {one.name}: " if one.name else ""
@@ -82,7 +85,7 @@ def structure_flags(
             k = harmonic.order
             message = (
                 f"{where}The residuals vary with {'' if k == 1 else k}α, with an amplitude of "
-                f"{1e3 * harmonic.amplitude:.3g} mT. The model cannot be right. {CAUSES[k]}"
+                f"{1e3 * harmonic.amplitude:.3g} mT, so they are not noise. {CAUSES[k]}"
             )
         elif together > CORRELATED:
             message = (
@@ -127,6 +130,11 @@ class _Left(NamedTuple):
             weight = weight / np.mean(weight)
         return _Left(series.angle[order], residuals[order], weight, series.field[order])
 
+    def without_outliers(self) -> "_Left":
+        """The same with each weighted residual moved to three robust standard deviations."""
+        limit = 3 * 1.4826 * np.median(np.abs(self.weight * self.residual)) / self.weight
+        return self._replace(residual=np.clip(self.residual, -limit, limit))
+
     @property
     def is_rounding(self) -> bool:
         """Whether the residuals are too small to be those of a measurement."""
@@ -134,15 +142,15 @@ class _Left(NamedTuple):
 
     @property
     def rms(self) -> float:
-        """In tesla."""
-        return float(np.sqrt(np.mean(self.residual**2)))
+        """In tesla, with weights."""
+        return float(np.sqrt(np.mean((self.weight * self.residual) ** 2)))
 
     @property
     def noise(self) -> float:
         """Standard deviation of the noise between neighbours, at least that of rounding."""
-        second = np.abs(np.diff(self.residual, 2))
+        second = np.abs(np.diff(self.weight * self.residual, 2))
         steps = np.diff(np.unique(self.field))
-        rounding = float(np.min(steps)) / 12**0.5 if len(steps) else 0.0
+        rounding = float(np.min(steps) * np.median(self.weight)) / 12**0.5 if len(steps) else 0.0
         # 0.3186 is the lower quartile of |x| for a standard normal x
         return max(float(np.quantile(second, 0.25)) / (0.3186 * 6**0.5), rounding)
 

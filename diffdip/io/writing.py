@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,8 +21,17 @@ import numpy as np
 from ..foundation.version import __version__
 
 
-MARK: Final = b"diffdip"
-"""Results contain this word: files of every kind, but for tables that must not have a comment."""
+_MARKS: Final = {
+    ".csv": rb'"diffdip": "|^"?# diffdip \d',
+    ".json": rb'^\{\s*"diffdip": ',
+    ".toml": rb"^# diffdip \d",
+    ".html": rb'name="generator" content="diffdip',
+}
+_MARK: Final = rb"diffdip"
+"""What files of diffdip contain, CSV in a comment: by their ending, and for all other endings."""
+
+_UNMARKED: Final = (".csv", ".png", ".pdf", ".html")
+"""Results of these kinds need no mark beside others of the same results that have one."""
 
 _LOOKED_AT: Final = 2**20
 """Bytes at either end of a file that are searched for it."""
@@ -37,8 +47,9 @@ def write_files(
     """Write all files into a folder, or none of them.
 
     Each file is written beside its place first and moved there when all are complete. A failure
-    leaves what was there before. A file that exists is replaced only if diffdip wrote it: if it
-    contains the word diffdip, or is a table with the same columns beside such a file.
+    leaves what was there before. A file that exists is replaced only if it says that diffdip wrote
+    it, or is a table or figure beside such a file of the same results. Tables must have the same
+    columns.
 
     Args:
         folder: Is made if it does not exist, with its parents.
@@ -53,10 +64,10 @@ def write_files(
         OutputError: Where a file cannot be written, or must not be replaced. It names the path and
             the reason.
     """
-    folder = Path(folder)
-    check_inputs([folder / name for name in files], inputs)
+    asked, folder = Path(folder), _resolved(Path(folder))
+    check_inputs([asked / name for name in files], inputs)
     if not force:
-        check_origins(folder, files)
+        check_origins(asked, files)
     made = [parent for parent in (folder, *folder.parents) if not _exists(parent)]
     parts: list[tuple[Path, Path]] = []
     try:
@@ -77,7 +88,7 @@ def write_files(
             _remove_empty(parent)
         where = getattr(error, "filename", None) or folder
         raise OutputError(f"{where}: cannot be written: {_reason(error)}") from error
-    return [target for _, target in parts]
+    return [asked / name for name in files]
 
 
 def check_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -87,14 +98,23 @@ def check_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
     """
     inputs = list(inputs)
     for target in targets:
+        # "new/.." is where a folder that does not exist yet would lead to
+        place = _resolved(target.parent) / target.name
         for source in inputs:
-            if _same(target, source):
+            if _same(place, source):
                 raise OutputError(f"{target}: is the input. Choose another name")
-            if source.is_dir() and _same(target.parent, source):
+            if source.is_dir() and _same(place.parent, source):
                 raise OutputError(
                     f"{target}: lies in the folder that is read, where it would count as a "
                     "measurement. Choose another folder"
                 )
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return folder  # writing it will fail, and say why
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -109,22 +129,34 @@ def check_origins(folder: Path, files: Mapping[str, bytes]) -> None:
 
     Before a long computation, b"" stands for contents that are not known yet.
     """
-    before = {name: _ends(folder / name) for name in files if _is_file(folder / name)}
-    marked = {name for name, content in before.items() if MARK in content}
-    tables = {
-        name
-        for name, content in before.items()
-        if name.endswith(".csv")
-        and (not files[name] or _columns(content) == _columns(files[name]))
-        # a table without comments is ours if other files of the same results are
-        and (MARK in _comments(content) or (not _comments(files[name]) and marked - {name}))
-    }
-    for name in before:
-        if name not in (tables if name.endswith(".csv") else marked):
+    place = _resolved(folder)
+    before = {name: _ends(place / name) for name in files if _is_file(place / name)}
+    marked = {name for name, content in before.items() if _is_marked(name, content)}
+    for name, content in before.items():
+        if not (name in marked or _is_beside(name, files[name], marked)):
             raise OutputError(
-                f"{folder / name}: exists, and diffdip did not write it. Choose another name, or "
-                "replace it with --force (in Python, force=True)"
+                f"{folder / name}: exists, and is no earlier result of this command. Choose "
+                "another place, or replace it with --force (in Python, force=True)"
             )
+        if name.endswith(".csv") and files[name] and _columns(content) != _columns(files[name]):
+            raise OutputError(
+                f"{folder / name}: exists with other columns. Choose another place, or replace it "
+                "with --force (in Python, force=True)"
+            )
+
+
+def _is_marked(name: str, content: bytes) -> bool:
+    """Whether the content says that diffdip wrote it."""
+    ending = Path(name).suffix
+    searched = _comments(content) if ending == ".csv" else content
+    return re.search(_MARKS.get(ending, _MARK), searched) is not None
+
+
+def _is_beside(name: str, new: bytes, marked: set[str]) -> bool:
+    """Whether a file without a mark belongs to results of which others have one."""
+    others = {other for other in marked if not other.endswith(_UNMARKED)}
+    commented = name.endswith(".csv") and bool(_comments(new))
+    return name.endswith(_UNMARKED) and not commented and bool(others)
 
 
 def _ends(path: Path) -> bytes:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..fitting.fit_result import FitResult
+from ..fitting.g_or_a import g_or_a
 from ..fitting.outliers import residual_warnings
 from ..fitting.series_fit import fit_series
 from ..fitting.spectra_fit import SpectraFit, fit_spectra
-from ..foundation.convention import as_convention
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.progress import progress_bar
@@ -30,9 +30,6 @@ TOO_LARGE = 2.0
 
 APART = 4.0
 """Two results that differ by more than this many standard errors get a flag."""
-
-ALIKE_IN_G = 0.01
-"""Samples differ in g by about this much, relatively, so that A may be an error of g."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def analyze(
         warnings=(
             *_notes(spectra, choices),
             *positions.warnings,
-            *_limits(result, positions, factor),
+            *_limits(result, factor),
             *apart,
             *residual_warnings(result),
             *against,
@@ -263,8 +260,8 @@ def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, floa
     return fit(factor * positions.errors), factor
 
 
-def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[Flag]:
-    """Flags if errors were multiplied, and if A may be an error of g."""
+def _limits(result: FitResult, factor: float) -> list[Flag]:
+    """Flags if errors were multiplied, and for A against g."""
     flags: list[Flag] = []
     if factor > 1:
         message = (
@@ -272,18 +269,7 @@ def _limits(result: FitResult, positions: LinePositions, factor: float) -> list[
             "multiplied by this factor. Likely causes: the model, or the field calibration."
         )
         flags.append(Flag("scaled-errors", message))
-    g = result.values["g"]
-    larmor = larmor_of(positions, g)
-    A = result.values["A"]
-    # A shifts the resonance field of all angles alike, by 3A/4, as another g does
-    other = g * larmor / (larmor + as_convention(result.convention).sign * 0.75 * A)
-    if abs(other / g - 1) < ALIKE_IN_G:
-        message = (
-            f"A and g cannot be separated in one plane: A = {1e3 * A:.3g} mT at g = {g:.6g} fits "
-            f"exactly as well as A = 0 at g = {other:.6g}."
-        )
-        flags.append(Flag("g-or-A", message))
-    return flags
+    return [*flags, *g_or_a(result)]
 
 
 def larmor_of(positions: LinePositions, g: float) -> float:

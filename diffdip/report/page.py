@@ -50,6 +50,7 @@ HEAD = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="generator" content="diffdip">
 <meta name="viewport" content="width=device-width">
 """
 

@@ -24,7 +24,7 @@ def test_convert(tmp_path, kind, ending):
 
 @pytest.mark.slow
 def test_positions_are_what_fit_reads(tmp_path):
-    table = tmp_path / "t.csv"
+    table = tmp_path / "results" / "t.csv"
     done = run("positions", files.magnettech(tmp_path), "--out", table)
     assert (done.exit_code, done.stderr) == (0, "")
     assert "zero-crossing: 337.500 to 339.000 mT" in done.stdout

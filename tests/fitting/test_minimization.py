@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 
 from diffdip.fitting.least_squares_problem import Data, Design
-from diffdip.fitting.minimization import minimized
+from diffdip.fitting.minimization import Minimized, minimized
 from diffdip.fitting.parameters import Free, ParameterSet
 
 
@@ -102,3 +102,14 @@ def test_the_slope_of_bounded_variables():
     difference = (parameters.bounded(y + h, np) - parameters.bounded(y - h, np)) / (2 * h)
     np.testing.assert_allclose(parameters.slope(y), difference, rtol=1e-6, atol=1e-10)
     np.testing.assert_allclose(parameters.bounded(y, np), parameters.bounded(jnp.asarray(y)))
+
+
+def test_of_ends_that_are_as_low_one_that_converged_speaks():
+    cost = np.array([[1 - 6e-13, 1.0, 2.0], [0.5, 1.0, 1.0], [1.0, 1.0 + 1e-12, np.inf]])
+    converged = np.array([[False, True, True], [False, True, True], [True, True, False]])
+    x = np.arange(9.0).reshape(3, 3, 1)
+    best, lowest, ended = Minimized(x, cost, converged).best()
+    # a lower end counts even if it has not converged
+    assert best[:, 0].tolist() == [1.0, 3.0, 6.0]
+    assert lowest.tolist() == [1.0, 0.5, 1.0]
+    assert ended.tolist() == [True, False, True]

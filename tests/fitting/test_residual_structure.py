@@ -110,6 +110,14 @@ def test_right_fits_are_rarely_flagged(kind, count):
     assert np.sum(flagged) <= (10 if kind == "heavy tails" else 5)
 
 
+@pytest.mark.slow
+def test_unequal_errors_are_not_structure():
+    sigma = np.where((ANGLES > 1.0) & (ANGLES < 1.7), 30 * NOISE, NOISE)
+    for seed in range(5):
+        field = curve(sample()) + sigma * noise(seed) / NOISE
+        assert dd.fit_series(ANGLES, field, sigma, frequency=NU).flags == ()
+
+
 def test_computed_data_and_rounded_data_are_not_flagged():
     assert dd.fit_series(ANGLES, curve(sample()), frequency=NU).flags == ()
     assert dd.fit_series(ANGLES, curve(sample()), 1e-3, frequency=NU).flags == ()

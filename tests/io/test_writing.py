@@ -24,13 +24,16 @@ OURS = {"fit.json": b'{"diffdip": 1}', "points.csv": b"angle,field\n0,1\n"}
 MADE_BY_US = {
     "json": {"fit.json": b'{"diffdip": 0}'},
     "table beside our json": {**OURS, "points.csv": b"angle,field\n5,6\n7,8\n"},
-    "table with our comment": {"points.csv": b"# diffdip 1\nangle,field\n5,6\n"},
+    "table with our comment": {"points.csv": b"# diffdip 0.1.0\nangle,field\n5,6\n"},
     "table with our quoted comment": {"points.csv": b'"# diffdip 1, a"\nangle,field\n5,6\n'},
+    "table with our settings": {"points.csv": b'# {"diffdip": "0.1.0"}\nangle,field\n5,6\n'},
 }
 FOREIGN = {
     "json": {"fit.json": b'{"g": 2}'},
     "table with the same columns": {"points.csv": b"angle,field\n5,6\n"},
     "table with other columns beside our json": {**OURS, "points.csv": b"angle,mT\n5,6\n"},
+    "table whose comment mentions us": {"points.csv": b"# for diffdip\nangle,field\n5,6\n"},
+    "json that mentions us": {"fit.json": b'{"path": "/home/me/diffdip/a.csv"}'},
     "table that mentions us in a cell": {"points.csv": b"angle,field,by\n5,6,diffdip\n"},
     "table and foreign json": {"fit.json": b"{}", "points.csv": b"angle,field\n5,6\n"},
 }
@@ -52,11 +55,21 @@ def test_results_of_before_are_replaced(tmp_path, case):
 def test_what_diffdip_did_not_write_is_replaced_by_force_only(tmp_path, case):
     put(tmp_path, FOREIGN[case])
     before = snapshot(tmp_path)
-    with pytest.raises(OutputError, match="did not write it"):
+    with pytest.raises(OutputError, match=r"no earlier result|other columns"):
         write_files(tmp_path, OURS)
     assert snapshot(tmp_path) == before
     write_files(tmp_path, OURS, force=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == OURS
+
+
+def test_figures_of_earlier_versions_have_no_mark(tmp_path):
+    put(tmp_path, {**OURS, "fit.png": b"a picture without a mark"})
+    write_files(tmp_path, {**OURS, "fit.png": b"Software\0diffdip"})
+    assert (tmp_path / "fit.png").read_bytes() == b"Software\0diffdip"
+    (tmp_path / "fit.json").unlink()
+    (tmp_path / "fit.png").write_bytes(b"a photograph")
+    with pytest.raises(OutputError, match="no earlier result"):
+        write_files(tmp_path, {**OURS, "fit.png": b"Software\0diffdip"})
 
 
 def test_a_long_computation_is_refused_before_it_starts(tmp_path):
@@ -65,7 +78,7 @@ def test_a_long_computation_is_refused_before_it_starts(tmp_path):
     put(tmp_path, OURS)
     check_origins(tmp_path, names)
     (tmp_path / "fit.json").write_bytes(b"mine")
-    with pytest.raises(OutputError, match="did not write it"):
+    with pytest.raises(OutputError, match="no earlier result"):
         check_origins(tmp_path, names)
 
 

@@ -272,7 +272,9 @@ def test_files_are_the_same_bytes_in_the_size_of_columns(folded):
         assert pdf == figure_bytes(figure(), "pdf")
         assert pdf.startswith(b"%PDF")
         assert b"CreationDate" not in pdf
-        assert b"Software" not in png
+        # who made it, without a version
+        assert b"Software\0diffdip" in png
+        assert b"/Creator (diffdip)" in pdf
         assert png_size(png)[0] == pytest.approx(millimeters / 25.4 * 300, abs=1)
 
 
