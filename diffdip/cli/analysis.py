@@ -138,7 +138,7 @@ def analyze(
         "direct": direct,
         "skip_damaged": skip_damaged,
     }
-    _check_out(source, out)
+    _check_out(source, out, force=force)
     path = config or _beside(source)
     choices = _choices(path, {k: v for k, v in given.items() if v is not None})
 
@@ -165,11 +165,16 @@ def analyze(
     print_fits([fit_document_of(found)], written)
 
 
-def _check_out(source: Path, out: Path) -> None:
-    """Refuse a file, and the folder of the spectra, whose new files would be read as spectra."""
+def _check_out(source: Path, out: Path, *, force: bool) -> None:
+    """Refuse a file, the folder of the spectra, whose new files would be read as spectra, and a
+    folder with a report that is not ours."""
     check_folder(out)
     if source.is_dir() and out.exists() and out.samefile(source):
         raise InputError(f"--out {out}", expected="a folder other than that of the spectra")
+    if not force:
+        from ..io.writing import check_origins
+
+        check_origins(out, dict.fromkeys(("report.html", "analysis.json", "points.csv"), b""))
 
 
 def _beside(source: Path) -> Path | None:

@@ -119,7 +119,7 @@ def fit(
         write_files,
     )
     from ..io.series_tables import read_table
-    from ..io.writing import check_inputs
+    from ..io.writing import check_inputs, check_origins
 
     if bool(files) == example:
         raise InputError("FILE...", expected="one or more files, or --example")
@@ -135,7 +135,10 @@ def fit(
         )
     paths = [example_path()] if example else list(files or [])
     if out is not None:
-        check_inputs([out / name for name in ("fit.json", "points.csv", "curve.csv")], paths)
+        names = ("fit.json", "points.csv", "curve.csv")
+        check_inputs([out / name for name in names], paths)
+        if not force:
+            check_origins(out, dict.fromkeys(names, b""))
     samples: list[Sample] = []
     for path in paths:
         samples += read_table(path, None if frequency_ghz is None else 1e9 * frequency_ghz)
