@@ -8,9 +8,9 @@ import typer
 
 from ..foundation.errors import InputError
 from ..spectra.definitions import SHAPES
-from .common import MEASUREMENTS, ConventionName, ForceOption, check_folder, command, fail
+from .common import MEASUREMENTS, ConventionName, ForceOption, command, fail
 from .fits import print_fits
-from .output import console, print_line
+from .output import check_results, console, print_line
 from .spectra import (
     BASELINE_HELP,
     DEFAULT_DEFINITION,
@@ -168,13 +168,9 @@ def analyze(
 def _check_out(source: Path, out: Path, *, force: bool) -> None:
     """Refuse a file, the folder of the spectra, whose new files would be read as spectra, and a
     folder with a report that is not ours."""
-    check_folder(out)
     if source.is_dir() and out.exists() and out.samefile(source):
         raise InputError(f"--out {out}", expected="a folder other than that of the spectra")
-    if not force:
-        from ..io.writing import check_origins
-
-        check_origins(out, dict.fromkeys(("report.html", "analysis.json", "points.csv"), b""))
+    check_results(out, ("report.html", "analysis.json", "points.csv"), [source], force=force)
 
 
 def _beside(source: Path) -> Path | None:

@@ -119,13 +119,12 @@ def fit(
         write_files,
     )
     from ..io.series_tables import read_table
-    from ..io.writing import check_inputs, check_origins
+    from ..io.writing import check_inputs
 
     if bool(files) == example:
         raise InputError("FILE...", expected="one or more files, or --example")
     check_finite({"--fix-a-mt": fix_a_mt, "--fix-b-mt": fix_b_mt, "--fix-c-mt": fix_c_mt})
     check_positive({"--g": g, "--frequency-ghz": frequency_ghz})
-    check_folder(out)
     if free_offset and fix_c_mt is None:
         raise InputError(
             "--free-offset",
@@ -134,14 +133,12 @@ def fit(
             hint="Add --fix-c-mt 0",
         )
     paths = [example_path()] if example else list(files or [])
-    if out is not None:
-        names = ("fit.json", "points.csv", "curve.csv")
-        check_inputs([out / name for name in names], paths)
-        if not force:
-            check_origins(out, dict.fromkeys(names, b""))
     samples: list[Sample] = []
     for path in paths:
         samples += read_table(path, None if frequency_ghz is None else 1e9 * frequency_ghz)
+    check_folder(out)
+    if out is not None:
+        check_inputs([out / name for name in ("fit.json", "points.csv", "curve.csv")], paths)
     labels = _labels(samples)
 
     from ..fitting.g_or_a import g_or_a

@@ -11,6 +11,7 @@ from .model_options import ModelOptions, with_model
 from .output import (
     check_results,
     console,
+    names_with_figure,
     print_line,
     print_paths,
     samples_title,
@@ -87,7 +88,7 @@ def infer(
         raise InputError(
             f"{len(data.A)} rows with both A and B", expected=f"{FEWEST_ROWS} or more"
         ).at(str(measured))
-    check_results(out, "infer", force=force)
+    check_results(out, names_with_figure("infer"), [measured], force=force)
 
     import jax
 

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +39,23 @@ def print_paths(shown: "Console", written: list[Path]) -> None:
         print_line(shown, f"wrote {names} in {written[0].parent}")
 
 
-def check_results(out: Path | None, stem: str, *, force: bool) -> None:
-    """Refuse, before a long computation, what `write_with_figure` would refuse after it."""
+def check_results(
+    out: Path | None, names: Iterable[str], inputs: Iterable[Path] = (), *, force: bool
+) -> None:
+    """Refuse, before a computation, what `write_files` would refuse after it."""
     check_folder(out)
-    if out is not None and not force:
-        from ..io.writing import check_origins
+    if out is not None:
+        from ..io.writing import check_inputs, check_origins
 
-        check_origins(out, {f"{stem}.{kind}": b"" for kind in ("json", "csv", *FIGURE_KINDS)})
+        unknown = dict.fromkeys(names, b"")
+        check_inputs([out / name for name in unknown], inputs)
+        if not force:
+            check_origins(out, unknown)
+
+
+def names_with_figure(stem: str) -> list[str]:
+    """The files that `write_with_figure` writes for a command with a JSON and a CSV file."""
+    return [f"{stem}.{kind}" for kind in ("json", "csv", *FIGURE_KINDS)]
 
 
 def write_with_figure(

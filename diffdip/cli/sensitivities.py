@@ -13,6 +13,7 @@ from .model_options import ModelOptions, parameter_name, with_model
 from .output import (
     check_results,
     console,
+    names_with_figure,
     print_line,
     print_paths,
     samples_title,
@@ -102,7 +103,7 @@ def sensitivity(
     """
     check_positive({"--frequency-ghz": frequency_ghz, "--step": step})
     statistics = statistics_by_name(statistic or ["median-A", "median-B"], frequency_ghz)
-    check_results(out, "sensitivity", force=force)
+    check_results(out, names_with_figure("sensitivity"), force=force)
 
     import jax
     import numpy as np

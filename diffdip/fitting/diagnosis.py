@@ -8,6 +8,7 @@ from ..foundation.flags import Flag
 from .least_squares import Estimates
 from .parameter_table import shown
 from .parameters import SCALE, ParameterSet
+from .residual_structure import ROUNDING
 from .series import Series
 
 
@@ -19,9 +20,6 @@ RIVAL = 4.0
 
 DEGENERATE = 1e-6
 """Separation of the parameters (see `Curvature`) up to which a fit has no single minimum."""
-
-ROUNDING = 1e-7
-"""Residuals below this part of the field are those of computed data, not of a measurement."""
 
 UNLIKELY = 1e-3
 """Probability of χ² by chance below which model and sigma do not fit together."""

@@ -1,13 +1,12 @@
 """What a fit leaves open if g is fixed: A against g."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ..foundation.flags import Flag
 from ..resonance.energy_terms import AnisotropyFields
-from ..resonance.tabulated import tabulated_field
-from .parameter_table import offset_of
 
 
 if TYPE_CHECKING:
@@ -33,10 +32,10 @@ def g_or_a(result: "FitResult") -> list[Flag]:
     if not isinstance(energy, AnisotropyFields) or "A" not in free or "g" in result.names:
         return []
     size = STEP * float(np.nanmedian(np.abs(np.concatenate([s.field for s in result.series]))))
-    values = {name: result.values[name] for name in ("A", "B", "C")}
+    values = {name: result.values[name] for name in ("A", "B", "C", "g")}
 
     def difference(name: str, step: float) -> np.ndarray:
-        up, down = ({**values, "g": g, name: {**values, "g": g}[name] + s} for s in (step, -step))
+        up, down = ({**values, name: values[name] + s} for s in (step, -step))
         return (_fields(result, up) - _fields(result, down)) / (2 * step)
 
     by_g = difference("g", STEP * g)
@@ -48,11 +47,12 @@ def g_or_a(result: "FitResult") -> list[Flag]:
     follow, *_ = np.linalg.lstsq(by_free, by_g, rcond=1e-10)
     if np.linalg.norm(by_g - by_free @ follow) > APART * np.linalg.norm(by_g):
         return []
+    # in tesla, which is also in mT for 0.001 of g
     A, slope = result.values["A"], -float(follow[free.index("A")])
     other = g - A / slope
     message = (
         "A and g cannot be separated by these data: if g is higher by 0.001, A changes by "
-        f"{1e3 * slope * 1e-3:.2g} mT."
+        f"{slope:.2g} mT."
     )
     if abs(other / g - 1) < PLAUSIBLE:
         message += f" A = {1e3 * A:.3g} mT at g = {g:.6g} fits about as well as A = 0 at g = "
@@ -63,14 +63,5 @@ def g_or_a(result: "FitResult") -> list[Flag]:
 def _fields(result: "FitResult", values: dict[str, float]) -> np.ndarray:
     """The fields of all series for these values, at the mean frequency of each."""
     energy = AnisotropyFields(values["A"], values["B"], values["C"], result.convention)
-    parts = [
-        tabulated_field(
-            energy,
-            series.angle - offset_of(result.values, i),
-            float(np.mean(series.frequency)),
-            values["g"],
-            series.plane,
-        )
-        for i, series in enumerate(result.series)
-    ]
-    return np.concatenate(parts)
+    changed = replace(result, energy=energy, values={**result.values, **values})
+    return np.concatenate([changed.curve(s.angle, i) for i, s in enumerate(result.series)])

@@ -110,7 +110,7 @@ class _Left(NamedTuple):
 
     Args:
         angle: In radians.
-        residual: In tesla.
+        residual: In tesla, times the weight.
         weight: 1/σ over its mean; 1 where σ is unknown.
         field: The measured field in tesla.
     """
@@ -128,11 +128,11 @@ class _Left(NamedTuple):
         if series.sigma is not None:
             weight = 1 / np.broadcast_to(series.sigma, residuals.shape)[order]
             weight = weight / np.mean(weight)
-        return _Left(series.angle[order], residuals[order], weight, series.field[order])
+        return _Left(series.angle[order], weight * residuals[order], weight, series.field[order])
 
     def without_outliers(self) -> "_Left":
-        """The same with each weighted residual moved to three robust standard deviations."""
-        limit = 3 * 1.4826 * np.median(np.abs(self.weight * self.residual)) / self.weight
+        """The same with each residual within three robust standard deviations."""
+        limit = 3 * 1.4826 * np.median(np.abs(self.residual))
         return self._replace(residual=np.clip(self.residual, -limit, limit))
 
     @property
@@ -142,13 +142,13 @@ class _Left(NamedTuple):
 
     @property
     def rms(self) -> float:
-        """In tesla, with weights."""
-        return float(np.sqrt(np.mean((self.weight * self.residual) ** 2)))
+        """In tesla."""
+        return float(np.sqrt(np.mean(self.residual**2)))
 
     @property
     def noise(self) -> float:
         """Standard deviation of the noise between neighbours, at least that of rounding."""
-        second = np.abs(np.diff(self.weight * self.residual, 2))
+        second = np.abs(np.diff(self.residual, 2))
         steps = np.diff(np.unique(self.field))
         rounding = float(np.min(steps) * np.median(self.weight)) / 12**0.5 if len(steps) else 0.0
         # 0.3186 is the lower quartile of |x| for a standard normal x
@@ -157,19 +157,17 @@ class _Left(NamedTuple):
     @property
     def correlation(self) -> float:
         """Lag-one correlation."""
-        scaled = self.weight * self.residual
-        return float(np.sum(scaled[1:] * scaled[:-1]) / np.sum(scaled**2))
+        return float(np.sum(self.residual[1:] * self.residual[:-1]) / np.sum(self.residual**2))
 
     def harmonic(self, share: float) -> _Harmonic:
         """The least probable harmonic, if `share` parameters were fitted to these points."""
-        scaled = self.weight * self.residual
-        freedom = max(len(scaled) - share - 2, 1.0)
+        freedom = max(len(self.residual) - share - 2, 1.0)
         found = []
         for k in HARMONICS:
             waves = np.stack([np.cos(k * self.angle), np.sin(k * self.angle)], axis=1)
             weighted = self.weight[:, None] * waves
-            pair, *_ = np.linalg.lstsq(weighted, scaled, rcond=1e-6)
-            kept = 1 - np.sum((weighted @ pair) ** 2) / np.sum(scaled**2)
+            pair, *_ = np.linalg.lstsq(weighted, self.residual, rcond=1e-6)
+            kept = 1 - np.sum((weighted @ pair) ** 2) / np.sum(self.residual**2)
             probability = max(kept, 0.0) ** (freedom / 2)
             found.append(_Harmonic(k, float(np.hypot(*pair)), float(probability)))
         return min(found, key=lambda one: one.probability)

@@ -101,15 +101,20 @@ def with_diagonal(matrix: Matrix3, value: Scalar) -> Matrix3:
     )
 
 
+def cofactors(matrix: Matrix3) -> Matrix3:
+    """The matrix of cofactors, which is that of the adjugate transposed."""
+    a, b, c = matrix
+    return cross(b, c), cross(c, a), cross(a, b)
+
+
 def adjugate_form(matrix: Matrix3, vector: Vector3) -> Scalar:
     """v · adj(M) v for a symmetric M: for a unit vector the determinant of M normal to it."""
-    a, b, c = matrix
-    return dot(vector, times((cross(b, c), cross(c, a), cross(a, b)), vector))
+    return dot(vector, times(cofactors(matrix), vector))
 
 
 def solved(matrix: Matrix3, right: Vector3) -> Vector3:
     """The x with M x = b, by Cramer's rule; a determinant of 0 is replaced by 1."""
-    a, b, c = transposed(matrix)
-    adjugate = cross(b, c), cross(c, a), cross(a, b)
-    determinant = not_zero(dot(a, adjugate[0]))
+    columns = transposed(matrix)
+    adjugate = cofactors(columns)
+    determinant = not_zero(dot(columns[0], adjugate[0]))
     return scale(lax.div(lax.full_like(determinant, 1.0), determinant), times(adjugate, right))

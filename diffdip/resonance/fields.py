@@ -84,7 +84,7 @@ def resonance_field(
     """
     if not _is_planar(energy, plane):
         return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
-    energy, angle, larmor = _of_one_precision(energy, as_float(angle), larmor_field(frequency, g))
+    energy, angle, larmor = _of_one_precision(energy, angle, frequency, g)
     return planar_field(planar_arguments(energy, angle, larmor))
 
 
@@ -113,9 +113,7 @@ def resonance_field_along(
     >>> print(f"{1e3 * along_normal:.2f} mT")
     837.59 mT
     """
-    energy, direction, larmor = _of_one_precision(
-        energy, as_float(direction), larmor_field(frequency, g)
-    )
+    energy, direction, larmor = _of_one_precision(energy, direction, frequency, g)
     solver = GeneralSolver(energy, direction.dtype)
     shape = jnp.broadcast_shapes(direction.shape[:-1], larmor.shape)
     direction = jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3)
@@ -158,7 +156,7 @@ def resonance_branches(
     """
     if not _is_planar(energy, plane):
         return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
-    energy, angle, larmor = _of_one_precision(energy, as_float(angle), larmor_field(frequency, g))
+    energy, angle, larmor = _of_one_precision(energy, angle, frequency, g)
     return planar_branches(planar_arguments(energy, angle, larmor))
 
 
@@ -184,18 +182,23 @@ def resonance_branches_along(
     >>> int(jnp.isfinite(branches.field).sum())
     1
     """
-    energy, direction, larmor = _of_one_precision(
-        energy, as_float(direction), larmor_field(frequency, g)
-    )
+    energy, direction, larmor = _of_one_precision(energy, direction, frequency, g)
     solver = GeneralSolver(energy, direction.dtype)
     return _over_batch(solver.branches, direction, larmor)
 
 
 def _of_one_precision(
-    energy: SomeEnergy, where: Array, larmor: Array
+    energy: SomeEnergy,
+    where: Shaped[ArrayLike, "..."],
+    frequency: Shaped[ArrayLike, "..."],
+    g: Shaped[ArrayLike, "..."],
 ) -> tuple[SomeEnergy, Array, Array]:
-    """All arguments in the highest precision among them: solvers are written in primitives of JAX,
-    which do not mix precisions. An energy may have been made before float64 was switched on."""
+    """The energy, the angle or ĥ, and w0 in the highest precision among them.
+
+    Solvers are written in primitives of JAX, which do not mix precisions. An energy may have been
+    made before float64 was switched on.
+    """
+    where, larmor = as_float(where), larmor_field(frequency, g)
     numbers = jax.tree.leaves(eqx.filter(energy, eqx.is_inexact_array))
     dtype = np.result_type(where.dtype, larmor.dtype, *(number.dtype for number in numbers))
 

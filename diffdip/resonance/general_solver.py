@@ -20,7 +20,7 @@ from .branches import Branches, ordered_branches
 from .energy_terms import AbstractEnergy, quadratic_form
 from .field_of_magnetization import field_terms
 from .mesh_search import mesh_candidates
-from .resonance_equations import from_saturation, residual, towards_resonance
+from .resonance_equations import from_saturation, residual_of, towards_resonance
 from .resonance_polynomials import tensor_candidates
 from .root_derivatives import direction_at, field_at
 from .stability import lowest_multiplier, lowest_on_sphere
@@ -167,9 +167,10 @@ class GeneralSolver:
         field, parallel = terms.magnitude(larmor), terms.parallel(larmor)
         largest = lambda vector: jnp.max(jnp.abs(jnp.stack(vector)))
         size = largest(terms.torque) + jnp.abs(parallel) + larmor
-        error = largest(residual(self.frozen, u, direction, larmor))
+        vector = terms.field(u, larmor)
+        error = largest(residual_of(vector, u, direction, larmor))
         # H(u) may also point against ĥ, where the residual vanishes too
-        along = dot(terms.field(u, larmor), direction)
+        along = dot(vector, direction)
         # a converged root has an error of some roundings; eps^(3/4) is far above those, and far
         # below the error of a start that runs nowhere
         exists = (error < jnp.finfo(field.dtype).eps ** 0.75 * size) & (along > 0)

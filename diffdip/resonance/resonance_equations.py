@@ -42,10 +42,11 @@ STEPS_OF_A_STAGE, LAST_STEPS = 2, 5
 
 def residual(energy: AbstractEnergy, u: Vector3, direction: Vector3, larmor: Scalar) -> Vector3:
     """H(u) normal to ĥ, plus ½ w0 (u·u − 1) ĥ, in tesla. Zero at a resonance."""
-    return _residual(field_terms(energy, u).field(u, larmor), u, direction, larmor)
+    return residual_of(field_terms(energy, u).field(u, larmor), u, direction, larmor)
 
 
-def _residual(field: Vector3, u: Vector3, direction: Vector3, larmor: Scalar) -> Vector3:
+def residual_of(field: Vector3, u: Vector3, direction: Vector3, larmor: Scalar) -> Vector3:
+    """`residual` where the vector H(u) is known."""
     length = 0.5 * larmor * (dot(u, u) - 1.0)
     return add(field, scale(length - dot(field, direction), direction))
 
@@ -79,7 +80,7 @@ def linear_equations(
     # its part along ĥ is replaced by the equation for the length of u
     by_length = subtract(scale(larmor, u), times(transposed(change), direction))
     jacobian = sum_of(change, outer(direction, by_length))
-    return jacobian, _residual(field, u, direction, larmor)
+    return jacobian, residual_of(field, u, direction, larmor)
 
 
 def towards_resonance(

@@ -8,7 +8,7 @@ The vector y ∝ cof(∂H/∂u) u is normal to every (∂H/∂u) du. With y · �
 dHres = y · (∂H − Hres dĥ), without du. Second derivatives need du, from the equations for u.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,7 +20,7 @@ from ..numerics.vectors import (
     Matrix3,
     Scalar,
     Vector3,
-    cross,
+    cofactors,
     dot,
     scale,
     solved,
@@ -30,10 +30,6 @@ from ..numerics.vectors import (
 from .energy_terms import AbstractEnergy
 from .field_of_magnetization import field_terms
 from .resonance_equations import change_of_field, linear_equations, residual
-
-
-Given: TypeAlias = tuple[AbstractEnergy, Vector3, Scalar]
-"""Energy, ĥ and w0."""
 
 
 def direction_at(
@@ -83,7 +79,6 @@ def field_at(energy: AbstractEnergy, root: Vector3, direction: Vector3, larmor: 
 
 def _weights(slope: Matrix3, u: Vector3, direction: Vector3) -> Vector3:
     """The vector y for ∂H/∂u = `slope`."""
-    a, b, c = slope
-    normal = times((cross(b, c), cross(c, a), cross(a, b)), u)
+    normal = times(cofactors(slope), u)
     size = not_zero(dot(normal, direction))
     return scale(lax.div(lax.full_like(size, 1.0), size), normal)

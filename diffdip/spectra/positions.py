@@ -247,6 +247,7 @@ def positions_by_definition(
     chosen: dict[str, Any] = {"line": line or "only"} if near is None else {"near_mT": near}
     selections: dict[Preparation, list[SelectedLine] | LineError] = {}
     found: dict[str, LinePositions | LineError] = {}
+    copies = _copies(spectra)
     for definition in definitions:
         options = _Options(definition, baseline, phase_deg, smoothing)
         if options.preparation not in selections:
@@ -260,7 +261,7 @@ def positions_by_definition(
         found[definition] = (
             selected
             if isinstance(selected, LineError)
-            else _located(spectra, options, selected, chosen)
+            else _located(spectra, options, selected, chosen, copies)
         )
     return found
 
@@ -270,6 +271,7 @@ def _located(
     options: _Options,
     selected: list[SelectedLine],
     chosen: Mapping[str, Any],
+    copies: tuple[Flag, ...],
 ) -> LinePositions | LineError:
     """The positions of the selected lines, or the error of the first angle without one."""
     angles = spectra["angle"].values
@@ -285,7 +287,7 @@ def _located(
         np.array([one.width for one in found]) / 1e3,
         1e9 * spectra["frequency"].values,
         {**options.settings(), **chosen},
-        (*_copies(spectra), *_leaps(angles, found), *_broad(options.definition, found)),
+        (*copies, *_leaps(angles, found), *_broad(options.definition, found)),
     )
 
 
