@@ -54,6 +54,8 @@ def sphere_mesh(subdivisions: int = SUBDIVISIONS) -> tuple[np.ndarray, np.ndarra
         (a, b, c), (ab, bc, ca) = triangles.T, middle.T
         pieces = [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
         triangles = np.concatenate([np.stack(piece, axis=-1) for piece in pieces])
+    # 32 bits: a program for float32 has no 64-bit integers, and JAX may keep those of the array
+    triangles = triangles.astype(np.int32)
     return vertices / np.linalg.norm(vertices, axis=-1, keepdims=True), triangles
 
 

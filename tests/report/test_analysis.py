@@ -439,7 +439,8 @@ def test_wrong_options_are_one_line(tmp_path, options, named):
 def test_mistakes_leave_what_was_there(tmp_path):
     source, out = files.matrix(tmp_path), tmp_path / "a"
     out.mkdir()
-    (out / "report.html").write_text("of before")
+    before = '<meta name="generator" content="diffdip 0.1.0">of before'
+    (out / "report.html").write_text(before)
     two = files.several_lines(tmp_path)
     line = refused("analyze", two, "--out", out)
     assert all(word in line for word in ("--strongest", "--near", "340.0"))
@@ -450,7 +451,7 @@ def test_mistakes_leave_what_was_there(tmp_path):
     (single / "film_10deg.xml").write_bytes(files.xml(10.0))
     assert str(single) in refused("analyze", single, "--out", single)
     assert "10°" in refused("analyze", single, "--out", out)
-    assert contents(out) == {"report.html": b"of before"}
+    assert contents(out) == {"report.html": before.encode()}
 
 
 @pytest.mark.slow
