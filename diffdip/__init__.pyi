@@ -54,6 +54,10 @@ from .resonance.fields import (
     resonance_field as resonance_field,
     resonance_field_along as resonance_field_along,
 )
+from .resonance.frequencies import (
+    resonance_frequency as resonance_frequency,
+    resonance_frequency_along as resonance_frequency_along,
+)
 from .resonance.planes import plane_directions as plane_directions
 from .resonance.smit_suhl import (
     equilibrium_condition as equilibrium_condition,

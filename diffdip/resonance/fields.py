@@ -6,12 +6,10 @@ and a field in the xy-plane that is `planar_solver`, in all other cases `general
 """
 
 from collections.abc import Callable
-from typing import Any, TypeGuard, TypeVar
+from typing import TypeGuard, TypeVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from ..foundation.arrays import as_float
@@ -21,10 +19,10 @@ from .energy_terms import AbstractEnergy, AnisotropyFields
 from .general_solver import GeneralSolver
 from .planar_solver import planar_arguments, planar_branches, planar_field
 from .planes import Plane, plane_directions
+from .precision import of_one_precision
 
 
 Result = TypeVar("Result")
-SomeEnergy = TypeVar("SomeEnergy", bound=AbstractEnergy)
 
 
 def larmor_field(
@@ -84,7 +82,7 @@ def resonance_field(
     """
     if not _is_planar(energy, plane):
         return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
-    energy, angle, larmor = _of_one_precision(energy, angle, frequency, g)
+    energy, angle, larmor = of_one_precision(energy, angle, larmor_field(frequency, g))
     return planar_field(planar_arguments(energy, angle, larmor))
 
 
@@ -113,7 +111,7 @@ def resonance_field_along(
     >>> print(f"{1e3 * along_normal:.2f} mT")
     837.59 mT
     """
-    energy, direction, larmor = _of_one_precision(energy, direction, frequency, g)
+    energy, direction, larmor = of_one_precision(energy, direction, larmor_field(frequency, g))
     solver = GeneralSolver(energy, direction.dtype)
     shape = jnp.broadcast_shapes(direction.shape[:-1], larmor.shape)
     direction = jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3)
@@ -156,7 +154,7 @@ def resonance_branches(
     """
     if not _is_planar(energy, plane):
         return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
-    energy, angle, larmor = _of_one_precision(energy, angle, frequency, g)
+    energy, angle, larmor = of_one_precision(energy, angle, larmor_field(frequency, g))
     return planar_branches(planar_arguments(energy, angle, larmor))
 
 
@@ -182,30 +180,9 @@ def resonance_branches_along(
     >>> int(jnp.isfinite(branches.field).sum())
     1
     """
-    energy, direction, larmor = _of_one_precision(energy, direction, frequency, g)
+    energy, direction, larmor = of_one_precision(energy, direction, larmor_field(frequency, g))
     solver = GeneralSolver(energy, direction.dtype)
     return _over_batch(solver.branches, direction, larmor)
-
-
-def _of_one_precision(
-    energy: SomeEnergy,
-    where: Shaped[ArrayLike, "..."],
-    frequency: Shaped[ArrayLike, "..."],
-    g: Shaped[ArrayLike, "..."],
-) -> tuple[SomeEnergy, Array, Array]:
-    """The energy, the angle or ĥ, and w0 in the highest precision among them.
-
-    Solvers are written in primitives of JAX, which do not mix precisions. An energy may have been
-    made before float64 was switched on.
-    """
-    where, larmor = as_float(where), larmor_field(frequency, g)
-    numbers = jax.tree.leaves(eqx.filter(energy, eqx.is_inexact_array))
-    dtype = np.result_type(where.dtype, larmor.dtype, *(number.dtype for number in numbers))
-
-    def convert(leaf: Any) -> Any:
-        return jnp.asarray(leaf, dtype) if eqx.is_inexact_array(leaf) else leaf
-
-    return jax.tree.map(convert, energy), convert(where), convert(larmor)
 
 
 def _is_planar(energy: AbstractEnergy, plane: Plane) -> TypeGuard[AnisotropyFields]:

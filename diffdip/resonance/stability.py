@@ -58,22 +58,37 @@ def lowest_multiplier(tensor: Float[Array, "3 3"]) -> StabilityTest:
 
 def lowest_on_sphere(energy: AbstractEnergy, dtype: Any) -> StabilityTest:
     """The test for any energy: a descent from the lowest vertex of the mesh ends no lower."""
-    vertices, _ = sphere_mesh()
-    mesh = jnp.asarray(vertices, dtype)
-    values = jax.vmap(energy)(mesh)
+    descend = lowest_direction(energy, dtype)
 
     def is_stable(
         u: Vector3, field: Scalar, parallel: Scalar, direction: Vector3, larmor: Scalar
     ) -> Array:
         applied = scale(field, direction)
         depth = lambda u: energy(jnp.stack(u)) - dot(u, applied)
+        return depth(u) - depth(descend(applied)) <= tolerance(field) * larmor
 
-        def descend(_: Any, u: Vector3) -> Vector3:
+    return is_stable
+
+
+def lowest_direction(energy: AbstractEnergy, dtype: Any) -> Callable[[Vector3], Vector3]:
+    """The function from an applied field (tesla) to the direction of M with the lowest energy.
+
+    Newton's method from the lowest vertex of a mesh. A minimum narrower than the distance of the
+    vertices may be missed.
+    """
+    vertices, _ = sphere_mesh()
+    mesh = jnp.asarray(vertices, dtype)
+    values = jax.vmap(energy)(mesh)
+
+    def descend(applied: Vector3) -> Vector3:
+        depth = lambda u: energy(jnp.stack(u)) - dot(u, applied)
+
+        def step(_: Any, u: Vector3) -> Vector3:
             gradient, hessian = energy.derivatives(u)
             gradient = subtract(gradient, applied)
             along = dot(u, gradient)
             torque = subtract(gradient, scale(along, u))
-            trial = subtract(u, solved(_tangent_stiffness(hessian, u, along), torque))
+            trial = subtract(u, solved(tangent_stiffness(hessian, u, along), torque))
             trial = unit(trial)
             # Newton's method also runs to maxima: a step that leads up is not taken
             lower = depth(trial) < depth(u)
@@ -81,13 +96,12 @@ def lowest_on_sphere(energy: AbstractEnergy, dtype: Any) -> StabilityTest:
             return x, y, z
 
         start = components(mesh[jnp.argmin(values - mesh @ jnp.stack(applied))])
-        lowest = lax.fori_loop(0, DESCENT_STEPS, descend, start)
-        return depth(u) - depth(lowest) <= tolerance(field) * larmor
+        return lax.fori_loop(0, DESCENT_STEPS, step, start)
 
-    return is_stable
+    return descend
 
 
-def _tangent_stiffness(hessian: Matrix3, u: Vector3, along: Scalar) -> Matrix3:
+def tangent_stiffness(hessian: Matrix3, u: Vector3, along: Scalar) -> Matrix3:
     """T (E − along) T + u uᵀ, with T the projection on the tangent plane."""
     turned = times(hessian, u)
     curved = dot(u, turned) + along + 1.0
