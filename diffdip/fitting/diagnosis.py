@@ -73,15 +73,18 @@ def copies(series: Sequence[Series], rms: float) -> tuple[Flag, ...]:
     repeated, same = 0, []
     fields: dict[tuple[object, ...], set[float]] = {}
     for one in series:
-        for angle, field, frequency in zip(one.angle, one.field, one.frequency, strict=True):
-            if not np.isfinite(field):
+        held = one.frequency if one.measured == "field" else one.field
+        vectors = [()] * len(one) if one.direction is None else map(tuple, one.direction)
+        for angle, at, vector, value in zip(one.angle, held, vectors, one.observed, strict=True):
+            if not np.isfinite(value):
                 continue
-            before = fields.setdefault((repr(one.plane), angle, frequency), set())
+            setting = one.measured, repr(one.plane), angle, vector, at
+            before = fields.setdefault(setting, set())
             repeated += bool(before)
-            if field in before:
+            if value in before:
                 same.append(angle)
-            before.add(field)
-    steps = np.diff(np.unique(np.concatenate([one.field for one in series])))
+            before.add(value)
+    steps = np.diff(np.unique(np.concatenate([one.observed for one in series])))
     coarse = len(steps) > 0 and rms < 3 * np.nanmin(steps)
     if len(same) < 2 or len(same) <= (repeated - 1 if coarse else repeated / 2):
         return ()

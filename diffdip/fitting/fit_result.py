@@ -1,6 +1,7 @@
 """What a fit of series found."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..foundation.flags import Flag
 from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
-from ..resonance.tabulated import tabulated_branches, tabulated_field
+from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
 from .diagnosis import copies, diagnose
 from .intervals import LEVELS
 from .least_squares import Estimates
@@ -43,10 +44,11 @@ class FitResult:
         reduced_chi2: chi2/dof; None where sigma is unknown, for a robust loss, and for dof = 0.
         rms: Root mean square of the residuals in tesla, without points that have no resonance.
         dof: Degrees of freedom, `n_points` − p.
-        n_points: Number of points with a finite field.
-        residuals: Field − predicted in tesla, shape (n,). NaN where there is no field or no
-            resonance.
-        predicted: Fields of the model in tesla, shape (n,). NaN without resonance.
+        n_points: Number of points that were measured.
+        residuals: Measured − predicted in tesla, shape (n,). NaN where there is no field or no
+            resonance. Frequencies count as the fields of g = 2 without anisotropy, hν/2µB.
+        predicted: What the model says instead of the measured values, shape (n,), in tesla too. NaN
+            without resonance.
         converged: Whether the search ended at a minimum.
         flags: Doubts about the fit; empty if it raises no doubt.
         convention: "paper" or "physical"; "none" for a model of your own.
@@ -75,21 +77,40 @@ class FitResult:
     series: tuple[Series, ...]
     energy: AbstractEnergy
 
-    def curve(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> np.ndarray:
+    def curve(
+        self, angle: Numbers, series: int = 0, frequency: Numbers | None = None
+    ) -> np.ndarray:
         """Resonance fields of the fitted model in the plane of one series.
 
         Args:
             angle: In radians, any shape, as read on the goniometer (the offset is subtracted).
             series: Index of the series. Default: the first.
-            frequency: In Hz. Default: the mean frequency of the series.
+            frequency: In Hz, broadcast against `angle`. Default: the mean frequency of the series.
 
         Returns:
-            Hres in tesla, shape of `angle`; NaN without resonance.
+            Hres in tesla, in the broadcast shape; NaN without resonance.
 
         Raises:
-            InputError: For a series that does not exist.
+            InputError: For a series that does not exist, or that has no plane.
         """
         return tabulated_field(self.energy, *self._setting(angle, series, frequency))
+
+    def frequencies(self, angle: Numbers, field: Numbers, series: int = 0) -> np.ndarray:
+        """Resonance frequencies of the fitted model at set fields in the plane of one series.
+
+        Args:
+            angle: As for `curve`.
+            field: In tesla, broadcast against `angle`.
+            series: As for `curve`.
+
+        Returns:
+            ν in Hz, in the broadcast shape; NaN without resonance.
+
+        Raises:
+            InputError: For a series that does not exist, or that has no plane.
+        """
+        angle, _, g, plane = self._setting(angle, series, None)
+        return tabulated_frequency(self.energy, angle, np.asarray(field, float), g, plane)
 
     def branches(self, angle: Numbers, series: int = 0, frequency: float | None = None) -> Branches:
         """All resonances of the fitted model, not only the measured one.
@@ -108,15 +129,17 @@ class FitResult:
         return tabulated_branches(self.energy, *self._setting(angle, series, frequency))
 
     def _setting(
-        self, angle: Numbers, series: int, frequency: float | None
-    ) -> tuple[np.ndarray, float, float, Plane]:
+        self, angle: Numbers, series: int, frequency: Numbers | None
+    ) -> tuple[np.ndarray, Any, float, Plane]:
         count = len(self.series)
         if not -count <= series < count:
             raise InputError("series", given=series, expected=f"an index below {count}")
         measured = self.series[series]
-        hertz = float(np.mean(measured.frequency) if frequency is None else frequency)
+        if measured.direction is not None:
+            raise InputError("series", given=series, expected="a series in a plane")
+        hertz = np.nanmean(measured.frequency) if frequency is None else frequency
         angles = np.asarray(angle, float) - offset_of(self.values, series % count)
-        return angles, hertz, self.values["g"], measured.plane
+        return angles, np.asarray(hertz, float), self.values["g"], measured.plane
 
 
 def result_of(
@@ -129,7 +152,7 @@ def result_of(
     known = parameters.values(found.x)
     values = {name: float(value) for name, value in known.items()}
     errors = np.sqrt(np.diagonal(found.covariance))
-    measured = np.concatenate([s.field for s in series])
+    measured = np.concatenate([s.observed for s in series])
     prediction = without_padding(found.predicted, series)
     residuals = measured - prediction
     n_points = int(np.sum(np.isfinite(measured)))

@@ -13,12 +13,15 @@ class Design(NamedTuple):
     """Settings at which fields are predicted; all data sets of a problem share them.
 
     Args:
-        angle: Angles of each series in radians, one array of shape (n_i,) for each.
+        where: Of each series the angles in radians, shape (n_i,), or the directions of the field as
+            unit vectors, shape (n_i, 3).
         frequency: In Hz, shape (n,) for all series one after the other, or one number.
+        field: Set fields in tesla, shape (n,). None if all fields were measured.
     """
 
-    angle: tuple[np.ndarray | Array, ...]
+    where: tuple[np.ndarray | Array, ...]
     frequency: np.ndarray | Array
+    field: np.ndarray | Array | None = None
 
 
 @dataclass(frozen=True)

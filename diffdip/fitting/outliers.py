@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ..foundation.directions import polar_angles
 from ..foundation.flags import Flag
 
 
 if TYPE_CHECKING:
     from .fit_result import FitResult
+    from .series import Series
 
 OUTLIER: Final = 5.0
 """Residuals larger than this many robust standard deviations are outliers."""
@@ -31,10 +33,10 @@ def residual_warnings(result: "FitResult") -> list[Flag]:
         A flag `outlier` for each such point, in the order of the points.
     """
     residuals = np.asarray(result.residuals)
-    sigmas = [np.nan if s.sigma is None else s.sigma for s in result.series]
-    angles = np.concatenate([np.asarray(s.angle) for s in result.series])
-    sizes = [len(s.angle) for s in result.series]
-    sigma = np.concatenate([np.broadcast_to(s, n) for s, n in zip(sigmas, sizes, strict=True)])
+    sigma = np.concatenate(
+        [np.full(len(s), np.nan) if s.sigma is None else s.observed_sigma for s in result.series]
+    )
+    places = [place for s in result.series for place in places_of(s)]
     weighted = np.where(np.isfinite(sigma), residuals / sigma, residuals)
     known = np.isfinite(weighted)
     if known.sum() < LEAST_POINTS:
@@ -47,9 +49,22 @@ def residual_warnings(result: "FitResult") -> list[Flag]:
     return [
         Flag(
             "outlier",
-            f"The point at {np.degrees(angles[i]):.4g}° is an outlier: "
+            f"The point at {places[i]} is an outlier: "
             f"{1e3 * residuals[i]:+.3g} mT from the fit, {score[i]:.0f} robust standard "
             "deviations.",
         )
         for i in np.flatnonzero(score > OUTLIER)
     ]
+
+
+def places_of(series: "Series") -> list[str]:
+    """Where each point was measured, for messages."""
+    held = [f"{nu / 1e9:.5g} GHz" for nu in series.frequency]
+    if series.measured == "frequency":
+        held = [f"{1e3 * field:.5g} mT" for field in series.field]
+    if series.along_one_direction:
+        return held
+    if series.direction is None:
+        return [f"{np.degrees(angle):.4g}°" for angle in series.angle]
+    polar, azimuth = np.degrees(polar_angles(series.direction))
+    return [f"θ = {t:.4g}°, φ = {p:.4g}°" for t, p in zip(polar, azimuth, strict=True)]

@@ -7,20 +7,22 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from ..foundation.convention import Convention, as_convention
 from ..foundation.errors import InputError
 from ..foundation.units import larmor_value
 from ..resonance.fields import resonance_field, resonance_field_along
+from ..resonance.frequencies import resonance_frequency_along
 from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import FIRST_ORDER, FullTensorModel, InPlaneModel, Model, first_order
 from .closed_form_starts import Harmonics, covers_half_turn, projected
 from .least_squares import Estimates, estimate
 from .least_squares_problem import Data, Design
 from .parameter_table import offset_name, parameter_kind
-from .parameters import Free, Parameter, ParameterSet
+from .parameters import Free, Parameter, ParameterSet, Values
 from .search import Hints
-from .series import Series
+from .series import AS_FIELD, Series
 
 
 SCREENED = 160
@@ -40,7 +42,10 @@ class FitProblem(eqx.Module):
 
     parameters: ParameterSet
     model: Model = eqx.field(static=True)
-    planes: tuple[StaticPlane, ...] = eqx.field(static=True)
+    planes: tuple[StaticPlane | None, ...] = eqx.field(static=True)
+    """None for a series along directions."""
+    measured: tuple[str, ...] = eqx.field(static=True)
+    """"field" or "frequency", for each series."""
     own_offsets: bool = eqx.field(static=True)
     loss: str = eqx.field(static=True)
 
@@ -78,11 +83,12 @@ class FitProblem(eqx.Module):
         if not everything.free:
             raise InputError("no parameter is free", hint="Leave at least one parameter free")
         if points:
-            check_points(sum(int(np.sum(np.isfinite(s.field))) for s in series), everything)
+            check_points(sum(int(np.sum(np.isfinite(s.observed))) for s in series), everything)
         return FitProblem(
             parameters=everything,
             model=model,
-            planes=tuple(_static(s.plane) for s in series),
+            planes=tuple(None if s.direction is not None else _static(s.plane) for s in series),
+            measured=tuple(s.measured for s in series),
             own_offsets=own,
             loss=loss,
         )
@@ -94,7 +100,7 @@ class FitProblem(eqx.Module):
 
     def starts(self, design: Design) -> np.ndarray:
         """Vectors spread over everything plausible, the same for all data."""
-        larmor = larmor_value(float(np.mean(design.frequency)), self._likely("g"))
+        larmor = larmor_value(float(np.nanmean(design.frequency)), self._likely("g"))
         return self.parameters.starting_points(SCREENED, REACH * larmor)
 
     def hints(self, design: Design, data: Data) -> Hints:
@@ -112,17 +118,22 @@ class FitProblem(eqx.Module):
         field = np.where(data.weight > 0, data.field, np.nan)
         larmor = larmor_value(np.asarray(design.frequency), self._likely("g"))
         angles = [
-            np.asarray(angle) - self._likely(offset_name(i, own=self.own_offsets))
-            for i, angle in enumerate(design.angle)
+            np.asarray(where) - self._likely(offset_name(i, own=self.own_offsets))
+            if where.ndim == 1
+            else np.zeros(len(where))
+            for i, where in enumerate(design.where)
         ]
-        in_plane = np.repeat([p == "xy" for p in self.planes], [len(a) for a in angles])
+        fit_for = [
+            p == "xy" and m == "field" for p, m in zip(self.planes, self.measured, strict=True)
+        ]
+        in_plane = np.repeat(fit_for, [len(a) for a in angles])
         shift = np.where(in_plane, field - larmor, np.nan)
         first = projected(first_order(sign, np.concatenate(angles)), shift)
         vectors, curve, size = first[:, None], unknown, 0
-        if isinstance(self.model, InPlaneModel) and self.planes == ("xy",):
+        if isinstance(self.model, InPlaneModel) and fit_for == [True]:
             [angle] = angles
             harmonics = Harmonics.of(angle, field)
-            roots = harmonics.starts(float(np.mean(larmor)), sign)
+            roots = harmonics.starts(float(np.nanmean(larmor)), sign)
             vectors = np.concatenate([vectors, roots], axis=1)
             size = harmonics.coefficients.shape[1]
             if self._only_anisotropy() and covers_half_turn(angle[np.all(data.weight > 0, axis=0)]):
@@ -157,21 +168,38 @@ class FitProblem(eqx.Module):
         )
 
     def predict(self, vector: jax.Array, design: Design) -> jax.Array:
-        """Fields of all series, one after the other, NaN where there is no resonance."""
+        """What was measured in each series (tesla), one after the other; NaN without resonance."""
         values = self.parameters.values(vector)
-        energy = self.model(values)
-        angles = [
-            design.angle[i] - values[offset_name(i, own=self.own_offsets)]
-            for i in range(len(self.planes))
-        ]
+        energy, g = self.model(values), values["g"]
         # one call for all series: each would be compiled again
-        g = values["g"]
-        if set(self.planes) == {"xy"}:
+        if set(self.planes) == {"xy"} and "frequency" not in self.measured:
+            angles = [self._angle(i, design, values) for i in range(len(self.planes))]
             return resonance_field(energy, jnp.concatenate(angles), design.frequency, g)
-        bases = [p if isinstance(p, str) else np.array(p) for p in self.planes]
-        directions = map(plane_directions, angles, bases)
-        along = jnp.concatenate(list(directions))
-        return resonance_field_along(energy, along, design.frequency, g)
+        along = jnp.concatenate([self._along(i, design, values) for i in range(len(self.planes))])
+        if "frequency" not in self.measured:
+            return resonance_field_along(energy, along, design.frequency, g)
+        assert design.field is not None
+        sizes = [len(where) for where in design.where]
+        swept = np.repeat([measured == "frequency" for measured in self.measured], sizes)
+        at_field = resonance_frequency_along(energy, along[swept], design.field[swept], g)
+        predicted = jnp.zeros(len(along)).at[swept].set(AS_FIELD * at_field)
+        if swept.all():
+            return predicted
+        frequency = jnp.broadcast_to(design.frequency, len(along))[~swept]
+        at_frequency = resonance_field_along(energy, along[~swept], frequency, g)
+        return predicted.at[~swept].set(at_frequency)
+
+    def _angle(self, index: int, design: Design, values: Values) -> Array:
+        """The angles of a series from the axis of its plane."""
+        return jnp.asarray(design.where[index]) - values[offset_name(index, own=self.own_offsets)]
+
+    def _along(self, index: int, design: Design, values: Values) -> Array:
+        """The directions of the applied field in a series."""
+        plane = self.planes[index]
+        if plane is None:
+            return jnp.asarray(design.where[index])
+        basis = plane if isinstance(plane, str) else np.array(plane)
+        return plane_directions(self._angle(index, design, values), basis)
 
     def _likely(self, name: str) -> float:
         """A fixed value, or the middle start of a free one."""

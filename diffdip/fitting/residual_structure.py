@@ -67,7 +67,7 @@ def structure_flags(
     flags, start = [], 0
     total = int(np.sum(np.isfinite(residuals)))
     for one in series:
-        stop = start + len(one.angle)
+        stop = start + len(one)
         own, start = residuals[start:stop], stop
         count = int(np.sum(np.isfinite(own)))
         share = size * count / max(total, 1)
@@ -80,6 +80,8 @@ def structure_flags(
             continue
         where = f"Series {one.name}: " if one.name else ""
         harmonic, correlation = left.harmonic(share), left.correlation
+        if not one.is_rotation:
+            harmonic = harmonic._replace(probability=1.0)
         together = (correlation + share / (count - share)) * count**0.5
         if harmonic.probability < UNLIKELY / len(HARMONICS):
             k = harmonic.order
@@ -89,14 +91,14 @@ def structure_flags(
             )
         elif together > CORRELATED:
             message = (
-                f"{where}Residuals of neighbouring angles are alike (correlation "
+                f"{where}Residuals of neighbours are alike (correlation "
                 f"{correlation:.2f}), so they are not noise: the model is incomplete, or something "
                 f"drifted. The true errors are about {_enlarged(correlation):.1f} times larger."
             )
         elif left.rms > (JUMPS[0] + JUMPS[1] / count) * left.noise:
             message = (
                 f"{where}The residuals are {left.rms / left.noise:.2g} times larger than the "
-                f"noise between neighbouring angles, which is {1e3 * left.noise:.2g} mT at most: "
+                f"noise between neighbours, which is {1e3 * left.noise:.2g} mT at most: "
                 "some points are wrong, or the model is."
             )
         else:
@@ -122,13 +124,13 @@ class _Left(NamedTuple):
 
     @staticmethod
     def of(series: Series, residuals: np.ndarray) -> "_Left":
-        order = np.argsort(series.angle, kind="stable")
+        order = np.argsort(series.abscissa, kind="stable")
         order = order[np.isfinite(residuals[order])]
         weight = np.ones(len(order))
-        if series.sigma is not None:
-            weight = 1 / np.broadcast_to(series.sigma, residuals.shape)[order]
+        if series.observed_sigma is not None:
+            weight = 1 / series.observed_sigma[order]
             weight = weight / np.mean(weight)
-        return _Left(series.angle[order], weight * residuals[order], weight, series.field[order])
+        return _Left(series.angle[order], weight * residuals[order], weight, series.observed[order])
 
     def without_outliers(self) -> "_Left":
         """The same with each residual within three robust standard deviations."""

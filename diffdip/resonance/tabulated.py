@@ -10,11 +10,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import ArrayLike, Float, Shaped
 
 from .branches import Branches
 from .energy_terms import AbstractEnergy
 from .fields import resonance_branches, resonance_field
+from .frequencies import resonance_frequency
 from .planes import Plane
 
 
@@ -26,13 +27,24 @@ RUN_FEW_TIMES: dict[str, Any] = {"compiler_options": {"xla_backend_optimization_
 
 def tabulated_field(
     energy: AbstractEnergy,
-    angle: Float[np.ndarray, "*batch"],
-    frequency: float,
+    angle: Float[np.ndarray, "..."],
+    frequency: Shaped[ArrayLike, "..."],
     g: float,
     plane: Plane = "xy",
-) -> Float[np.ndarray, "*batch"]:
-    """`resonance_field` at angles (radians) for one frequency (Hz), in tesla."""
+) -> Float[np.ndarray, "..."]:
+    """`resonance_field` at angles (radians) and frequencies (Hz) that broadcast, in tesla."""
     return _tabulated(_field, energy, angle, frequency, g, plane)
+
+
+def tabulated_frequency(
+    energy: AbstractEnergy,
+    angle: Float[np.ndarray, "..."],
+    field: Shaped[ArrayLike, "..."],
+    g: float,
+    plane: Plane = "xy",
+) -> Float[np.ndarray, "..."]:
+    """`resonance_frequency` at angles (radians) and fields (tesla) that broadcast, in Hz."""
+    return _tabulated(_frequency, energy, angle, field, g, plane)
 
 
 def tabulated_branches(
@@ -47,22 +59,36 @@ def tabulated_branches(
 
 
 def _tabulated(
-    solve: Any, energy: AbstractEnergy, angle: np.ndarray, frequency: float, g: float, plane: Plane
+    solve: Any,
+    energy: AbstractEnergy,
+    angle: np.ndarray,
+    other: Shaped[ArrayLike, "..."],
+    g: float,
+    plane: Plane,
 ) -> Any:
-    """Solve in blocks, and give the results the shape of `angle`."""
-    filled = np.resize(angle.ravel(), (max(1, -(-angle.size // BLOCK)), BLOCK))
+    """Solve in blocks, and give the results the shape of `angle` and `other`."""
+    other = np.asarray(other, float)
+    angles, others = np.broadcast_arrays(angle, other)
+    count = max(1, -(-angles.size // BLOCK))
+    filled = np.resize(angles.ravel(), (count, BLOCK))
+    # one number stays one: that is another program, and a faster one
+    beside = np.resize(others.ravel(), (count, BLOCK)) if other.ndim else [other] * count
     with jax.enable_x64(True):
         double = lambda leaf: jnp.asarray(leaf, float) if eqx.is_inexact_array(leaf) else leaf
-        settings = np.asarray(frequency, float), np.asarray(g, float), plane
         energy = jax.tree.map(double, energy)
-        blocks = [jax.device_get(solve(energy, block, *settings)) for block in filled]
+        factor = np.asarray(g, float)
+        blocks = [
+            jax.device_get(solve(energy, block, set_, factor, plane))
+            for block, set_ in zip(filled, beside, strict=True)
+        ]
 
     def joined(*parts: np.ndarray) -> np.ndarray:
-        whole = np.concatenate(parts)[: angle.size]
-        return whole.reshape(angle.shape + whole.shape[1:])
+        whole = np.concatenate(parts)[: angles.size]
+        return whole.reshape(angles.shape + whole.shape[1:])
 
     return jax.tree.map(joined, *blocks)
 
 
 _field = eqx.filter_jit(resonance_field, **RUN_FEW_TIMES)
+_frequency = eqx.filter_jit(resonance_frequency, **RUN_FEW_TIMES)
 _branches = eqx.filter_jit(resonance_branches, **RUN_FEW_TIMES)
