@@ -29,6 +29,7 @@ from diffdip.foundation.errors import InputError
 from diffdip.numerics.vectors import components
 from diffdip.resonance.energy_terms import quadratic_form
 from diffdip.resonance.field_of_magnetization import field_terms
+from diffdip.resonance.general_solver import GeneralSolver
 from diffdip.resonance.tabulated import RUN_FEW_TIMES
 from tests.helpers.random_dipoles import random_directions
 
@@ -305,6 +306,21 @@ def minimum(depth, mesh):
         near = np.concatenate([u[None], near / np.linalg.norm(near, axis=1, keepdims=True)])
         u = near[np.argmin(depth(near))]
     return u
+
+
+def test_a_standing_wave_needs_a_minimum_of_the_energy():
+    """Along the normal of a film exchange alone keeps M up: w0 = H + H_ex − M_eff, at H < M_eff."""
+
+    @jax.jit(**RUN_FEW_TIMES)
+    def judged(exchange):
+        energy = ThinFilm(0.5) + StandingSpinWave(exchange)
+        solver, up = GeneralSolver(energy, np.dtype(float)), components(jnp.array([0.0, 0.0, 1.0]))
+        return solver._judged(up, up, jnp.asarray(W0))[:2]
+
+    for exchange, exists in ((0.6, False), (0.33, True)):
+        field, found = judged(exchange)
+        np.testing.assert_allclose(field, W0 + 0.5 - exchange, rtol=1e-12)
+        assert bool(found) is exists
 
 
 def test_a_standing_wave_is_no_tensor():
