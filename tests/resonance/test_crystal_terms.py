@@ -24,6 +24,7 @@ from diffdip import (
     larmor_field,
     plane_directions,
     resonance_field_along,
+    resonance_frequency_along,
 )
 from diffdip.foundation.errors import InputError
 from diffdip.numerics.vectors import components
@@ -321,6 +322,18 @@ def test_a_standing_wave_needs_a_minimum_of_the_energy():
         field, found = judged(exchange)
         np.testing.assert_allclose(field, W0 + 0.5 - exchange, rtol=1e-12)
         assert bool(found) is exists
+
+
+def test_frequencies_of_a_standing_wave():
+    """Kittel's formulas the other way round: in the plane, and along the normal above M_eff."""
+
+    @jax.jit(**RUN_FEW_TIMES)
+    def frequencies(exchange):
+        energy, field = ThinFilm(0.5) + StandingSpinWave(exchange), jnp.array([0.2, 0.7])
+        return resonance_frequency_along(energy, jnp.eye(3)[jnp.array([0, 2])], field)
+
+    found = frequencies(0.1) * larmor_field(1.0)
+    np.testing.assert_allclose(found, [np.sqrt(0.3 * 0.8), 0.7 + 0.1 - 0.5], rtol=1e-12)
 
 
 def test_a_standing_wave_is_no_tensor():
