@@ -37,12 +37,23 @@ from .foundation.version import __version__ as __version__
 from .report.analysis import Analysis as Analysis, analyze as analyze
 from .report.choices import Choices as Choices
 from .resonance.branches import Branches as Branches
+from .resonance.crystal_directions import (
+    crystal_axes as crystal_axes,
+    crystal_direction as crystal_direction,
+    crystal_plane as crystal_plane,
+)
+from .resonance.crystal_terms import (
+    CubicAnisotropy as CubicAnisotropy,
+    InPlaneAnisotropy as InPlaneAnisotropy,
+    SecondOrderCubic as SecondOrderCubic,
+    SecondOrderUniaxial as SecondOrderUniaxial,
+)
 from .resonance.energy_terms import (
     AbstractEnergy as AbstractEnergy,
     AbstractTensorEnergy as AbstractTensorEnergy,
     AnisotropyFields as AnisotropyFields,
-    CubicAnisotropy as CubicAnisotropy,
     EnergySum as EnergySum,
+    StandingSpinWave as StandingSpinWave,
     TensorAnisotropy as TensorAnisotropy,
     ThinFilm as ThinFilm,
     UniaxialAnisotropy as UniaxialAnisotropy,

@@ -15,19 +15,19 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..numerics.vectors import (
     Matrix3,
+    Scalar,
     Vector3,
     add,
     rows_of,
-    scale,
     sum_of,
     times,
-    transposed,
 )
 
 
@@ -53,6 +53,13 @@ class AbstractEnergy(eqx.Module):
         energy = lambda x, y, z: self(jnp.stack([x, y, z]))
         gradient = jax.grad(energy, (0, 1, 2))
         return gradient(*direction), jax.jacfwd(gradient, (0, 1, 2))(*direction)
+
+    def exchange_field(self) -> Scalar | None:
+        """What exchange adds to both stiffnesses of the resonance, in tesla; None without it.
+
+        Only a standing spin wave has it (`StandingSpinWave`).
+        """
+        return None
 
     def __add__(self, other: "AbstractEnergy") -> "EnergySum":
         return EnergySum((self, other))
@@ -91,6 +98,10 @@ class EnergySum(AbstractEnergy):
             gradient = add(gradient, more)
             hessian = sum_of(hessian, more_curvature)
         return gradient, hessian
+
+    def exchange_field(self) -> Scalar | None:
+        fields = [field for term in self.terms if (field := term.exchange_field()) is not None]
+        return sum(fields[1:], fields[0]) if fields else None
 
 
 class AnisotropyFields(AbstractTensorEnergy):
@@ -197,39 +208,46 @@ class ThinFilm(AbstractTensorEnergy):
         return self.field * jnp.outer(normal, normal)
 
 
-class CubicAnisotropy(AbstractEnergy):
-    """Cubic anisotropy: e(u) = (H_1/2) (u₁²u₂² + u₂²u₃² + u₃²u₁²), with H_1 = 2K_1/M.
+class StandingSpinWave(AbstractEnergy):
+    """A standing spin wave across a film: exchange adds H_ex to both stiffnesses.
+
+    The field of exchange is (2A_ex/M) ∇²m. For m ~ cos kz of the precession it is −H_ex m with
+    H_ex = 2A_ex k²/M, and it does not act on the uniform M of the equilibrium. So the resonance
+
+        det(E_t + (h∥ − κ + H_ex) I) = w0²
+
+    replaces that of `field_of_magnetization`, and the equilibrium stays. In the plane of a film
+    w0² = (H + H_ex) (H + H_ex + µ0M_eff), and along its normal w0 = H + H_ex − µ0M_eff (C. Kittel,
+    Phys. Rev. 110, 1295, 1958). The mode p of a film of thickness d with free surfaces, or with
+    pinned ones, has k = pπ/d. One energy describes one mode: a series of each mode has its own
+    H_ex, and the other terms in common.
+
+    The term has no energy of its own, e(u) = 0. Add it to others. A sum with it is solved as a
+    general energy, also where the other terms are A, B, C or a tensor.
 
     Args:
-        field: H_1 in tesla. If positive, the crystal axes are easy.
-        axes: The crystal axes in the frame of the sample, as the rows of an orthonormal (3, 3)
-            array; by default the axes of that frame.
+        field: H_ex in tesla, 0 for the uniform mode.
 
     >>> import jax.numpy as jnp
-    >>> print(f"{CubicAnisotropy(0.06)(jnp.ones(3) / 3**0.5):.3f}")
-    0.010
+    >>> from diffdip import resonance_field_along
+    >>> mode = ThinFilm(0.5) + StandingSpinWave(0.1)
+    >>> along_normal = resonance_field_along(mode, jnp.array([0.0, 0.0, 1.0]), 9.45e9)
+    >>> print(f"{1e3 * along_normal:.2f} mT")
+    737.59 mT
     """
 
     field: Float[Array, ""] = eqx.field(converter=as_float)
-    axes: Float[Array, "3 3"] = eqx.field(
-        converter=as_float, default=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    )
 
     def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
-        x, y, z = jnp.square(self.axes @ direction)
-        return 0.5 * self.field * (x * y + y * z + z * x)
+        return 0.0 * direction[0]
 
     def derivatives(self, direction: Vector3) -> tuple[Vector3, Matrix3]:
-        axes = rows_of(self.axes)
-        x, y, z = times(axes, direction)
-        # half of the second derivatives with respect to x, y, z over the field
-        xx, yy, zz = 0.5 * (y * y + z * z), 0.5 * (z * z + x * x), 0.5 * (x * x + y * y)
-        slope = scale(2.0 * self.field, (xx * x, yy * y, zz * z))
-        curvature = (xx, x * y, x * z), (x * y, yy, y * z), (x * z, y * z, zz)
-        columns = transposed(axes)
-        across = tuple(times(curvature, column) for column in columns)
-        a, b, c = (scale(2.0 * self.field, times(columns, one)) for one in across)
-        return times(columns, slope), (a, b, c)
+        zero = lax.full_like(direction[0], 0.0)
+        none = zero, zero, zero
+        return none, (none, none, none)
+
+    def exchange_field(self) -> Scalar:
+        return self.field
 
 
 def quadratic_form(energy: AbstractEnergy) -> Float[Array, "3 3"] | None:

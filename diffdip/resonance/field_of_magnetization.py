@@ -6,6 +6,8 @@ Hessian of e in the tangent plane and κ = u·∇e is a quadratic in h∥ = H·u
 the one with both stiffnesses positive, gives
 
     H(u) = h∥ u + (∇e − κ u) ,   h∥ = κ − tr E_t/2 + √((tr E_t)²/4 − det E_t + w0²) .
+
+In a standing spin wave exchange adds H_ex to both stiffnesses, so that h∥ is smaller by H_ex.
 """
 
 from typing import NamedTuple
@@ -38,7 +40,7 @@ class FieldTerms(NamedTuple):
     torque: Vector3
     """∇e − κ u, the field normal to u at equilibrium."""
     offset: Scalar
-    """κ − tr E_t/2."""
+    """κ − tr E_t/2 − H_ex."""
     spread: Scalar
     """(tr E_t)²/4 − det E_t, in T²."""
 
@@ -60,15 +62,18 @@ def field_terms(energy: AbstractEnergy, direction: Vector3) -> FieldTerms:
     """`FieldTerms` of any energy at the unit vector `direction`."""
     gradient, hessian = energy.derivatives(direction)
     along = dot(direction, gradient)
-    offset, spread = stiffness_terms(hessian, direction)
+    offset, spread = stiffness_terms(hessian, direction, energy.exchange_field())
     return FieldTerms(subtract(gradient, scale(along, direction)), along + offset, spread)
 
 
-def stiffness_terms(hessian: Matrix3, direction: Vector3) -> tuple[Scalar, Scalar]:
-    """−tr E_t/2 in tesla and (tr E_t)²/4 − det E_t in T²."""
+def stiffness_terms(
+    hessian: Matrix3, direction: Vector3, exchange: Scalar | None
+) -> tuple[Scalar, Scalar]:
+    """−tr E_t/2 − H_ex in tesla and (tr E_t)²/4 − det E_t in T²."""
     trace = hessian[0][0] + hessian[1][1] + hessian[2][2]
     half_trace = 0.5 * (trace - dot(direction, times(hessian, direction)))
-    return -half_trace, half_trace * half_trace - adjugate_form(hessian, direction)
+    offset = -half_trace if exchange is None else -half_trace - exchange
+    return offset, half_trace * half_trace - adjugate_form(hessian, direction)
 
 
 class PlanarTerms(NamedTuple):

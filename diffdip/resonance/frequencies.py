@@ -131,8 +131,9 @@ class _Equilibria:
 
         root = repeated(step, self.lowest(given[1]), LAST_STEPS)
         u = implicit_root(self._torque, root, (self.parameters, applied), self._turned)
-        gradient, hessian = eqx.combine(self.parameters, self.static).derivatives(u)
-        offset, spread = stiffness_terms(hessian, u)
+        energy = eqx.combine(self.parameters, self.static)
+        gradient, hessian = energy.derivatives(u)
+        offset, spread = stiffness_terms(hessian, u, energy.exchange_field())
         excess = dot(applied, u) - dot(u, gradient) - offset
         square = excess * excess - spread
         stable = (square > 0) & (field >= 0)

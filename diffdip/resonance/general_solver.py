@@ -174,4 +174,8 @@ class GeneralSolver:
         # a converged root has an error of some roundings; eps^(3/4) is far above those, and far
         # below the error of a start that runs nowhere
         exists = (error < jnp.finfo(field.dtype).eps ** 0.75 * size) & (along > 0)
+        if (exchange := self.frozen.exchange_field()) is not None:
+            # without exchange both stiffnesses must be positive too, or M does not stay there
+            mean = parallel - terms.offset - exchange
+            exists &= (mean > 0) & (mean * mean >= terms.spread)
         return field, exists, self.is_stable(u, field, parallel, direction, larmor)

@@ -59,7 +59,7 @@ def change_of_field(
     def excess(u: Vector3) -> tuple[Scalar, tuple[Vector3, Matrix3]]:
         """h∥ − κ."""
         gradient, hessian = energy.derivatives(u)
-        offset, spread = stiffness_terms(hessian, u)
+        offset, spread = stiffness_terms(hessian, u, energy.exchange_field())
         root = lax.sqrt(share * share * spread + larmor * larmor)
         return share * offset + root, (gradient, hessian)
 

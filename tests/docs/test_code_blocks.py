@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import typer.main
 
+from diffdip import larmor_field
 from diffdip.cli import app
 
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PYTHON_PAGES = {"README.md", "conventions.md", "ensembles.md", "fit_a_series.md", "flags.md"}
-PYTHON_PAGES |= {"from_spectra.md", "in_python.md", "sensitivity_and_inference.md"}
+PYTHON_PAGES |= {"energies.md", "from_spectra.md", "in_python.md", "sensitivity_and_inference.md"}
 """Pages with Python, each of which has a test of what it finds."""
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -104,6 +105,18 @@ def test_python_of_fit_a_series(run_python):
     np.testing.assert_allclose(found, [0.9261, 0.0837, -0.0055], atol=1e-4)
     for name, value in zip("ABC", found, strict=True):
         assert f"{name} = {value:.4f} mT" in printed
+
+
+@pytest.mark.slow
+def test_python_of_energies(run_python):
+    """A (110) film by hand: along [001] and [1-10] M is parallel to H (Bickford's factors)."""
+    _, printed = run_python("energies.md")
+    first, _, last = numbers(printed)
+    w0, film, cubic, uniaxial = float(larmor_field(9.45e9)), 0.9, 0.05, 0.02
+    stiffness = (first + cubic - uniaxial) * (first + cubic + film)
+    assert stiffness == pytest.approx(w0**2, rel=1e-6)
+    stiffness = (last + cubic / 2 + uniaxial) * (last - cubic + film + uniaxial)
+    assert stiffness == pytest.approx(w0**2, rel=1e-6)
 
 
 @pytest.mark.float32
