@@ -69,6 +69,7 @@ from .resonance.frequencies import (
     resonance_frequency as resonance_frequency,
     resonance_frequency_along as resonance_frequency_along,
 )
+from .resonance.line_widths import line_width as line_width, width_slopes as width_slopes
 from .resonance.planes import plane_directions as plane_directions
 from .resonance.smit_suhl import (
     equilibrium_condition as equilibrium_condition,
