@@ -32,6 +32,7 @@ from .fitting.series_fit import (
     fit_series as fit_series,
 )
 from .fitting.spectra_fit import SpectraFit as SpectraFit, fit_spectra as fit_spectra
+from .fitting.width_fit import WidthFit as WidthFit, fit_widths as fit_widths
 from .foundation.convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
 from .foundation.version import __version__ as __version__
 from .report.analysis import Analysis as Analysis, analyze as analyze
