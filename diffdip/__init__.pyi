@@ -32,6 +32,7 @@ from .fitting.series_fit import (
     fit_series as fit_series,
 )
 from .fitting.spectra_fit import SpectraFit as SpectraFit, fit_spectra as fit_spectra
+from .fitting.width_fit import WidthFit as WidthFit, fit_widths as fit_widths
 from .foundation.convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
 from .foundation.version import __version__ as __version__
 from .report.analysis import Analysis as Analysis, analyze as analyze
@@ -69,6 +70,7 @@ from .resonance.frequencies import (
     resonance_frequency as resonance_frequency,
     resonance_frequency_along as resonance_frequency_along,
 )
+from .resonance.line_widths import line_width as line_width, width_slopes as width_slopes
 from .resonance.planes import plane_directions as plane_directions
 from .resonance.smit_suhl import (
     equilibrium_condition as equilibrium_condition,

@@ -55,7 +55,7 @@ def diagnose(
         flags.append(Flag("no-resonance", message))
     left = measured - predicted
     if not np.nanmax(np.abs(left), initial=0.0) < ROUNDING * np.nanmax(np.abs(measured)):
-        flags += _misfit(reduced_chi2, dof)
+        flags += misfit(reduced_chi2, dof)
     flags += _at_bounds(parameters, found)
     if dof == 0:
         message = "There are as many points as free parameters, so the residuals test nothing."
@@ -127,7 +127,7 @@ def _open_parameters(
     return flags
 
 
-def _misfit(reduced_chi2: float | None, dof: int) -> list[Flag]:
+def misfit(reduced_chi2: float | None, dof: int) -> list[Flag]:
     """A flag for residuals that are larger or smaller than σ allows."""
     from scipy.special import gammainc, gammaincc
 

@@ -1,6 +1,6 @@
 """Whether residuals look like noise. Needs no standard errors.
 
-Three tests of each series, in the order of its angles:
+Three tests of each series, in the order of its angles, or of frequencies at one angle:
 
 - Neighbours. The lag-one correlation r = Σ rᵢ rᵢ₊₁ / Σ rᵢ² of white noise has a standard deviation
   of 1/√n or less, about −p/(n − p) if p parameters were fitted to n points.
@@ -124,7 +124,7 @@ class _Left(NamedTuple):
 
     @staticmethod
     def of(series: Series, residuals: np.ndarray) -> "_Left":
-        order = np.argsort(series.abscissa, kind="stable")
+        order = np.lexsort((series.frequency, series.abscissa))
         order = order[np.isfinite(residuals[order])]
         weight = np.ones(len(order))
         if series.observed_sigma is not None:
@@ -163,6 +163,8 @@ class _Left(NamedTuple):
 
     def harmonic(self, share: float) -> _Harmonic:
         """The least probable harmonic, if `share` parameters were fitted to these points."""
+        if np.ptp(self.angle) == 0:  # a series of frequencies
+            return _Harmonic(0, 0.0, 1.0)
         freedom = max(len(self.residual) - share - 2, 1.0)
         found = []
         for k in HARMONICS:

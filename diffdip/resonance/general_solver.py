@@ -80,7 +80,7 @@ class GeneralSolver:
         `larmor` is w0 of each, or one number.
         """
         axes = (0, 0 if larmor.ndim else None)
-        reached = self._reached(*jax.lax.stop_gradient((direction, larmor)))
+        reached = self.reached(*jax.lax.stop_gradient((direction, larmor)))
 
         def derive(u: Array, direction: Array, larmor: Array) -> Array:
             return field_at(self.energy, components(u), components(direction), larmor)
@@ -88,7 +88,7 @@ class GeneralSolver:
         field = jax.vmap(derive, in_axes=(0, *axes))(reached.direction, direction, larmor)
         return jnp.where(reached.found, field, jnp.nan)
 
-    def _reached(self, direction: Array, larmor: Array) -> _Reached:
+    def reached(self, direction: Array, larmor: Array) -> _Reached:
         """Where M is at the measured resonances."""
         axes = (0, 0 if larmor.ndim else None)
         if self.is_tensor:
