@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..foundation.errors import InputError
+from ..foundation.interruption import advise
 from .common import OTHERS, command
 
 
@@ -79,6 +80,7 @@ def serve_pages(
         for name, value in options.items()
         for one in (value if isinstance(value, list) else [value])
     ]
+    advise("The pages are no longer served. Start diffdip app again for new ones")
     streamlit.main(["run", str(script), *flags], standalone_mode=False)
 
 
