@@ -58,7 +58,10 @@ def print_table(
         for longest in (None, LONGEST_NAME):
             table = _table(title, heads, sections, names, kept, longest)
             wide = shown.options.update(width=10_000, max_width=10_000)
-            if shown.measure(table, options=wide).maximum <= shown.width:
+            needed = shown.measure(table, options=wide).maximum
+            if not shown.is_terminal:  # a file takes lines of any length
+                shown.width = max(shown.width, needed)
+            if needed <= shown.width:
                 shown.print(table)
                 return
     print_line(shown, title)

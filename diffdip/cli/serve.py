@@ -74,7 +74,7 @@ def serve_pages(
     options = {**OPTIONS, "server.headless": str(no_browser).lower()}
     if port is not None:
         options["server.port"] = port
-    script = Path(__file__).parent.parent / "app" / "main.py"
+    script = Path(__file__).parent.parent / "app" / "served.py"
     flags = [
         f"--{name}={one}"
         for name, value in options.items()

@@ -11,6 +11,9 @@ from ..resonance.planes import Plane, check_plane
 from .least_squares_problem import Data, Design
 
 
+MOST_POINTS = 20_000
+"""Points of a series. More would need gigabytes of memory, and are no resonance fields by angle."""
+
 PAD = 8
 """Series are padded to a multiple of this length, so that fewer lengths are compiled."""
 
@@ -29,8 +32,8 @@ class Series:
         name: Name of the series, for tables and messages. Default: empty.
 
     Raises:
-        InputError: For shapes that do not fit together, an angle that is not finite, a frequency
-            or sigma that is not positive, or an unknown plane.
+        InputError: For shapes that do not fit together, more than `MOST_POINTS` points, an angle
+            that is not finite, a frequency or sigma that is not positive, or an unknown plane.
 
     >>> series = Series([0.0, 1.0], [0.30, 0.35], frequency=9.45e9)
     >>> series.frequency.tolist(), series.plane
@@ -63,6 +66,12 @@ class Series:
                 given=angles.shape,
                 expected=f"shape {fields.shape}, that of field",
                 hint="Give one angle for each field",
+            )
+        if len(fields) > MOST_POINTS:
+            raise InputError(
+                f"{len(fields)} points in one series",
+                expected=f"at most {MOST_POINTS}",
+                hint="Average neighbouring points",
             )
         if not np.all(np.isfinite(angles)):
             raise InputError(

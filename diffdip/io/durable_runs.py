@@ -221,9 +221,8 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Raise `OutputError` for a store that cannot be written."""
+    """Raise `OutputError` for a store that cannot be written; it names no temporary file."""
     try:
         yield
     except OSError as error:
-        where = error.filename or path
-        raise OutputError(f"{where}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -87,6 +87,7 @@ def write_files(
         for parent in made:
             _remove_empty(parent)
         where = getattr(error, "filename", None) or folder
+        where = asked / parts[Path(where)] if Path(where) in parts else where
         raise OutputError(f"{where}: cannot be written: {_reason(error)}") from error
     return [asked / name for name in files]
 
