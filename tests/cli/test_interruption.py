@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: exit code 130 or 143, one line, and nothing half-written, at any moment."""
 
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.browser import listens, until
 from tests.helpers.command_line import PROCESS
 
 
@@ -74,6 +76,14 @@ def test_a_run_says_how_to_go_on(tmp_path):
         time.sleep(0.01)
     assert "resumes the run" in interrupt(process, signal.SIGTERM)
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_app(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start("app", "--no-browser", "--port", port)
+    until(lambda: listens("127.0.0.1", port))
+    assert "diffdip app" in interrupt(process, signal.SIGINT)
 
 
 def test_a_signal_waits_for_files_and_removes_what_takes_long():

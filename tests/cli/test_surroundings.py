@@ -1,5 +1,6 @@
 """Every command with odd names, a user's settings of Matplotlib, a poor terminal, a full disk."""
 
+import contextlib
 import errno
 import io
 import os
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from diffdip.cli import app, output
 from diffdip.cli.streams import run_to_streams
+from diffdip.fitting import series
 from tests.helpers import spectra_files
 from tests.helpers.command_line import refused, run, snapshot
 
@@ -129,8 +131,10 @@ def test_help_in_a_poor_terminal_and_on_a_full_device(command, monkeypatch):
 def test_a_reader_who_has_seen_enough_gets_no_message(monkeypatch):
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "wb") as pipe:
-        assert call(monkeypatch, ("fit", "--help"), pipe) == (2, "")
+    with contextlib.suppress(BrokenPipeError), open(writing, "wb") as pipe:
+        code, errors = call(monkeypatch, ("fit", "--help"), pipe)
+    assert code in (1, 2)
+    assert errors == ""
 
 
 @pytest.mark.slow
@@ -147,19 +151,26 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch, early):
         before = snapshot(tmp_path)
         with monkeypatch.context() as patched:
             if early:
-                patched.setattr(os, "access", lambda path, mode: False)
+                patched.setattr(os, "access", lambda path, mode: mode != os.W_OK)
             else:
                 for function in ("mkdir", "unlink", "rename", "replace"):
-                    patched.setattr(os, function, read_only)
-                patched.setattr(Path, "write_bytes", read_only)
+                    patched.setattr(os, function, read_only(tmp_path, getattr(os, function)))
+                written = read_only(tmp_path, Path.write_bytes)
+                patched.setattr(Path, "write_bytes", written)
             line = refused(*arguments)
         assert "written" in line
         assert snapshot(tmp_path) == before
 
 
-def read_only(path, *arguments, **options):
-    """A function of the system as it is on a read-only filesystem."""
-    raise OSError(errno.EROFS, "Read-only file system", str(path))
+def read_only(folder, function):
+    """A function of the system as it is if the folder is on a read-only filesystem."""
+
+    def refuse(path, *arguments, **options):
+        if str(path).startswith(str(folder)):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return function(path, *arguments, **options)
+
+    return refuse
 
 
 def test_an_out_that_leads_nowhere_is_refused_at_once(tmp_path):
@@ -170,11 +181,9 @@ def test_an_out_that_leads_nowhere_is_refused_at_once(tmp_path):
         assert "link to nothing" in line
 
 
-def test_a_table_of_too_many_rows_is_one_line(tmp_path):
-    path = tmp_path / "long.csv"
-    rows = "".join(f"{i * 0.001:.3f},{338 + i % 7},9.45\n" for i in range(20_001))
-    path.write_text("angle_deg,field_mT,frequency_GHz\n" + rows)
-    assert "20001 points" in refused("fit", path)
+def test_a_table_of_too_many_rows_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "MOST_POINTS", 17)
+    assert "18 points" in refused("fit", measured(tmp_path / "long.csv"))
 
 
 HEADS = ("sample", "parameter", "value ± error", "68 % interval", "rms (mT)", "chi2/dof")
@@ -205,7 +214,8 @@ def test_names_and_values_stay_in_narrow_terminals(width, terminal):
     for word in ("0.92608", "± 0.00086", "A (mT)", "B (mT)", "with a"):
         assert word in flat
     assert "…" not in text
-    for head in HEADS if not terminal or width in (20, 40, 120) else HEADS[:3]:
+    sentences = terminal and width < 60
+    for head in HEADS[2:] if sentences else HEADS if width == 120 or not terminal else HEADS[:3]:
         assert head in flat
     if terminal and width in (60, 80):
         assert "rms" not in text
