@@ -1,6 +1,5 @@
 """The page "Ensembles": samples of a model, their distribution as it grows, and their table."""
 
-import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
@@ -16,7 +15,9 @@ from ..ensembles.model_parameters import ASPECT, PACKING, UNIFORM, ModelParamete
 from ..ensembles.models import AbstractModel
 from ..ensembles.simulation import BatchPlan, lanes_on, nothing_placed
 from ..foundation.errors import InputError
-from ..io.durable_runs import Run, read_run
+from ..foundation.interruption import UNFINISHED, remove
+from ..io.durable_runs import Run
+from ..io.run_store import read_run
 from ..io.run_tables import QUANTILE_HEADS, export_run, quantile_rows, unplaced_flags
 from ..report.figures.ensembles import figure_ensemble
 from ..report.figures.style import figure_bytes
@@ -78,7 +79,8 @@ class Simulation:
 
     def __post_init__(self):
         folder = tempfile.mkdtemp(prefix="diffdip-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        UNFINISHED.add(folder)
+        weakref.finalize(self, _discard, folder)
         self.store = Path(folder, "run.zarr")
 
     def table(self) -> bytes:
@@ -86,6 +88,11 @@ class Simulation:
         target = self.store.with_suffix(".csv")
         export_run(self.store, target)
         return target.read_bytes()
+
+
+def _discard(folder: str) -> None:
+    remove({folder})
+    UNFINISHED.discard(folder)
 
 
 def show() -> None:
@@ -167,8 +174,7 @@ def _simulate(asked: Asked) -> None:
         done, unplaced = 0, 0
         fields: dict[str, list[np.ndarray]] = {"A": [], "B": []}
         try:
-            for batch, arrays in plan.run(range(plan.count)):
-                run.write(batch, arrays)
+            for _, arrays in run.fill(range(run.plan.count)):
                 done += len(arrays["A"])
                 unplaced += int(np.isnan(arrays["M"]).sum())
                 for field, parts in fields.items():

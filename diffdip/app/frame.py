@@ -11,6 +11,7 @@ import streamlit as st
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.version import __version__
+from ..foundation.visible_text import visible
 from .downloads import zip_bytes
 from .field_labels import field_label
 
@@ -44,7 +45,7 @@ def as_text(text: str) -> str:
     >>> print(as_text("film <b>_1_ $x$"))
     film \<b\>\_1\_ \$x\$
     """
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     return re.sub(f"([{re.escape(string.punctuation)}])", r"\\\1", line)
 
 

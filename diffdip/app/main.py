@@ -4,12 +4,14 @@ import streamlit as st
 
 from diffdip.app import ensembles_page, explore_page, spectra_page
 from diffdip.app.frame import keep_widgets
+from diffdip.app.sessions import forget_when_closed
 
 
 def show_app() -> None:
     """Show the selected page."""
     # an icon would make the browser ask another server for it
     st.set_page_config("diffdip", layout="wide")
+    forget_when_closed()
     keep_widgets()
     pages = [
         st.Page(spectra_page.show, title="Spectra", url_path="spectra", default=True),

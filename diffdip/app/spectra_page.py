@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from ..foundation.errors import InputError
 from ..report.analysis import Analysis, analyze
@@ -33,6 +34,8 @@ from .uploads import Upload, choices_beside, read_uploads
 
 # Streamlit shows None as an empty field, so we use the word none
 BASELINES = {NONE: "none", **{n: f"polynomial of order {n}" for n in range(6)}}
+
+LOST = "The app was started again. Reload this page, and drop all files once more."
 
 Uploads = tuple[Upload, ...]
 
@@ -87,9 +90,14 @@ def _drop() -> None:
 def _take() -> None:
     """Keep the uploaded files, and use the choices of a file among them."""
     state = st.session_state
-    dropped = [Upload(file.name, file.getvalue()) for file in state.get("dropped") or ()]
+    files = state.get("dropped") or ()
+    dropped = [Upload(f.name, f.getvalue()) for f in files if isinstance(f, UploadedFile)]
     state["uploads"] = tuple(dropped)
     before = [state.pop(name, None) for name in ("chosen by", "fit", "refused")]
+    if len(dropped) < len(files):  # of a page that was open before the server started
+        state["uploads"] = ()
+        state["refused"] = LOST
+        return
     try:
         chosen = choices_beside(dropped)
         # choices of a file are removed with it; choices made by hand stay
@@ -177,7 +185,9 @@ def _choices() -> Choices:
     )
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the spectra and fitting A, B, C …")
+@st.cache_resource(
+    max_entries=4, scope="session", show_spinner="Reading the spectra and fitting A, B, C …"
+)
 def _analysis(uploads: Uploads, choices: Choices) -> Analysis:
     spectra = read_uploads(uploads, skip_damaged=choices.skip_damaged)
     with frame.COMPUTING:
@@ -187,7 +197,7 @@ def _analysis(uploads: Uploads, choices: Choices) -> Analysis:
             raise error.at(str(spectra.attrs["source"])) from None
 
 
-@st.cache_resource(max_entries=4, show_spinner="Drawing …")
+@st.cache_resource(max_entries=4, scope="session", show_spinner="Drawing …")
 def _report(uploads: Uploads, choices: Choices) -> Report:
     analysis = _analysis(uploads, choices)
     with frame.COMPUTING:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..foundation.errors import InputError
+from ..foundation.interruption import unfinished
 from ..io.archive import is_zip, unpack
 from ..io.spectra_dataset import read_named
 from ..io.sweep import MAX_BYTES
@@ -62,7 +63,7 @@ def plain_name(name: str) -> str:
 @contextmanager
 def _on_disk(uploads: Sequence[Upload]) -> Iterator[Path]:
     """The path of the file or folder, inside a temporary folder that no message shows."""
-    with tempfile.TemporaryDirectory(prefix="diffdip-") as made:
+    with tempfile.TemporaryDirectory(prefix="diffdip-") as made, unfinished(made):
         yield _placed(uploads, Path(made))
 
 

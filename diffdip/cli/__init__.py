@@ -3,46 +3,31 @@
 Fields are mT, angles degrees, frequencies GHz, lengths nm. Wrong input ends with one line on
 stderr and exit code 2 before anything is written. JAX and other large packages are imported when a
 command runs, so that `diffdip --help` is fast.
+
+`main` is the process; `app` is the Typer application with all commands, loaded when it is first
+used.
 """
 
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from . import (
-    analysis as analysis,
-    ensembles as ensembles,
-    fits as fits,
-    inference as inference,
-    magnetometry as magnetometry,
-    paper as paper,
-    sensitivities as sensitivities,
-    serve as serve,
-    spectra as spectra,
-)
-from .common import app as app
+from ..foundation.interruption import end_at_signals
 
 
-def _print_version(shown: bool) -> None:
-    if shown:
-        from ..foundation.version import __version__
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .commands import app
 
-        typer.echo(f"diffdip {__version__}")
-        raise typer.Exit
+    return app
 
 
-@app.callback()
-def main(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
-) -> None:
-    """Magnetic anisotropy from magnetic resonance, and from the dipoles that cause it.
+def main() -> None:
+    """Run `diffdip` as the process that it is, and end it with the exit code of the command.
 
-    Fields are in mT, angles in degrees, frequencies in GHz and lengths in nm.
-
-    diffdip COMMAND --help explains a command and gives examples.
+    Signals are handled from the first line on: the other imports take a third of a second.
     """
+    end_at_signals()
+
+    from .streams import run_to_streams
+
+    run_to_streams(lambda: __getattr__("app")())

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ..foundation.errors import InputError
+from ..foundation.visible_text import visible
 from .option_names import option_name
 
 
@@ -27,9 +29,6 @@ app = typer.Typer(
 MEASUREMENTS = "Measured spectra and resonance fields"
 MODELS = "Models of dipoles"
 OTHERS = "The paper, and pages in a browser"
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 class ConventionName(StrEnum):
@@ -114,8 +113,13 @@ def one_line() -> Iterator[None]:
 def fail(error: Exception | str) -> NoReturn:
     """End with one line on stderr and exit code 2."""
     message = error.worded(option_name) if isinstance(error, InputError) else str(error)
-    typer.echo(f"diffdip: {' '.join(message.split())}", err=True)
+    tell(message)
     raise typer.Exit(2)
+
+
+def tell(message: str) -> None:
+    """One line on stderr, in which no character moves the cursor."""
+    typer.echo(f"diffdip: {visible(' '.join(message.split()))}", err=True)
 
 
 def check_finite(values: Mapping[str, float | None]) -> None:
@@ -133,6 +137,12 @@ def check_positive(values: Mapping[str, float | None]) -> None:
 
 
 def check_folder(out: Path | None) -> None:
-    """Refuse an --out that is a file, before the work begins."""
-    if out is not None and out.exists() and not out.is_dir():
+    """Refuse an --out in which nothing can be written, before the work begins."""
+    if out is None:
+        return
+    if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}", expected="a folder, but this is a file")
+    if out.is_symlink() and not out.exists():
+        raise InputError(f"--out {out}", expected="a folder, but this is a link to nothing")
+    if out.is_dir() and not os.access(out, os.W_OK):
+        raise InputError(f"--out {out}", expected="a folder that can be written")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..foundation.errors import InputError
-from .common import INTERRUPTED, MODELS, DoubleOption, ForceOption, SeedOption, command, fail
+from ..foundation.interruption import advise
+from .common import MODELS, DoubleOption, ForceOption, SeedOption, command, fail
 from .model_options import ModelOptions, with_model
-from .output import console, print_line, samples_title
+from .output import console, print_line, print_table, samples_title
 
 
 if TYPE_CHECKING:
@@ -32,10 +33,13 @@ def ensemble(
             min=1,
             show_default="as many as take about a second",
             help="Number of samples that are computed and written together. An interrupted run "
-            "loses at most one batch.",
+            "loses at most one batch. A stored run keeps its own number.",
         ),
     ] = None,
     double: DoubleOption = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Compute damaged samples of a stored run once more.")
+    ] = False,
     distributed: Annotated[
         bool,
         typer.Option(
@@ -60,8 +64,9 @@ def ensemble(
     """Simulate many samples of a model and store their A, B and C.
 
     Each batch of samples is written as soon as it is computed. An interrupted run resumes when it
-    is started again with the same options, and gives byte-identical output. It prints quantiles of
-    |A|, |B| and |C|; diffdip export writes the samples as a table.
+    is started again with the same options, and gives byte-identical output. With more --samples a
+    finished run goes on. It prints quantiles of |A|, |B| and |C|; diffdip export writes the samples
+    as a table.
 
     [bold]Examples[/bold]
 
@@ -73,6 +78,7 @@ def ensemble(
 
         diffdip export run.zarr run.csv
     """
+    advise("The same command resumes the run")
     import jax
     import numpy as np
 
@@ -83,28 +89,27 @@ def ensemble(
 
     from ..ensembles.simulation import BatchPlan, nothing_placed
     from ..foundation.progress import progress_bar
-    from ..io.durable_runs import default_batch, read_run, simulate_to
+    from ..io.durable_runs import simulate_to
+    from ..io.run_store import read_run
 
     with jax.enable_x64(double):
         try:
             arrangement = chosen.build()
-            size = default_batch(arrangement, out) if batch is None else batch
-            plan = BatchPlan.make(arrangement, samples, seed, size, None)
+            plan = BatchPlan.make(arrangement, samples, seed, batch, None)
             with progress_bar("sampling", samples) as advance:
                 simulate_to(
                     out,
                     plan,
                     process=jax.process_index(),
                     processes=jax.process_count(),
+                    repair=repair,
                     advance=advance,
                 )
             first = jax.process_index() == 0
-            dataset = read_run(out) if first else None
+            # another command may have added samples meanwhile
+            dataset = read_run(out).isel(sample=slice(samples)) if first else None
         except jax.errors.JaxRuntimeError as error:
             fail(f"the samples could not be computed: {str(error).splitlines()[0]}")
-        except KeyboardInterrupt:
-            typer.echo("diffdip: interrupted; the same command resumes the run", err=True)
-            raise typer.Exit(INTERRUPTED) from None
     if jax.process_count() > 1:
         jax.distributed.shutdown()
     if dataset is None:
@@ -120,13 +125,17 @@ def ensemble(
 def export(
     run: Annotated[Path, typer.Argument(help="Zarr store written by diffdip ensemble.")],
     target: Annotated[Path, typer.Argument(help="File to write: name.csv or name.nc (NetCDF).")],
+    skip_damaged: Annotated[
+        bool,
+        typer.Option("--skip-damaged", help="Treat samples that cannot be read as missing."),
+    ] = False,
     force: ForceOption = False,
 ) -> None:
     """Write the samples of diffdip ensemble as a CSV table or as NetCDF.
 
     A CSV file has a comment line with the settings of the run and one row for each sample. In a run
-    that is not complete, the cells of missing samples are empty. pandas, Origin and MATLAB read
-    these files.
+    that is not complete, the cells of missing samples are empty, and the command says which these
+    are. pandas, Origin and MATLAB read these files.
 
     [bold]Examples[/bold]
 
@@ -136,8 +145,11 @@ def export(
     """
     from ..io.run_tables import export_run
 
-    export_run(run, target, force=force)
-    print_line(console(), f"wrote {target}")
+    flags = export_run(run, target, skip_damaged=skip_damaged, force=force)
+    shown = console()
+    for flag in flags:
+        print_line(shown, str(flag))
+    print_line(shown, f"wrote {target}")
 
 
 def _join(coordinator: str | None, processes: int | None, process_id: int | None) -> None:
@@ -150,6 +162,8 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
         raise InputError("--coordinator", given=coordinator, expected="host:port")
     # if one process is killed, the others continue and it can join again
     jax.config.update("jax_enable_recoverability", True)
+    # it would take SIGTERM for itself, and the process would go on
+    jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(coordinator, processes, process_id)
     except (RuntimeError, ValueError) as error:
@@ -158,18 +172,18 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 
 def _print_run(dataset: "xr.Dataset", out: Path) -> None:
     import numpy as np
-    from rich.table import Table
 
     from ..io.run_tables import QUANTILE_HEADS, quantile_rows, unplaced_flags
 
     shown = console()
-    table = Table(title=samples_title(dataset.attrs), title_justify="left")
-    table.add_column("(mT)")
-    for head in QUANTILE_HEADS:
-        table.add_column(head, justify="right")
-    for row in quantile_rows(dataset):
-        table.add_row(*row)
-    shown.print(table)
+    settings = dataset.attrs | {"n_samples": dataset.sizes["sample"]}
+    print_table(
+        shown,
+        samples_title(settings),
+        ("(mT)", *QUANTILE_HEADS),
+        [quantile_rows(dataset)],
+        dropped=(QUANTILE_HEADS[-1], "1 %", "99 %"),
+    )
     number = dataset["n_dipoles"].values
     placed = np.isfinite(dataset["M_A_per_m"].values)
     closest = np.nanmedian(dataset["closest_nm"].values)

@@ -18,7 +18,7 @@ from .common import (
     check_positive,
     command,
 )
-from .output import FIGURE_KINDS, console, print_line, print_paths
+from .output import FIGURE_KINDS, console, print_line, print_paths, print_table
 
 
 if TYPE_CHECKING:
@@ -261,26 +261,28 @@ def figure_stems(labels: list[str]) -> list[str]:
 
 def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
     """Print the parameters of fits, the doubts about them, and the files written."""
-    from rich.markup import escape
-    from rich.table import Table
-
     from ..report.parameter_text import heading, interval_text, number, value_text
 
     shown = console()
     convention = documents[0]["convention"]
-    table = Table(title=f"Anisotropy fields, {convention} convention", title_justify="left")
-    for title in ("sample", "parameter"):
-        table.add_column(title, overflow="fold")
-    for title in ("value ± error", "68 % interval", "rms (mT)", "chi2/dof"):
-        table.add_column(title, justify="right", no_wrap=True)
+    heads = ("sample", "parameter", "value ± error", "68 % interval", "rms (mT)", "chi2/dof")
+    sections: list[list[list[str]]] = []
     for document in documents:
+        sections.append([])
         for i, (name, entry) in enumerate(document["parameters"].items()):
-            row = [escape(document["sample"]) if i == 0 else "", heading(name)]
-            row += [value_text(entry), interval_text(entry)]
-            row += [number(document["rms_mT"]), number(document["reduced_chi2"])]
-            table.add_row(*(row if i == 0 else row[:4]))
-        table.add_section()
-    shown.print(table)
+            first = [document["sample"], number(document["rms_mT"])]
+            first += [number(document["reduced_chi2"])]
+            sample, *misfit = first if i == 0 else [""] * 3
+            row = [sample, heading(name), value_text(entry), interval_text(entry), *misfit]
+            sections[-1].append(row)
+    print_table(
+        shown,
+        f"Anisotropy fields, {convention} convention",
+        heads,
+        sections,
+        names=2,
+        dropped=("rms (mT)", "chi2/dof", "68 % interval"),
+    )
     for document in documents:
         for flag in [*document["flags"], *document["warnings"]]:
             print_line(shown, f"{document['sample']}: {flag['message']}")

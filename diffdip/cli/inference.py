@@ -14,6 +14,7 @@ from .output import (
     names_with_figure,
     print_line,
     print_paths,
+    print_table,
     samples_title,
     with_unit,
     write_with_figure,
@@ -117,21 +118,17 @@ def infer(
 
 
 def _print_parameters(shown: "Console", found: "Inference") -> None:
-    from rich.table import Table
-
-    table = Table(title=samples_title(found.settings), title_justify="left")
-    table.add_column("parameter", no_wrap=True)
-    for heading in ("value", "68 % interval", "95 % interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("identifiable")
+    rows: list[list[str]] = []
     for one in found.parameters:
         intervals = [
             f"{low:.3g} to {high:.3g}" if one.identifiable else "open"
             for low, high in (one.interval_68, one.interval_95)
         ]
         value = with_unit(f"{one.value:.3g}", one.name)
-        table.add_row(one.name, value, *intervals, "yes" if one.identifiable else "no")
-    shown.print(table)
+        rows.append([one.name, value, *intervals, "yes" if one.identifiable else "no"])
+    heads = ("parameter", "value", "68 % interval", "95 % interval", "identifiable")
+    title = samples_title(found.settings)
+    print_table(shown, title, heads, [rows], dropped=("95 % interval", "identifiable"))
     print_line(
         shown,
         f"{found.settings['measured']} measured samples: "

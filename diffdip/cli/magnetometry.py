@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .common import MODELS, check_positive, command
-from .output import console, print_line
+from .output import console, print_line, print_table
 
 
 @command(MODELS)
@@ -48,8 +48,6 @@ def magnetization(
         }
     )
 
-    from rich.table import Table
-
     from ..dipoles.magnetometry import (
         crystal_mass,
         dipoles_per_crystal,
@@ -60,23 +58,23 @@ def magnetization(
 
     mass = crystal_mass(diameter_nm, density_g_cm3)
     bound = impurity_saturation(impurity, element)
-    rows = [
+    found = [
         (text, dipoles_per_crystal(text, mass, moment_mub), impurity_needed(text, element))
         for text in saturation
     ]
-    table = Table(box=None, pad_edge=False)
-    for name in ("saturation", "dipoles per crystal", f"{element} that gives the same"):
-        table.add_column(name, justify="right")
-    for text, dipoles, share in rows:
-        table.add_row(text, f"{dipoles:.3g}", f"{1e6 * share:.3g} ppm of the mass")
+    rows = [
+        (text, f"{dipoles:.3g}", f"{1e6 * share:.3g} ppm of the mass")
+        for text, dipoles, share in found
+    ]
     shown = console()
-    shown.print(table)
+    heads = ("saturation", "dipoles per crystal", f"{element} that gives the same")
+    print_table(shown, "Dipoles and impurities", heads, [rows])
     one = saturation_of(1.0, mass, moment_mub)
     print_line(
         shown,
         f"One dipole of {moment_mub:g} µB on each crystal of {1e3 * mass:.3g} g saturates at "
         f"{one:.3g} emu/g; {impurity} of {element} gives at most {1e3 * bound:.3g} memu/g.",
     )
-    few = [text for text, dipoles, _ in rows if dipoles < 1]
+    few = [text for text, dipoles, _ in found if dipoles < 1]
     if few:
         print_line(shown, f"{', '.join(few)}: fewer dipoles than crystals. Is the unit right?")

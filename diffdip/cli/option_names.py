@@ -19,6 +19,7 @@ _SAME: Final = (
     "near",
     "phase_deg",
     "plane",
+    "repair",
     "seed",
     "skip_damaged",
     "smoothing",

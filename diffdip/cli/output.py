@@ -1,35 +1,102 @@
 """What commands print and write. Rich and Matplotlib are imported when they are needed."""
 
-import io
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..ensembles.model_parameters import ALL
+from ..foundation.visible_text import visible
 from .common import check_folder
 
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
+    from rich.table import Table
 
 FIGURE_KINDS = ("png", "pdf")
 
+LONGEST_NAME = 24
+"""Characters after which a name is folded in a narrow terminal."""
+
 
 def console() -> "Console":
-    """Standard output for any encoding; at least 100 columns wide where it is not a terminal."""
+    """Standard output; at least 100 columns wide where it is not a terminal."""
     from rich.console import Console
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=100)
 
 
 def print_line(shown: "Console", text: str) -> None:
-    """One line, however long, in which no character is markup."""
-    shown.print(text, markup=False, soft_wrap=True)
+    """One line, however long, in which no character is markup or moves the cursor."""
+    shown.print(visible(text), markup=False, soft_wrap=True)
+
+
+def print_table(
+    shown: "Console",
+    title: str,
+    heads: Sequence[str],
+    sections: Iterable[Sequence[Sequence[str]]],
+    *,
+    names: int = 1,
+    dropped: Sequence[str] = (),
+) -> None:
+    """A table of text, or its rows as sentences in a terminal that is too narrow for it.
+
+    Args:
+        shown: Where it is printed.
+        title: Stands above the table.
+        heads: Of the columns.
+        sections: Groups of rows. A name that is empty is that of the row above.
+        names: How many columns at the left are names.
+        dropped: Heads of the columns that are left out of a narrow table, one after the other.
+    """
+    sections = [[[visible(cell) for cell in row] for row in rows] for rows in sections]
+    for count in range(len(dropped) + 1):
+        kept = [i for i, head in enumerate(heads) if head not in dropped[:count]]
+        for longest in (None, LONGEST_NAME):
+            table = _table(title, heads, sections, names, kept, longest)
+            wide = shown.options.update(width=10_000, max_width=10_000)
+            needed = shown.measure(table, options=wide).maximum
+            if not shown.is_terminal:  # a file takes lines of any length
+                shown.width = max(shown.width, needed)
+            if needed <= shown.width:
+                shown.print(table)
+                return
+    print_line(shown, title)
+    for rows in sections:
+        last = [""] * names
+        for row in rows:
+            last = [cell or before for cell, before in zip(row, last, strict=False)]
+            cells = zip(heads[names:], row[names:], strict=True)
+            said = "; ".join(f"{head} {cell}" for head, cell in cells if cell)
+            shown.print(f"{', '.join(last)}: {said}", markup=False)
+
+
+def _table(
+    title: str,
+    heads: Sequence[str],
+    sections: Iterable[Sequence[Sequence[str]]],
+    names: int,
+    kept: Sequence[int],
+    longest: int | None,
+) -> "Table":
+    """A table of the columns that are kept; names are folded after so many characters."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left")
+    for i in kept:
+        if i < names:
+            table.add_column(heads[i], overflow="fold", max_width=longest, no_wrap=longest is None)
+        else:
+            table.add_column(heads[i], justify="right", no_wrap=True)
+    for rows in sections:
+        for row in rows:
+            table.add_row(*(Text(row[i]) for i in kept))
+        table.add_section()
+    return table
 
 
 def print_paths(shown: "Console", written: list[Path]) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ..foundation.errors import InputError
-from .common import INTERRUPTED, OTHERS, ForceOption, SeedOption, command
+from ..foundation.interruption import advise
+from .common import OTHERS, ForceOption, SeedOption, command
 from .output import console, print_paths
 
 
@@ -56,11 +57,8 @@ def reproduce(
     shown = console()
     sys.path.insert(0, str(scripts_folder()))
     run = importlib.import_module("reproduce").reproduce
-    try:
-        written = run(out, figures, quick, seed, force=force)
-    except KeyboardInterrupt:
-        typer.echo("diffdip: interrupted; the finished parts are written", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    advise("The finished parts are written. Start the same command again for the others")
+    written = run(out, figures, quick, seed, force=force)
     print_paths(shown, written)
 
 

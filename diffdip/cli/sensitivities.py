@@ -16,6 +16,7 @@ from .output import (
     names_with_figure,
     print_line,
     print_paths,
+    print_table,
     samples_title,
     with_unit,
     write_with_figure,
@@ -169,31 +170,27 @@ def _split_at_zero(model: "AbstractModel") -> tuple[list[str], list[str]]:
 def _print_table(
     shown: "Console", answers: "SensitivityTable", statistics: Mapping[str, "AbstractStatistic"]
 ) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     from ..io.sensitivity_results import statistic_unit
 
-    table = Table(title=samples_title(answers.settings), title_justify="left")
-    for heading in ("statistic", "value", "parameter"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("at", justify="right", no_wrap=True)
-    table.add_column("d ln T/d ln θ", justify="right", no_wrap=True)
-    table.add_column("method")
-    notes = []
+    heads = ("statistic", "value", "parameter", "at", "d ln T/d ln θ", "method")
+    notes: list[str] = []
+    sections: list[list[list[str]]] = []
     for name, statistic in statistics.items():
         unit, factor = statistic_unit(statistic)
         rows = [row for row in answers if row.statistic == statistic.label]
+        printed: list[list[str]] = []
         for i, row in enumerate(rows):
             value = plus_minus(factor * row.value, factor * row.value_error)
             value = value if unit == "1" else f"{value} {unit}"
-            first = [escape(name), value] if i == 0 else ["", ""]
+            first = [name, value] if i == 0 else ["", ""]
             answer = plus_minus(row.logarithmic, row.logarithmic_error)
             at = with_unit(f"{row.at:.4g}", row.parameter)
-            table.add_row(*first, row.parameter, at, answer, row.method)
-        table.add_section()
+            printed.append([*first, row.parameter, at, answer, row.method])
+        sections.append(printed)
         notes += _notes(name, rows)
-    shown.print(table)
+    title = samples_title(answers.settings)
+    dropped = ("method", "at", "value")
+    print_table(shown, title, heads, sections, names=3, dropped=dropped)
     for note in notes:
         print_line(shown, note)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..foundation.errors import InputError
+from ..foundation.interruption import advise
 from .common import OTHERS, command
 
 
@@ -73,12 +74,13 @@ def serve_pages(
     options = {**OPTIONS, "server.headless": str(no_browser).lower()}
     if port is not None:
         options["server.port"] = port
-    script = Path(__file__).parent.parent / "app" / "main.py"
+    script = Path(__file__).parent.parent / "app" / "served.py"
     flags = [
         f"--{name}={one}"
         for name, value in options.items()
         for one in (value if isinstance(value, list) else [value])
     ]
+    advise("The pages are no longer served. Start diffdip app again for new ones")
     streamlit.main(["run", str(script), *flags], standalone_mode=False)
 
 

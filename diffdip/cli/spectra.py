@@ -7,7 +7,7 @@ import typer
 
 from ..foundation.errors import InputError
 from ..spectra.definitions import DEFINITIONS
-from .common import MEASUREMENTS, ForceOption, command
+from .common import MEASUREMENTS, ForceOption, command, tell
 from .output import console, print_line
 
 
@@ -142,7 +142,7 @@ def read_source(source: Path, *, skip_damaged: bool) -> "xr.Dataset":
 
     spectra = read_spectra(source, skip_damaged)
     for reason in spectra.attrs.get("skipped", "").splitlines():
-        typer.echo(f"diffdip: left out {reason}", err=True)
+        tell(f"left out {reason}")
     return spectra
 
 

@@ -13,6 +13,9 @@ from ..resonance.planes import Plane, check_plane
 from .least_squares_problem import Data, Design
 
 
+MOST_POINTS = 20_000
+"""Points of a series. More would need gigabytes of memory, and are no resonance fields by angle."""
+
 PAD = 8
 """Series are padded to a multiple of this length, so that fewer lengths are compiled."""
 
@@ -43,8 +46,9 @@ class Series:
         measured: "field" (default) or "frequency".
 
     Raises:
-        InputError: For shapes that do not fit together, an angle or a direction that is not finite,
-            a frequency or sigma that is not positive, or an unknown plane.
+        InputError: For shapes that do not fit together, more than `MOST_POINTS` points, an angle or
+            a direction that is not finite, a frequency or sigma that is not positive, or an unknown
+            plane.
 
     >>> series = Series([0.0, 1.0], [0.30, 0.35], frequency=9.45e9)
     >>> series.frequency.tolist(), series.plane
@@ -78,6 +82,12 @@ class Series:
         points = as_numbers(measured, field if by_field else frequency)
         if points.ndim != 1:
             raise InputError(measured, given=points.shape, expected="shape (n,)")
+        if len(points) > MOST_POINTS:
+            raise InputError(
+                f"{len(points)} points in one series",
+                expected=f"at most {MOST_POINTS}",
+                hint="Average neighbouring points",
+            )
         check_plane(plane)
         other, given = ("frequency", frequency) if by_field else ("field", field)
         held = positive(other, given, points, measured)

@@ -21,6 +21,7 @@ CODES: Final = {
     "implausible-g": "Fields and frequency give an implausible g-factor.",
     "line-jump": "The line moves far between neighbouring angles.",
     "misfit": "The residuals are larger than expected from the errors.",
+    "missing-samples": "Some samples of an ensemble are not computed yet.",
     "no-degrees-of-freedom": "There are as many points as free parameters.",
     "no-resonance": "The model has no resonance at a measured angle.",
     "not-converged": "The search stopped before it reached a minimum.",

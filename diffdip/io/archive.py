@@ -102,7 +102,9 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     for entry in entries:
         with inside(shown(entry.filename)):
             _check(entry)
-    members = [m for m in entries if not m.is_dir() and not _LEFT_OUT.search(m.filename)]
+    # "./a.csv" is a.csv
+    plain = {entry: str(PurePosixPath(entry.filename)) for entry in entries}
+    members = [m for m in entries if not m.is_dir() and not _LEFT_OUT.search(plain[m])]
     if not members:
         raise ArchiveError("no files in the zip", expected=ONE_ROTATION)
     folders = sorted({str(PurePosixPath(member.filename).parent) for member in members})

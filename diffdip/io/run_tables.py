@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..foundation.flags import Flag
-from .durable_runs import read_run
+from .run_store import read_run
 from .writing import OutputError, write_files
 
 
@@ -18,8 +18,13 @@ QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 QUANTILE_HEADS = ("1 %", "25 %", "median", "75 %", "99 %", "68 % interval of the median")
 """The quantiles of a run that are shown, and the heads of their table."""
 
+MOST_NAMED = 10
+"""The most ranges of missing samples that a message names."""
 
-def export_run(path: Path, target: Path, *, force: bool = False) -> None:
+
+def export_run(
+    path: Path, target: Path, *, skip_damaged: bool = False, force: bool = False
+) -> list[Flag]:
     """Write a run as CSV or NetCDF.
 
     CSV has one row for each sample, below a comment with the settings. NetCDF is classic with
@@ -29,7 +34,11 @@ def export_run(path: Path, target: Path, *, force: bool = False) -> None:
     Args:
         path: Of the store.
         target: The file; its ending, .csv or .nc, gives the format.
+        skip_damaged: Whether to treat the samples of a damaged chunk as missing.
         force: Whether to replace a file that diffdip did not write.
+
+    Returns:
+        A flag if samples are missing, and one if samples could not be placed.
 
     Raises:
         RunError: If the path holds no run, or one with a damaged chunk.
@@ -38,10 +47,13 @@ def export_run(path: Path, target: Path, *, force: bool = False) -> None:
     target = Path(target)
     if target.suffix not in (".csv", ".nc"):
         raise OutputError(f"{target}: expected a name that ends in .csv or .nc")
-    dataset = read_run(path)
+    dataset = read_run(path, damaged="drop" if skip_damaged else "raise")
     settings = json.dumps(dataset.attrs, ensure_ascii=True)
     if target.suffix == ".csv":
         table = dataset.drop_vars("D").to_dataframe()
+        for name in ("n_dipoles", "starts"):
+            # empty cells, as those of the other columns
+            table[name] = table[name].astype("Int32").mask(table[name] < 0)
         rows, columns = np.triu_indices(3)
         for row, column in zip(rows, columns, strict=True):
             table[f"D{'xyz'[row]}{'xyz'[column]}"] = dataset["D"].values[:, row, column]
@@ -50,13 +62,40 @@ def export_run(path: Path, target: Path, *, force: bool = False) -> None:
         dataset.attrs = {"settings": settings, "complete": dataset.attrs["complete"]}
         content = bytes(dataset.to_netcdf(None, engine="scipy", format="NETCDF3_64BIT"))
     write_files(target.parent, {target.name: content}, inputs=[path], force=force)
+    return [*missing_flags(dataset), *unplaced_flags(dataset)]
 
 
 def unplaced_flags(dataset: "xr.Dataset") -> list[Flag]:
-    """A flag if samples of a run could not be placed. Missing samples count too: leave them out."""
-    count = int(dataset["M_A_per_m"].isnull().sum())
+    """A flag if samples of a run could not be placed. Missing samples do not count."""
+    count = int((dataset["M_A_per_m"].isnull() & ~_missing(dataset)).sum())
     message = f"{count} samples could not be placed. Their rows are empty."
     return [Flag("unplaced-samples", message)] if count else []
+
+
+def missing_flags(dataset: "xr.Dataset") -> list[Flag]:
+    """A flag if samples of a run are not computed yet; it names them.
+
+    >>> import xarray as xr
+    >>> print(missing_flags(xr.Dataset({"starts": ("sample", [1, -1, -1, 2, -1])}))[0])
+    2 of 5 samples are there. Missing: 1 to 2, 4. Start diffdip ensemble again to compute them.
+    """
+    missing = np.flatnonzero(_missing(dataset).values)
+    if not len(missing):
+        return []
+    blocks = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)
+    names = [f"{b[0]} to {b[-1]}" if len(b) > 1 else f"{b[0]}" for b in blocks]
+    if len(names) > MOST_NAMED:
+        names[MOST_NAMED - 1 :] = [f"and {len(names) - MOST_NAMED + 1} more ranges"]
+    total = dataset.sizes["sample"]
+    message = (
+        f"{total - len(missing)} of {total} samples are there. Missing: {', '.join(names)}. "
+        "Start diffdip ensemble again to compute them."
+    )
+    return [Flag("missing-samples", message)]
+
+
+def _missing(dataset: "xr.Dataset") -> "xr.DataArray":
+    return dataset["starts"] < 0
 
 
 def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..foundation.interruption import undivided, unfinished
 from ..foundation.version import __version__
 
 
@@ -32,6 +33,9 @@ _MARK: Final = rb"diffdip"
 
 _UNMARKED: Final = (".csv", ".png", ".pdf", ".html")
 """Results of these kinds need no mark beside others of the same results that have one."""
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""Starts of text that a spreadsheet would compute; it shows text behind an apostrophe as it is."""
 
 _LOOKED_AT: Final = 2**20
 """Bytes at either end of a file that are searched for it."""
@@ -69,24 +73,21 @@ def write_files(
     if not force:
         check_origins(asked, files)
     made = [parent for parent in (folder, *folder.parents) if not _exists(parent)]
-    parts: list[tuple[Path, Path]] = []
+    parts = {folder / f".{uuid.uuid4().hex}.part": name for name in files}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            target = folder / name
-            if target.is_dir():
-                raise IsADirectoryError(None, "a folder has this name", str(target))
-            part = folder / f".{name}.{uuid.uuid4().hex}.part"
-            parts.append((part, target))
-            part.write_bytes(data)
-        for part, target in parts:
-            os.replace(part, target)
+        with undivided(), unfinished(*parts):
+            folder.mkdir(parents=True, exist_ok=True)
+            for part, name in parts.items():
+                if (folder / name).is_dir():
+                    raise IsADirectoryError(None, "a folder has this name", str(folder / name))
+                part.write_bytes(files[name])
+            for part, name in parts.items():
+                os.replace(part, folder / name)
     except (OSError, ValueError) as error:
-        for part, _ in parts:
-            part.unlink(missing_ok=True)
         for parent in made:
             _remove_empty(parent)
         where = getattr(error, "filename", None) or folder
+        where = asked / parts[Path(where)] if Path(where) in parts else where
         raise OutputError(f"{where}: cannot be written: {_reason(error)}") from error
     return [asked / name for name in files]
 
@@ -256,4 +257,6 @@ def rows_bytes(rows: Sequence[Sequence[Any]]) -> bytes:
 def _cell(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return f"{value:.10g}" if math.isfinite(value) else ""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     return value

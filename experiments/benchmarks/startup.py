@@ -29,7 +29,7 @@ from diffdip.report.figures.style import figure_bytes
 
 PICTURE_DPI = 150
 REFERENCE = Path(__file__).with_name("reference_figure.py")
-COMMAND = (sys.executable, "-c", "from diffdip.cli import app; app()")
+COMMAND = (sys.executable, "-c", "from diffdip.cli import main; main()")
 CURVE = ("curve", "--a-mt", "191.5", "--b-mt", "204.6", "--frequency-ghz", "9.45")
 
 

@@ -183,6 +183,9 @@ def answer(port, path, **headers):
         ("localhost", "http://localhost", 101),
         ("elsewhere.example", "http://elsewhere.example", 403),
         ("127.0.0.1", "http://elsewhere.example", 403),
+        ("127.0.0.1", "http://localhost", 403),
+        ("127.0.0.1", "http://127.0.0.1:1", 403),
+        ("localhost", "http://localhost:1", 403),
     ],
 )
 def test_strangers_pages_are_refused(served, host, origin, status):
@@ -190,8 +193,14 @@ def test_strangers_pages_are_refused(served, host, origin, status):
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     headers = upgrade | {"Sec-WebSocket-Key": "eA==", "Host": f"{host}:{served}"}
     headers["Sec-WebSocket-Key"] = base64.b64encode(bytes(16)).decode()
-    headers["Origin"] = f"{origin}:{served}"
+    headers["Origin"] = origin if origin.count(":") == 2 else f"{origin}:{served}"
     assert answer(served, "/_stcore/stream", **headers) == status
+
+
+def test_requests_of_other_pages_are_refused(served):
+    own = f"http://{serve.ADDRESS}:{served}"
+    for origin, status in [(own, 200), ("http://localhost:1", 403), ("null", 403)]:
+        assert answer(served, "/_stcore/health", Origin=origin) == status
 
 
 def test_uploads_need_the_token_of_a_page(served):

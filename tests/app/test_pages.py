@@ -6,11 +6,13 @@ from dataclasses import asdict
 
 import jax
 import pytest
+from streamlit.runtime.caching import clear_session_resource_cache
 from streamlit.runtime.scriptrunner import StopException
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 from streamlit.testing.v1 import AppTest
 
 import diffdip
-from diffdip.app import main
+from diffdip.app import main, spectra_page
 from diffdip.app.ensembles_page import plan_of
 from diffdip.app.field_labels import LABELS, field_label
 from diffdip.app.uploads import Upload
@@ -280,3 +282,26 @@ def test_every_choice_has_a_label():
     assert set(RULES) - {"strongest"} <= set(LABELS)
     assert field_label("near") != field_label("near_mT")
     assert field_label("some words") == "some words"
+
+
+def test_files_of_a_page_that_was_open_before_a_restart_are_asked_for_again():
+    """The server does not have them any more."""
+    app = bench()
+    lost = DeletedFile("1")
+    app.session_state["uploads"] = (Upload("a.csv", b"angle_deg,field_mT\n0,338\n"),)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(spectra_page.st, "session_state", {"dropped": [lost]})
+        spectra_page._take()
+        state = spectra_page.st.session_state
+    assert state["uploads"] == ()
+    assert state["refused"] == spectra_page.LOST
+
+
+def test_a_closed_page_leaves_nothing(sweeps):
+    app = AppTest.from_file(main.__file__, default_timeout=PATIENCE).run()
+    app.session_state["uploads"] = (Upload("a.csv", b"0"),)
+    app.run()
+    assert "uploads" in app.session_state
+    clear_session_resource_cache("test session id")
+    assert "uploads" not in app.session_state
+    assert not app.session_state.filtered_state

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from diffdip.cli import app
 
 
-PROCESS = (sys.executable, "-c", "from diffdip.cli import app; app()")
+PROCESS = (sys.executable, "-c", "from diffdip.cli import main; main()")
 """The command as a process of its own."""
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -21,11 +22,12 @@ from diffdip import NanocrystalPacking, UniformCylinder, simulate
 from diffdip.cli import app
 from diffdip.ensembles import simulation as ensemble
 from diffdip.io import OutputError, durable_runs
-from diffdip.io.durable_runs import COLUMNS, Run, RunError, chunk_path, read_run, simulate_to
+from diffdip.io.durable_runs import Run, simulate_to
+from diffdip.io.run_store import COLUMNS, RunError, chunk_path, read_run
 from diffdip.io.run_tables import export_run
 
 
-COMMAND = (sys.executable, "-c", "from diffdip.cli import app; app()", "ensemble")
+COMMAND = (sys.executable, "-c", "from diffdip.cli import main; main()", "ensemble")
 OPTIONS = ("--model", "cylinder", "--dipoles", "20", "--samples", "3000", "--batch", "64")
 
 
@@ -123,9 +125,9 @@ def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
         process.stderr.close()
         if path.exists():
             after = contents(path)
-            parts = {name for name in after if ".partial" in name}
+            parts = {name for name in after if name.endswith(".part")}
             assert {name: after[name] for name in before if name not in parts} == {
-                name: data for name, data in before.items() if ".partial" not in name
+                name: data for name, data in before.items() if not name.endswith(".part")
             }
             whole = after.keys() - parts
             begun = {name.split("/c/")[1].split("/")[0] for name in whole if "/c/" in name}
@@ -162,8 +164,7 @@ def test_resumes_and_computes_only_what_is_missing(small, monkeypatch):
     ("change", "what", "given"),
     [
         ({"seed": 4}, "seed", 4),
-        ({"samples": 101}, "n_samples", 101),
-        ({"size": 41}, "batch_size", 41),
+        ({"samples": 99}, "n_samples", 99),
         ({"model": lambda: UniformCylinder(12, 2.5)}, "density", 2.5),
         (
             {"model": lambda: UniformCylinder(12, 2.0, convention="physical")},
@@ -205,10 +206,138 @@ def test_a_damaged_chunk_is_named_and_the_rest_readable(small, name, harm):
     assert np.all(np.isnan(rest["B_mT"].values[40:80]))
     keep = np.r_[0:40, 80:100]
     xr.testing.assert_equal(rest.isel(sample=keep), whole.isel(sample=keep))
+    flags = export_run(path, path.parent / "run.csv", skip_damaged=True)
+    assert [flag.code for flag in flags] == ["missing-samples"]
+    assert "40 to 79" in flags[0].message
     # what the message says to do
-    chunk.unlink()
-    simulate_to(path, plan)
+    simulate_to(path, plan, repair=True)
     assert chunk.read_bytes() == bytes(good)
+
+
+@pytest.mark.slow
+def test_more_samples_continue_a_run_as_if_there_had_been_no_break(small):
+    """Whether the last batch was whole, and whatever batch is asked for; nothing is done twice."""
+    path, plan = small
+    whole = path.parent / "whole.zarr"
+    simulate_to(whole, plan_of(plan.model, 250))
+    for samples, size, computed in [(110, 40, []), (120, 7, []), (250, 100, [3, 4, 5, 6])]:
+        run = Run(path, plan_of(plan.model, samples, size=size))
+        assert run.missing() == [batch for batch in computed if batch < run.plan.count]
+        simulate_to(path, run.plan)
+        assert read_run(path).attrs["complete"] == samples
+    assert contents(path) == contents(whole)
+    values = simulate(plan.model, 250, 3)
+    np.testing.assert_array_equal(read_run(path)["D"].values, values.D)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", range(10))
+def test_a_run_that_is_killed_while_it_is_extended_is_whole(small, monkeypatch, after):
+    """After each of the ten steps; the run can be read, resumed and extended."""
+    path, plan = small
+    before = read_run(path)
+    replace, steps = os.replace, iter(range(after))
+
+    def killed(part, target):
+        # zarr writes in threads of its own
+        here = threading.current_thread() is threading.main_thread()
+        if here and next(steps, None) is None:
+            raise KeyboardInterrupt
+        replace(part, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    more = plan_of(plan.model, 120)
+    try:
+        Run(path, more)
+    except KeyboardInterrupt:
+        assert after < 9
+        xr.testing.assert_identical(read_run(path), before)
+    monkeypatch.undo()
+    assert not list(path.parent.glob(".*"))
+    if after < 9:
+        simulate_to(path, plan)
+        xr.testing.assert_identical(read_run(path), before)
+    simulate_to(path, more)
+    simulate_to(path.parent / "whole.zarr", more)
+    assert contents(path) == contents(path.parent / "whole.zarr")
+
+
+@pytest.mark.slow
+def test_two_runs_of_different_lengths_share_a_store(small):
+    """A run that was begun before the store was extended writes what the longer one needs."""
+    path, plan = small
+    shutil.rmtree(path)
+    short = Run(path, plan)
+    long = Run(path, plan_of(plan.model, 119))
+    list(short.fill(short.missing()))
+    assert long.missing() == []
+    simulate_to(path.parent / "whole.zarr", long.plan)
+    assert contents(path) == contents(path.parent / "whole.zarr")
+
+
+@pytest.mark.slow
+def test_a_default_run_loses_at_most_what_is_computed_at_once(tmp_path):
+    plan = ensemble.BatchPlan.make(UniformCylinder(n=12, density=2.0), 5, 0, None, None)
+    assert Run(tmp_path / "run.zarr", plan).plan.size == plan.lanes * len(plan.devices)
+    # a large batch is no larger than the run, so that a short run remains short
+    plan = ensemble.BatchPlan.make(plan.model, 1000, 0, 10**6, None)
+    assert Run(tmp_path / "other.zarr", plan).plan.size == 1000
+
+
+def test_stores_of_other_versions(small):
+    path, plan = small
+    document = path / "zarr.json"
+    text = document.read_text()
+    for before, after in [
+        ('"layout": 1', '"layout": 2'),
+        ('"layout": 1', '"layout": "x"'),
+        ('"zarr_format": 3', '"zarr_format": 4'),
+    ]:
+        assert before in text
+        document.write_text(text.replace(before, after))
+        for read in (read_run, lambda path: Run(path, plan)):
+            with pytest.raises(RunError) as error:
+                read(path)
+            assert "newer" in error.value.what
+    # earlier stores had no such number, and a batch could be larger than the run
+    old = path.parent / "old.zarr"
+    simulate_to(old, plan_of(plan.model, 100, size=100))
+    stored_setting(old, "layout", 0)
+    stored_setting(old, "batch_size", 4096)
+    assert read_run(old).attrs["complete"] == 100
+    with pytest.raises(RunError) as error:
+        Run(old, plan)
+    assert "older" in error.value.what
+    document.write_text(text)
+    array = path / "A_mT" / "zarr.json"
+    array.write_text(array.read_text().replace('"zarr_format": 3', '"zarr_format": 4'))
+    with pytest.raises(RunError) as error:
+        read_run(path)
+    assert error.value.where == (str(array),)
+
+
+def test_a_link_to_nothing_is_refused_at_once(small, tmp_path):
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(RunError, match="link"):
+        Run(tmp_path / "link.zarr", small[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["a b.zarr", "50%20.zarr", "a\nb.zarr", "-x", "é€.zarr", "a::b", "x" * 250]
+)
+def test_unusual_names(small, name, monkeypatch):
+    path, _ = small
+    monkeypatch.chdir(path.parent)
+    arguments = ("--model", "cylinder", "--dipoles", 12, "--density-per-nm3", 2, "--float64")
+    sizes = ("--samples", 100, "--batch", 40, "--seed", 3)
+    done = invoke("ensemble", *arguments, *sizes, f"--out={name}")
+    assert done.exit_code == 0, done.output
+    assert contents(path.parent / name) == contents(path)
+    assert "\nb" not in done.stdout
+    done = invoke("export", "--", name, f"{name[:200]}.csv")
+    assert done.exit_code == 0, done.output
+    assert (path.parent / f"{name[:200]}.csv").exists()
 
 
 def test_what_is_not_a_run_is_refused(tmp_path):

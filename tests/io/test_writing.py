@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diffdip.io import OutputError, write_files
-from diffdip.io.writing import check_origins
+from diffdip.io.writing import check_origins, csv_bytes
 
 
 def test_files_are_written_and_replaced(tmp_path):
@@ -37,6 +37,24 @@ FOREIGN = {
     "table that mentions us in a cell": {"points.csv": b"angle,field,by\n5,6,diffdip\n"},
     "table and foreign json": {"fit.json": b"{}", "points.csv": b"angle,field\n5,6\n"},
 }
+
+
+def test_text_that_a_spreadsheet_would_compute_is_quoted():
+    rows = [["=1+1", -1.5], ["@x", 2], ["-a", 3], ["a=b", 4]]
+    lines = csv_bytes("sample x", rows).decode().splitlines()
+    assert lines == ["sample,x", "'=1+1,-1.5", "'@x,2", "'-a,3", "a=b,4"]
+
+
+def test_parts_are_removed_at_a_keyboard_interrupt(tmp_path, monkeypatch):
+    """As in a notebook, where no handler ends the process."""
+
+    def interrupted(part, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_files(tmp_path / "new", {"a.txt": b"1", "b.txt": b"2"})
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def put(folder, files):

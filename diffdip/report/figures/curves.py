@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...resonance.planes import magnetization_angles
-from .style import BLUE, GRAY, ONE_COLUMN, STYLE, VERMILLION, angle_axis, inches
+from .style import BLUE, GRAY, ONE_COLUMN, STYLE, VERMILLION, angle_axis, inches, title_above
 
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def figure_curve(
         if main.get_legend_handles_labels()[0]:
             main.legend(loc="best", handlelength=2.2)
         if title:
-            main.set_title(title, loc="left")
+            title_above(main, title)
         below.axhline(0, color=GRAY, linewidth=0.5)
         below.set_ylabel(r"lag $\alpha_H-\alpha_M$ (°)")
         angle_axis(below, degrees)

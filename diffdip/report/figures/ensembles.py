@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...statistics.heavy_tails import log_histogram
-from .style import BLUE, STYLE, TWO_COLUMNS, VERMILLION, inches
+from .style import BLUE, STYLE, TWO_COLUMNS, VERMILLION, inches, title_above
 
 
 PER_DECADE = 6
@@ -32,7 +32,7 @@ def figure_ensemble(fields: Mapping[str, np.ndarray], title: str = "") -> Figure
             _draw(axes, np.abs(values[np.isfinite(values)]))
             axes.set_xlabel(f"$|{name}|$ (mT)")
         panels[0].set_ylabel("share of samples per decade")
-        panels[0].set_title(title, loc="left")
+        title_above(panels[0], title)
         panels[0].set_ylim(0, None)  # last: it fixes the top, which must hold all panels
     return figure
 

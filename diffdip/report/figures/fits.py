@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...fitting.parameter_table import parameter_kind
 from ...io.fit_results import curve_grid
-from .style import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION, angle_axis, inches
+from .style import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION, angle_axis, inches, title_above
 
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def figure_fit(result: "FitResult", series: int = 0, title: str = "") -> Figure:
         main = figure.add_subplot(cells[0, 0])
         below = figure.add_subplot(cells[1, 0], sharex=main)
         draw_fit(main, below, result, series)
-        main.set_title(title, loc="left")
+        title_above(main, title)
         figure.align_ylabels((main, below))
         _polar(figure.add_subplot(cells[:, 1], projection="polar"), result, series)
     return figure

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLUE, ONE_COLUMN, STYLE, TWO_COLUMNS, VERMILLION, inches
+from .style import BLUE, ONE_COLUMN, STYLE, TWO_COLUMNS, VERMILLION, inches, title_above
 
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def figure_inference(
             axes.set_xlabel(f"$|{name}|$ (mT)")
         panels[0].set_ylabel("share of samples below")
         panels[0].legend(loc="upper left")
-        panels[0].set_title(title, loc="left")
+        title_above(panels[0], title)
     return figure
 
 

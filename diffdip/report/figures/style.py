@@ -1,11 +1,15 @@
 """The look of all figures: colors, sizes, the axis of angles, and figures as bytes."""
 
 import io
+import warnings
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+
+from ...foundation.visible_text import visible
 
 
 ONE_COLUMN = 85.0
@@ -15,7 +19,30 @@ TWO_COLUMNS = 170.0
 BLUE, VERMILLION, GREEN, ORANGE, GRAY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#666666"
 """Colors that color-blind readers can distinguish (Okabe and Ito)."""
 
+_OF_THE_MACHINE = ("backend", "date.epoch", "docstring", "interactive", "toolbar", "tk", "webagg")
+"""Starts of settings that do not change a figure."""
+
+_FALLBACKS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+)
+"""Fonts with Chinese, Japanese and Korean characters, for names that need them."""
+
 STYLE: dict[Any, Any] = {
+    # not the user's own settings, such as text.usetex
+    **{k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(_OF_THE_MACHINE)},
+    "font.family": [
+        "DejaVu Sans",
+        *(f for f in _FALLBACKS if any(f == one.name for one in fontManager.ttflist)),
+    ],
     "font.size": 8.0,
     "axes.labelsize": 8.0,
     "axes.titlesize": 8.0,
@@ -49,6 +76,11 @@ def angle_axis(axes: Any, degrees: np.ndarray) -> None:
     axes.set_xlabel(r"angle of the field $\alpha_H$ (°)")
 
 
+def title_above(axes: Any, text: str) -> None:
+    """Write text above axes as it is; it may be the name of a file."""
+    axes.set_title(visible(text), loc="left", parse_math=False)
+
+
 def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
     """The figure as a `png` or `pdf` file. The same figure gives the same bytes.
 
@@ -61,7 +93,9 @@ def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
         "pdf": {"CreationDate": None, "ModDate": None, "Creator": "diffdip", "Producer": None},
     }[kind]
     stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # a box stands for a character that no font on this machine has
+        warnings.filterwarnings("ignore", r"Glyph .* missing from")
         figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
         figure.set_layout_engine("none")
     return stream.getvalue()
