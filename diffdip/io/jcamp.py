@@ -28,6 +28,11 @@ FREQUENCIES = ("MICROWAVEFREQUENCY", "MWFREQUENCY", "EPRFREQUENCY", "SPECTROMETE
                "FREQUENCY", "OBSERVEFREQUENCY")  # fmt: skip
 """Labels of the frequency, which counts if its unit is written with it."""
 
+ROUNDED = 0.6
+"""The field of a row may differ from the expected one by this part of a step, and of its last
+digit."""
+
+_DECIMALS = re.compile(r"[-+]?\d*\.?(\d{0,12})")
 _LABEL = re.compile(r"\s*##([^=]*)=(.*)", re.DOTALL)
 _FREQUENCY = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*\(?(k|M|G|T)?Hz\)?\s*", re.IGNORECASE)
 
@@ -80,7 +85,7 @@ def read_jcamp(path: Path) -> list[Sweep]:
         field, signal = x_factor * pairs[0::2], pairs[1::2]
     else:
         raise SpectrumError(label, given=form, expected="(X++(Y..Y)) or (XY..XY)")
-    declared = _number(single, "NPOINTS", len(signal))
+    declared = _number(single, "NPOINTS", float(len(signal)))
     if declared != len(signal):
         raise SpectrumError(
             "samples",
@@ -139,7 +144,7 @@ def _equal_steps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fields and signals of rows that begin with a field. Raises `SpectrumError`."""
     signal: list[float] = []
-    starts: list[tuple[int, float, int]] = []  # samples before a row, its field, its line
+    starts: list[tuple[int, float, float, int]] = []  # samples before a row, field, digit, line
     expects_check = False
     for number, line in enumerate(body.split("\n"), first_line):
         row = line.partition("$$")[0].strip()
@@ -159,19 +164,21 @@ def _equal_steps(
             x_at = len(signal) - 1
         else:
             x_at = len(signal)
-        starts.append((x_at, x, number))
+        digits = _DECIMALS.match(row)
+        starts.append((x_at, x, 10.0 ** -len(digits[1]) if digits else 1.0, number))
         signal += values
         expects_check = ends_in_step
         if len(signal) > MAX_SAMPLES:
             raise SpectrumError("samples", given=len(signal), expected=f"up to {MAX_SAMPLES}")
-    # a last row that repeats the last signal has no other
     first, last = (_number(single, name, np.nan) for name in ("FIRSTX", "LASTX"))
     if not np.isfinite(first + last) or len(signal) < 2:
         raise SpectrumError("FIRSTX and LASTX", expected="the first and the last field")
     field = np.linspace(first, last, len(signal))
     step = abs(last - first) / (len(signal) - 1)
-    for at, x, number in starts:
-        if not abs(x_factor * x - field[min(at, len(field) - 1)]) <= step:
+    for at, x, digit, number in starts:
+        # fields may be written with few digits
+        allowed = ROUNDED * (step + abs(x_factor) * digit)
+        if not abs(x_factor * x - field[min(at, len(field) - 1)]) <= allowed:
             raise SpectrumError(
                 "field of the row",
                 given=x_factor * x,

@@ -87,7 +87,7 @@ def instrument(*groups: Any) -> Instrument:
     return dict(list(found.items())[:MAX_ENTRIES])
 
 
-def _plain(value: float) -> float | None:
+def _plain(value: int | float) -> float | None:
     """A finite number as a float."""
     try:
         plain = float(value)
