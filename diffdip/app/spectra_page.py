@@ -26,14 +26,18 @@ from ..report.tables import (
     result_sentence,
     summary,
 )
-from ..spectra.definitions import DEFINITIONS, SHAPES
+from ..spectra.definitions import AUTO, DEFINITIONS, ORDERS, SHAPES
 from . import frame
 from .field_labels import LABELS, LINES
 from .uploads import Upload, choices_beside, read_uploads
 
 
 # Streamlit shows None as an empty field, so we use the word none
-BASELINES = {NONE: "none", **{n: f"polynomial of order {n}" for n in range(6)}}
+BASELINES = {
+    NONE: "none",
+    AUTO: "polynomial, order chosen from the spectra",
+    **{n: f"polynomial of order {n}" for n in ORDERS},
+}
 
 LOST = "The app was started again. Reload this page, and drop all files once more."
 

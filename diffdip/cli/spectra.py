@@ -1,7 +1,7 @@
 """`diffdip convert` and `diffdip positions`: from a spectrometer's files to resonance fields."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ SOURCE_HELP = (
 DEFINITION_HELP = f"Definition of a line's position: {', '.join(DEFINITIONS)}."
 NEAR_HELP = "Select the line nearest to this field (mT) at the smallest angle, and follow it."
 STRONGEST_HELP = "Use the strongest line at each angle."
-BASELINE_HELP = "Order of a polynomial baseline, 0 to 5."
+BASELINE_HELP = "Order of a polynomial baseline, 0 to 5, or auto to choose it from the spectra."
 PHASE_HELP = "Phase (degrees) that mixes dispersion into the absorption."
 SMOOTHING_HELP = (
     "Number of data points under a Savitzky-Golay filter: odd, 5 or more; 0 for no filter."
@@ -35,6 +35,14 @@ DEFAULT_PHASE = "fitted with a line shape, else 0"
 
 SourceArgument = Annotated[Path, typer.Argument(help=SOURCE_HELP)]
 SkipOption = Annotated[bool, typer.Option("--skip-damaged", help=SKIP_HELP)]
+
+
+def order(text: str) -> int | str:
+    """An order as a number; other words go to the check of the choices."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 @command(MEASUREMENTS)
@@ -81,8 +89,8 @@ def positions(
     near: Annotated[float | None, typer.Option(metavar="MT", help=NEAR_HELP)] = None,
     strongest: Annotated[bool, typer.Option("--strongest", help=STRONGEST_HELP)] = False,
     baseline: Annotated[
-        int | None,
-        typer.Option(min=0, max=5, metavar="ORDER", show_default="no baseline", help=BASELINE_HELP),
+        Any | None,
+        typer.Option(parser=order, metavar="ORDER", show_default="no baseline", help=BASELINE_HELP),
     ] = None,
     phase_deg: Annotated[
         float | None, typer.Option(metavar="DEG", show_default=DEFAULT_PHASE, help=PHASE_HELP)
@@ -160,6 +168,9 @@ def summary(spectra: "xr.Dataset") -> str:
 
 
 def extent(found: "LinePositions") -> str:
-    """One line about the range of the positions."""
+    """One line about the range of the positions, and the baseline if its order was chosen."""
     low, high = 1e3 * found.field.min(), 1e3 * found.field.max()
-    return f"{found.settings['definition']}: {low:.3f} to {high:.3f} mT"
+    chosen, order = "", found.settings["baseline"]
+    if "baseline_order" in found.settings:
+        chosen = ", no baseline needed" if order is None else f", baseline of order {order} chosen"
+    return f"{found.settings['definition']}: {low:.3f} to {high:.3f} mT{chosen}"

@@ -33,6 +33,7 @@ CODES: Final = {
     "setting-unused": "A setting was not used, because the files state the value.",
     "several-minima": "Two or more minima describe the data about equally well.",
     "sigma-too-large": "The residuals are much smaller than the given errors.",
+    "sloping-ground": "The ground under a line shifts its zero crossing.",
     "structured-residuals": "The residuals do not look like noise.",
     "undetermined": "The data do not determine a parameter.",
     "unplaced-samples": "Some samples of an ensemble could not be placed.",

@@ -11,6 +11,8 @@ from .esp import is_esp, read_esp
 from .input_files import first_bytes
 from .magnettech import is_magnettech, read_magnettech
 from .netcdf_spectra import is_netcdf, read_netcdf
+from .other_instruments import BY_ENDING, BY_SIGNATURE, Reader
+from .specman import is_specman
 from .sweep import SpectrumError, Sweep
 from .text_spectra import read_text_sweeps
 
@@ -36,6 +38,11 @@ def _text(path: Path) -> tuple[list[Sweep], Attributes | None]:
     return read_text_sweeps(path), _attributes(path)
 
 
+def _one_file(name: str, read: Reader) -> Kind:
+    """A kind of files without the attributes of a dataset."""
+    return Kind(name, lambda path: (read(path), None))
+
+
 # lambdas and functions, so that each reader is looked up when it is called
 MAGNETTECH = Kind("Magnettech XML", lambda path: ([read_magnettech(path)], None))
 BES3T = Kind("Bruker BES3T", lambda path: (read_bes3t(path), None))
@@ -48,9 +55,13 @@ RECOGNISED: dict[Callable[[bytes], bool], Kind] = {
     is_bes3t: BES3T,
     is_magnettech: MAGNETTECH,
     is_esp: ESP,
+    **{test: _one_file(*pair) for test, pair in BY_SIGNATURE.items()},
 }
 
-DESCRIPTORS = {".dsc": BES3T, ".par": ESP}
+WITHOUT_SIGNATURE = {ending: _one_file(*pair) for ending, pair in BY_ENDING.items()}
+"""Kinds that only the ending tells, after all others."""
+
+DESCRIPTORS = {".dsc": BES3T, ".par": ESP, ".exp": RECOGNISED[is_specman]}
 """Kinds whose descriptor lies beside files of binary data, by its ending."""
 
 
@@ -60,6 +71,8 @@ def kind_of(path: Path) -> Kind | None:
     for recognises, kind in RECOGNISED.items():
         if recognises(head):
             return kind
+    if (kind := WITHOUT_SIGNATURE.get(path.suffix.casefold())) is not None:
+        return kind
     text = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not re.search(rb"[\x00-\x08]", head)
     return TEXT if text else None
 

@@ -1,12 +1,15 @@
-"""Datasets of spectra in classic NetCDF files, as `write_spectra` writes them."""
+"""Datasets of spectra in NetCDF: the classic kind, as `write_spectra` writes it, and NetCDF-4."""
 
 import io
+import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .input_files import short_message
+from .column_meanings import unit_scale
+from .input_files import inside, short_message
 from .sweep import SpectrumError, Sweep, read_bytes
 
 
@@ -16,7 +19,19 @@ HDF5 = b"\x89HDF"
 NAMES = ("angle", "field", "frequency", "signal")
 """Arrays of a dataset of spectra."""
 
+IN_FILES = {"angle": np.pi / 180, "field": 1e-3, "frequency": 1e9}
+"""Units that arrays have where they state none, in SI units."""
+
+MAX_VALUES = 50_000_000
+"""Larger arrays are refused before they are read."""
+
+PACKED = ("scale_factor", "add_offset")
+"""Attributes of values that are not stored as they are."""
+
 WRITTEN = "Use a file that diffdip convert wrote"
+
+Contents = tuple[dict[str, np.ndarray], dict[str, str], dict[str, str | float]]
+"""Arrays and their units by name, and attributes."""
 
 
 def is_netcdf(head: bytes) -> bool:
@@ -27,9 +42,7 @@ def is_netcdf(head: bytes) -> bool:
 def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
     """Sweeps and attributes of a dataset. Raises `SpectrumError`."""
     data = read_bytes(path)
-    if data.startswith(HDF5):
-        raise SpectrumError("NetCDF-4 or HDF5", expected="classic NetCDF", hint=WRITTEN)
-    arrays, attributes = _contents(data)
+    arrays, units, attributes = _contents(data)
     angle, field, frequency, signal = (arrays[name] for name in NAMES)
     shape = signal.shape
     fits = len(shape) == 2 and signal.size and angle.shape == frequency.shape == shape[:1]
@@ -39,6 +52,9 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
             given={name: arrays[name].shape for name in NAMES},
             expected="a signal of angle by field, and the other arrays with the same lengths",
         )
+    angle, field, frequency = (
+        arrays[name] * _scale(name, units.get(name, "")) for name in IN_FILES
+    )
     field = np.broadcast_to(field, shape)
     sweeps = [
         Sweep(float(a), float(nu), b[~np.isnan(b)], s[~np.isnan(b)], path)
@@ -47,23 +63,104 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
     return sweeps, attributes
 
 
-def _contents(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str | float]]:
-    """The arrays and attributes in these bytes. Raises `SpectrumError`."""
-    from scipy.io import netcdf_file
+def _scale(name: str, unit: str) -> float:
+    """Degrees, mT or GHz by the unit of an array; 1 where it states none. Raises `InputError`."""
+    if not unit:
+        return 1.0
+    scale = unit_scale(f"array {name}", name, unit) / IN_FILES[name]
+    return float(f"{scale:.15g}")
 
+
+def _contents(data: bytes) -> Contents:
+    """What a file of either kind has. Raises `SpectrumError`."""
     try:
-        with netcdf_file(io.BytesIO(data), mmap=False) as file:
-            variables = {str(name): variable for name, variable in file.variables.items()}
-            arrays = {n: np.array(variables[n][...], float) for n in NAMES if n in variables}
-            attributes = {str(k): _plain(value) for k, value in file._attributes.items()}
-    except Exception as error:  # scipy raises many kinds for damaged bytes
+        found = _hdf5(data) if data.startswith(HDF5) else _classic(data)
+    except SpectrumError:
+        raise
+    except Exception as error:  # both libraries raise many kinds for damaged bytes
         raise SpectrumError(
             f"a damaged NetCDF file ({short_message(error)})", hint="Copy or convert it again"
         ) from None
-    missing = [name for name in NAMES if name not in arrays]
+    missing = [name for name in NAMES if name not in found[0]]
     if missing:
         raise SpectrumError(f"no array {missing[0]} in the file", hint=WRITTEN)
-    return arrays, {name: value for name, value in attributes.items() if value is not None}
+    return found
+
+
+def _classic(data: bytes) -> Contents:
+    from scipy.io import netcdf_file
+
+    with netcdf_file(io.BytesIO(data), mmap=False) as file:
+        variables = {str(name): variable for name, variable in file.variables.items()}
+        used = [name for name in NAMES if name in variables]
+        arrays = {name: np.array(variables[name][...], float) for name in used}
+        own = {name: variables[name]._attributes for name in used}
+        return arrays, _units(own), _texts(file._attributes)
+
+
+def _hdf5(data: bytes) -> Contents:
+    import h5netcdf
+
+    class File(h5netcdf.File):
+        _writable = False  # a file that is refused while it opens is closed without complaint
+
+    # pyfive is Python: damaged bytes cannot end the process, and it opens no other file
+    # it warns of attributes of kinds that it does not know
+    with (
+        warnings.catch_warnings(action="ignore"),
+        File(io.BytesIO(data), "r", backend="pyfive", phony_dims="access") as file,
+    ):
+        used = [name for name in NAMES if name in file.variables]
+        arrays, own = {}, {}
+        for name in used:
+            with inside(f"array {name}"):
+                variable = file.variables[name]
+                _check_size(variable)
+                arrays[name] = np.array(variable[...], float)
+                own[name] = dict(variable.attrs)
+        return arrays, _units(own), _texts(dict(file.attrs))
+
+
+def _check_size(variable: Any) -> None:
+    """Raise `SpectrumError` for values that need much more memory than the file declares."""
+    dataset = variable._h5ds
+    count = int(np.prod(variable.shape, dtype=float))
+    if variable.dtype.kind not in "fiu" or not 0 <= count <= MAX_VALUES:
+        raise SpectrumError(
+            f"{count} values of type {variable.dtype}", expected=f"numbers, up to {MAX_VALUES}"
+        )
+    if not dataset.chunks:
+        return
+    size = int(np.prod(dataset.chunks, dtype=float)) * variable.dtype.itemsize
+    if size > 8 * MAX_VALUES or dataset.compression not in (None, "gzip"):
+        raise SpectrumError(
+            f"blocks of {size} bytes, compression {dataset.compression}",
+            expected="small blocks, with gzip or without compression",
+        )
+    for i in range(dataset.id.get_num_chunks() if dataset.compression else 0):
+        _, packed = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(i).chunk_offset)
+        if len(zlib.decompressobj().decompress(packed, size + 5)) > size + 4:  # with a checksum
+            raise SpectrumError(f"block {i} is larger than {size} bytes", expected="a sound file")
+
+
+def _units(own: dict[str, Any]) -> dict[str, str]:
+    """The unit of each array that states one. Raises `SpectrumError` for packed values."""
+    for name, attributes in own.items():
+        packed = [one for one in PACKED if one in attributes]
+        if packed:
+            raise SpectrumError(f"array {name} has {packed[0]}", expected="values as they are")
+    stated = {name: one["units"] for name, one in own.items() if "units" in one}
+    units = {name: _plain(value) for name, value in stated.items()}
+    for name, unit in units.items():
+        if not isinstance(unit, str):
+            raise SpectrumError(f"unit of array {name}", given=unit, expected="text, such as mT")
+    return {name: str(unit) for name, unit in units.items()}
+
+
+def _texts(attributes: Any) -> dict[str, str | float]:
+    """The attributes that are text or a number."""
+    found = {str(name): _plain(value) for name, value in attributes.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _plain(value: Any) -> str | float | None:
@@ -72,4 +169,9 @@ def _plain(value: Any) -> str | float | None:
         return value.decode("utf-8", errors="replace")
     if isinstance(value, str):
         return value
-    return float(value) if np.size(value) == 1 else None
+    if np.size(value) != 1:
+        return None
+    one = np.asarray(value).item()
+    if isinstance(one, str | bytes):
+        return _plain(one)
+    return float(one) if isinstance(one, int | float) else None

@@ -180,7 +180,7 @@ def _direct(
             spectra,
             positions,
             shape=choices.direct,
-            baseline=choices.baseline,
+            baseline=positions.settings["baseline"],
             g=choices.g,
             convention=choices.convention,
         )

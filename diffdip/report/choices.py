@@ -12,7 +12,7 @@ from ..foundation.convention import CONVENTIONS
 from ..foundation.errors import InputError
 from ..foundation.version import __version__
 from ..io.input_files import all_bytes, as_place, inside
-from ..spectra.definitions import DEFINITIONS, SHAPES
+from ..spectra.definitions import AUTO, DEFINITIONS, ORDERS, SHAPES
 
 
 NAME: Final = "diffdip.toml"
@@ -34,7 +34,7 @@ class Choices:
             "gaussian" or "pseudo-voigt".
         near_mT: Follow the line that is closest to this field at the smallest angle.
         strongest: Take the strongest line of each spectrum.
-        baseline: Order of a polynomial baseline, 0 to 5; none by default.
+        baseline: Order of a polynomial baseline, 0 to 5, or "auto" to choose it; none by default.
         phase_deg: Phase that mixes in dispersion. By default a line shape fits it, and the other
             definitions use 0.
         smoothing: Number of data points under a Savitzky–Golay filter, odd and at least 5; 0 for no
@@ -55,7 +55,7 @@ class Choices:
     definition: str = "zero-crossing"
     near_mT: float | None = None
     strongest: bool = False
-    baseline: int | None = None
+    baseline: int | str | None = None
     phase_deg: float | None = None
     smoothing: int = 0
     g: float = 2.0
@@ -119,7 +119,9 @@ RULES: Final = {
     "definition": _one_of(*DEFINITIONS),
     "near_mT": _POSITIVE,
     "strongest": _TRUTH,
-    "baseline": _Rule((int,), lambda n: 0 <= n <= 5, "a whole number from 0 to 5"),
+    "baseline": _Rule(
+        (int, str), lambda n: n in (*ORDERS, AUTO), "a whole number from 0 to 5, or auto"
+    ),
     "phase_deg": _FINITE,
     "smoothing": _Rule(
         (int,), lambda n: n == 0 or (n >= 5 and n % 2 == 1), "an odd number of at least 5, or 0"

@@ -134,11 +134,13 @@ def assumptions(analysis: Analysis) -> list[tuple[str, str]]:
     near = f"the line closest to {choices.near_mT} mT at the first angle, followed to the others"
     baseline, phase = settings["baseline"], settings["phase_deg"]
     treated = "subtracted" if definition.shape is None else "fitted"
+    order = "none" if baseline is None else f"polynomial of order {baseline}, {treated}"
+    chosen = ", chosen by what it leaves between the lines" * ("baseline_order" in settings)
     smoothed = f"Savitzky–Golay filter over {choices.smoothing} data points"
     return [
         ("Position of a line", definition.description),
         ("Line", line.get(settings.get("line", ""), near)),
-        ("Baseline", "none" if baseline is None else f"polynomial of order {baseline}, {treated}"),
+        ("Baseline", order + chosen),
         ("Phase", phase if phase == "fitted" else f"{phase:g}°"),
         ("Smoothing", smoothed if choices.smoothing else "none"),
         ("Weights", _weights(analysis)),

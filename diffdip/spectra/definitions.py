@@ -61,3 +61,9 @@ DEFINITIONS: Final = {
     **{name: _fitted(shape) for name, shape in SHAPES.items()},
 }
 """Definitions of a position by name."""
+
+ORDERS: Final = range(6)
+"""Orders that a polynomial baseline may have."""
+
+AUTO: Final = "auto"
+"""In place of an order: choose it from the spectra."""

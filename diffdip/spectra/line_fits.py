@@ -306,7 +306,8 @@ class _Group:
         """The error that a fit ends with."""
         return LineError(
             f"the {self.name} fit from {self.starts[i].position:.6g} {outcome}",
-            hint="Use another {definition}, or set {phase_deg}",
+            hint="If the line stands on sloping ground, use {baseline} 1. Otherwise use another "
+            "{definition}, or set {phase_deg}",
         )
 
     def range(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -57,7 +57,7 @@ def crossing(
     if np.sign(values[0]) * np.sign(values[-1]) >= 0 or low < FLAT * high:
         raise LineError(
             f"no zero crossing between the extrema at {field[first]:.6g} and {field[last]:.6g}",
-            hint="Subtract a {baseline}",
+            hint="If the line stands on sloping ground, use {baseline} 1, a higher order, or auto",
         )
     central = between[np.abs(values) < CENTRE * low]
     if len(central) < 2:

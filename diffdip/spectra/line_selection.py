@@ -48,8 +48,17 @@ def select_lines(
     `LineError`, with the angle in `where`.
     """
     selected: list[SelectedLine] = []
-    at, reach = near, (-np.inf, np.inf)
-    for angle, (field, signal) in zip(spectra["angle"].values, each_sweep(spectra), strict=True):
+    at, reach, before = near, (-np.inf, np.inf), np.nan
+    sweeps = zip(
+        spectra["angle"].values, spectra["frequency"].values, each_sweep(spectra), strict=True
+    )
+    for angle, frequency, (field, signal) in sweeps:
+        if at is not None and np.isfinite(frequency / before):  # the line moves with the frequency
+            at, reach = (
+                at * frequency / before,
+                (reach[0] * frequency / before, reach[1] * frequency / before),
+            )
+        before = frequency
         try:
             if len(field) < LEAST_SAMPLES:
                 raise LineError(
@@ -97,7 +106,9 @@ def choose(lines: Lines, line: str | None = None, near: float | None = None) -> 
     """The index of the selected line. Raises `LineError` for no line, or an open choice."""
     if not len(lines):
         raise LineError(
-            "no line above the noise", hint="Set {smoothing}, or leave out this spectrum"
+            "no line above the noise",
+            hint="If the ground slopes, use {baseline} 1, a higher order, or auto. Otherwise set "
+            "{smoothing}, or leave out this spectrum",
         )
     if near is not None:
         return int(np.argmin(np.abs(lines.position - near)))

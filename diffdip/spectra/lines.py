@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..foundation.errors import InputError
+from .definitions import ORDERS
+from .ground import extrema as extrema_of, ground_below, polynomials, steepest
 from .noise import Noise, noise_of
 
 
@@ -58,8 +60,10 @@ class Preparation:
     smoothing: int = 0
 
     def __post_init__(self):
-        if self.baseline is not None and not 0 <= self.baseline <= 5:
-            raise InputError("baseline", given=self.baseline, expected="an order from 0 to 5")
+        if self.baseline is not None and self.baseline not in ORDERS:
+            raise InputError(
+                "baseline", given=self.baseline, expected="an order from 0 to 5, or auto"
+            )
         if not np.isfinite(self.phase_deg):
             raise InputError(
                 "phase_deg", given=self.phase_deg, expected="a finite number of degrees"
@@ -142,6 +146,7 @@ class Lines:
         first: Index of the extremum at the lower field of each line, of shape (k,).
         last: Index of the extremum at the higher field of each line, of shape (k,).
         noise: Noise of the signal before preparation.
+        ground: What was subtracted to find the lines, of shape (n,); it is still in the signal.
     """
 
     field: np.ndarray
@@ -149,6 +154,7 @@ class Lines:
     first: np.ndarray
     last: np.ndarray
     noise: Noise
+    ground: np.ndarray
 
     def __len__(self) -> int:
         return len(self.first)
@@ -165,8 +171,9 @@ class Lines:
 
     @cached_property
     def height(self) -> np.ndarray:
-        """Difference of the signal between the extrema: shape (k,), positive."""
-        return np.abs(self.signal[self.last] - self.signal[self.first])
+        """Difference of the signal between the extrema, above the ground: shape (k,), positive."""
+        even = self.signal - self.ground
+        return np.abs(even[self.last] - even[self.first])
 
 
 def find_lines(
@@ -177,6 +184,9 @@ def find_lines(
     An extremum counts if it rises (by its topographic prominence) 8 standard deviations of the
     noise, and 5 % of the highest one, after smoothing over a third of the steepest line. The
     steepest pair decides whether the maximum or the minimum comes first in all lines.
+
+    Where the ground and not a line makes up the range of the signal, a polynomial ground is
+    subtracted for the search (`ground_below`). The signal of the lines keeps its ground.
 
     Noise is what varies faster than four widths of the steepest line, away from strong lines. If
     these cover the spectrum, it is what the smoothing removes. Noise with a correlation as long as
@@ -200,17 +210,19 @@ def find_lines(
     """
     field, signal = sorted_samples(field, signal)
     prepared = (preparation or Preparation()).apply(field, signal)
-    window = _window(prepared)
-    smoothed = smooth(prepared, window)
-    extrema, heights = _extrema(smoothed, 0.0)
-    noise = _noise(signal, extrema[heights >= STRONG * np.ptp(prepared)], window)
+    ground = ground_below(field, prepared)
+    even = prepared - ground
+    window = _window(even)
+    smoothed = smooth(even, window)
+    extrema, heights = extrema_of(smoothed, 0.0)
+    noise = _noise(signal - ground, extrema[heights >= STRONG * np.ptp(even)], window)
     if len(extrema):
         least = max(SIGNIFICANCE * noise.of_sum(_kernel(window)), SMALLEST * heights.max())
         extrema = extrema[heights >= max(least, np.finfo(float).tiny)]
     pairs = _same_order(smoothed, list(pairwise(extrema.tolist())))
-    refined = [[_extremum(prepared, i, o, window) for i, o in (pair, pair[::-1])] for pair in pairs]
+    refined = [[_extremum(even, i, o, window) for i, o in (pair, pair[::-1])] for pair in pairs]
     indices = np.array(refined, int).reshape(-1, 2)
-    return Lines(field, prepared, indices[:, 0], indices[:, 1], noise)
+    return Lines(field, prepared, indices[:, 0], indices[:, 1], noise, ground)
 
 
 def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -236,16 +248,6 @@ def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
         return field, signal
     order = np.argsort(field, kind="stable")
     return field[order], signal[order]
-
-
-def polynomials(field: Any, order: int | None) -> Any:
-    """Powers 0 to `order` of the field, scaled to ±1, as columns; no columns for None.
-
-    Returns an array of numpy or JAX, like the field.
-    """
-    scaled = (2 * field - field[0] - field[-1]) / (field[-1] - field[0])
-    count = 0 if order is None else order + 1
-    return field.__array_namespace__().vander(scaled, count, increasing=True)
 
 
 def smooth(signal: np.ndarray, window: int) -> np.ndarray:
@@ -289,10 +291,7 @@ def _filter(window: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _window(signal: np.ndarray) -> int:
     """An odd third of the samples between the extrema of the steepest line, 5 or more."""
-    extrema, _ = _extrema(signal, 0.3 * np.ptp(signal))
-    high = np.ptp(signal) / 2
-    gaps = [j - i for i, j in pairwise(extrema.tolist()) if abs(signal[j] - signal[i]) >= high]
-    width = min(gaps, default=len(signal) // 4)
+    width = steepest(signal).samples or len(signal) // 4
     return min(max(5, width // PER_WIDTH // 2 * 2 + 1), longest_window(signal))
 
 
@@ -313,17 +312,6 @@ def _noise(signal: np.ndarray, strong: np.ndarray, window: int) -> Noise:
     bridged = np.where(quiet, signal, np.interp(samples, samples[quiet], smoothed[quiet]))
     freedom = 1 - _kernel(long)[long // 2]
     return noise_of(np.where(quiet, signal - smooth(bridged, long), np.nan), freedom)
-
-
-def _extrema(signal: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the maxima and minima in ascending order, and their prominences."""
-    from scipy.signal import find_peaks
-
-    found = [find_peaks(side, prominence=least) for side in (signal, -signal)]
-    indices = np.concatenate([index for index, _ in found])
-    heights = np.concatenate([entry["prominences"] for _, entry in found])
-    order = np.argsort(indices)
-    return indices[order], heights[order]
 
 
 def _same_order(signal: np.ndarray, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:

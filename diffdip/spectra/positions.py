@@ -9,7 +9,9 @@ import numpy as np
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.progress import progress_bar
-from .definitions import DEFINITIONS, SHAPES, Definition
+from .baseline_order import baseline_order
+from .definitions import AUTO, DEFINITIONS, SHAPES, Definition
+from .ground import offset_below
 from .line_fits import LineStart, fit_lines
 from .line_reading import crossing, midpoint
 from .line_selection import SelectedLine, check_selection, neighbours, select_lines
@@ -31,6 +33,12 @@ LEAP = 20.0
 BROAD = 0.5
 """From this ratio of width to position a line reaches zero field, and only a shape places it."""
 
+SHIFTED = 5.0
+"""A zero crossing that the ground shifts by this many standard errors is flagged."""
+
+CENTRAL_SLOPE = 1.65
+"""Slope of a Gaussian line at its centre, in heights by width; a Lorentzian line has 1.54."""
+
 LEAST_SIGMA = 1e-11
 """Standard errors below this (T) are rounding, in spectra without noise."""
 
@@ -43,11 +51,15 @@ READERS: dict[str, Callable[..., tuple[float, np.ndarray]]] = {
 
 @dataclass(frozen=True)
 class Position:
-    """A line's position, standard error and width, in the unit of the field."""
+    """A line's position, standard error and width, and by how much the ground shifts it.
+
+    All are in the unit of the field.
+    """
 
     position: float
     sigma: float
     width: float
+    shift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,10 +111,12 @@ class _Options:
 
     @property
     def preparation(self) -> Preparation:
-        """What is done to the signal first; a fit has its own baseline and phase."""
-        if self.meaning.shape:
-            return Preparation(smoothing=self.smoothing)
-        return Preparation(self.baseline, self.phase_deg or 0.0, self.smoothing)
+        """What is done to the signal before its lines are looked for; a fit has its own phase.
+
+        A fit has its own baseline too, which takes up what the subtracted one leaves.
+        """
+        phase = 0.0 if self.meaning.shape else self.phase_deg or 0.0
+        return Preparation(self.baseline, phase, self.smoothing)
 
     def positions(self, selected: list[SelectedLine]) -> list[Position | LineError]:
         """The position of each line, in mT, or the error that prevents it."""
@@ -119,7 +133,15 @@ class _Options:
         except LineError as error:
             return error
         sigma = lines.noise.of_sum(self.preparation.adjoint(lines.field, weights))
-        return Position(position, sigma, float(lines.width[index]))
+        width, height = float(lines.width[index]), float(lines.height[index])
+        shift = 0.0
+        if self.definition == "zero-crossing":  # the midpoint of two extrema stays
+            others = np.delete(lines.position, index)
+            line = (position, width, height)
+            offset = offset_below(lines.field, lines.signal, line, others)
+            falling = lines.signal[ends[1]] < lines.signal[ends[0]]
+            shift = (1 if falling else -1) * offset * width / (CENTRAL_SLOPE * height)
+        return Position(position, sigma, width, shift)
 
     def _fitted(self, selected: list[SelectedLine]) -> list[Position | LineError]:
         """Positions from fits of the shape, to the samples around each line."""
@@ -152,7 +174,7 @@ def line_positions(
     *,
     line: str | None = None,
     near: float | None = None,
-    baseline: int | None = None,
+    baseline: int | str | None = None,
     phase_deg: float | None = None,
     smoothing: int = 0,
     progress: bool = True,
@@ -182,8 +204,9 @@ def line_positions(
         definition: What a position is; one of the names above.
         line: "strongest" to select the strongest line; None if there is one line.
         near: Field in mT near which the line lies at the first angle.
-        baseline: Order of the polynomial baseline, from 0 to 5; None for no baseline. It is
-            subtracted first, or is a part of the fitted shape.
+        baseline: Order of the polynomial baseline, from 0 to 5; None for no baseline; "auto" to
+            choose the order by what it leaves between the lines (`baseline_order`). It is
+            subtracted first, and is also a part of a fitted shape.
         phase_deg: Mixing of dispersion in degrees, which is removed. None means 0, or that a shape
             fits it.
         smoothing: Number of samples under a Savitzky–Golay filter, odd and at least 5; 0 for none.
@@ -233,7 +256,7 @@ def positions_by_definition(
     *,
     line: str | None = None,
     near: float | None = None,
-    baseline: int | None = None,
+    baseline: int | str | None = None,
     phase_deg: float | None = None,
     smoothing: int = 0,
     advance: Callable[[], None] = lambda: None,
@@ -244,12 +267,14 @@ def positions_by_definition(
     after the first look at each spectrum.
     """
     check_selection(line, near)
+    order, automatic = _order(spectra, baseline)
     chosen: dict[str, Any] = {"line": line or "only"} if near is None else {"near_mT": near}
+    chosen |= automatic
     selections: dict[Preparation, list[SelectedLine] | LineError] = {}
     found: dict[str, LinePositions | LineError] = {}
     copies = _copies(spectra)
     for definition in definitions:
-        options = _Options(definition, baseline, phase_deg, smoothing)
+        options = _Options(definition, order, phase_deg, smoothing)
         if options.preparation not in selections:
             tick = (lambda: None) if selections else advance
             try:
@@ -264,6 +289,15 @@ def positions_by_definition(
             else _located(spectra, options, selected, chosen, copies)
         )
     return found
+
+
+def _order(spectra: "xr.Dataset", baseline: int | str | None) -> tuple[int | None, dict[str, str]]:
+    """The order of the baseline, and for the settings how it was chosen. Raises `InputError`."""
+    if baseline == AUTO:
+        return baseline_order(spectra), {"baseline_order": AUTO}
+    if isinstance(baseline, str):
+        raise InputError("baseline", given=baseline, expected="an order from 0 to 5, or auto")
+    return baseline, {}
 
 
 def _located(
@@ -287,7 +321,12 @@ def _located(
         np.array([one.width for one in found]) / 1e3,
         1e9 * spectra["frequency"].values,
         {**options.settings(), **chosen},
-        (*copies, *_leaps(angles, found), *_broad(options.definition, found)),
+        (
+            *copies,
+            *_leaps(angles, spectra["frequency"].values, found),
+            *_broad(options.definition, found),
+            *_sloping(found),
+        ),
     )
 
 
@@ -323,11 +362,30 @@ def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
     return (Flag("broad-line", message),)
 
 
-def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
-    """A flag for steps between angles that are large compared with the line's width."""
+def _sloping(found: list[Position]) -> tuple[Flag, ...]:
+    """A flag for zero crossings that the ground under the line shifts."""
+    shifted = [one for one in found if abs(one.shift) > max(SHIFTED * one.sigma, 1e3 * LEAST_SIGMA)]
+    if not shifted:
+        return ()
+    most = max(shifted, key=lambda one: abs(one.shift))
+    message = (
+        f"{len(shifted)} of {len(found)} lines stand on a ground that shifts their zero crossing, "
+        f"the one at {most.position:.2f} mT by about {most.shift:.2g} mT. Subtract the ground with "
+        "a baseline of order 1 or a higher one, or of the order auto."
+    )
+    return (Flag("sloping-ground", message),)
+
+
+def _leaps(angles: np.ndarray, frequency: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
+    """A flag for steps between angles that are large compared with the line's width.
+
+    Where both frequencies are known, the field is expected to be proportional to them.
+    """
     at = np.array([one.position for one in found])
     width = np.array([one.width for one in found])
-    far = np.flatnonzero(np.abs(np.diff(at)) > LEAP * np.maximum(width[1:], width[:-1]))
+    ratio = frequency[1:] / frequency[:-1]
+    expected = at[:-1] * np.where(np.isfinite(ratio), ratio, 1.0)
+    far = np.flatnonzero(np.abs(at[1:] - expected) > LEAP * np.maximum(width[1:], width[:-1]))
     if not len(far):
         return ()
     i = far[0]
@@ -336,6 +394,11 @@ def _leaps(angles: np.ndarray, found: list[Position]) -> tuple[Flag, ...]:
         f"{at[i + 1]:.2f} mT, more than {LEAP:g} widths ({len(far)} of {len(found) - 1} steps are "
         "that large). Is it the same line?"
     )
+    if abs(expected[i] - at[i]) > width[i]:
+        message += (
+            f" The frequency changes from {frequency[i]:.4g} to {frequency[i + 1]:.4g} GHz, which "
+            f"alone would move it to {expected[i]:.2f} mT."
+        )
     return (Flag("line-jump", message),)
 
 

@@ -13,8 +13,8 @@ from ..foundation.arrays import as_float
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.fields import resonance_field
 from ..resonance.planes import Plane
+from .ground import polynomials
 from .line_shapes import columns
-from .lines import polynomials
 
 
 class SweptLine(eqx.Module):

@@ -22,8 +22,10 @@ from diffdip.io import SpectrumError, read_spectra
 from diffdip.spectra.definitions import DEFINITIONS
 from diffdip.spectra.lines import LineError
 from diffdip.spectra.positions import line_positions
-from tests.helpers import spectra_files as files
+from tests.helpers import instrument_files, spectra_files as files
 
+
+KINDS = files.KINDS | instrument_files.KINDS
 
 LONGEST = 2.0
 LARGEST = 20e6
@@ -93,7 +95,7 @@ FAULTS = [flip, flip, cut, insert, remove, repeat, swap_number, huge_word]
 
 def run(kind, count, seed, folder, traced=100):
     """Read damaged files: the outcomes, the longest time (s) and the peak memory (bytes)."""
-    target = files.KINDS[kind](folder)
+    target = KINDS[kind](folder)
     sound = {path: path.read_bytes() for path in sorted(folder.iterdir())}
     if target.is_file():  # the file and those beside it that it needs
         sound = {p: data for p, data in sound.items() if p == target or p.stem == target.stem}
@@ -139,7 +141,7 @@ def outcome(target, path, damaged, definition="zero-crossing"):
 
 
 def main(count=10_000, seed=1):
-    for kind in files.KINDS:
+    for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:
             outcomes, slowest, peak = run(kind, int(count), int(seed), Path(folder))
         told = ", ".join(f"{n} {name}" for name, n in sorted(outcomes.items()))

@@ -5,11 +5,11 @@ import time
 import pytest
 
 from diffdip.io import file_kinds
-from tests.helpers import fuzz_spectra, spectra_files as files
+from tests.helpers import fuzz_spectra
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", files.KINDS)
+@pytest.mark.parametrize("kind", fuzz_spectra.KINDS)
 def test_damaged_files_are_refused(tmp_path, kind):
     outcomes, _, _ = fuzz_spectra.run(kind, 200, 2, tmp_path, traced=20)
     assert outcomes["refused"] > 60
