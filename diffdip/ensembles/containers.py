@@ -33,7 +33,7 @@ class AbstractContainer(eqx.Module):
         Returns:
             The point (3) in nm; NaN if the margin leaves no room.
         """
-        return self._point(uniform, self._room(volume, margin))
+        return self._point(uniform, self.room(volume, margin))
 
     def contains(
         self,
@@ -52,7 +52,7 @@ class AbstractContainer(eqx.Module):
         Returns:
             One truth value for each point; a point at exactly the margin is inside.
         """
-        return self._contains(points, self._room(volume, margin))
+        return self._contains(points, self.room(volume, margin))
 
     def reach(
         self,
@@ -70,10 +70,10 @@ class AbstractContainer(eqx.Module):
         Returns:
             The distances in nm; NaN if the margin leaves no room.
         """
-        return self._reach(points, self._room(volume, margin))
+        return self._reach(points, self.room(volume, margin))
 
-    def _room(self, volume: Float[ArrayLike, ""], margin: Float[ArrayLike, ""]) -> Array:
-        """The half-sizes minus the margin; NaN where nothing is left."""
+    def room(self, volume: Float[ArrayLike, ""], margin: Float[ArrayLike, ""]) -> Array:
+        """The half-sizes minus the margin in nm, in the order of the shape; NaN if none is left."""
         size = self._half_sizes(volume)
         return jnp.where(size > margin, size - margin, jnp.nan)
 

@@ -125,6 +125,11 @@ class _Growing(NamedTuple):
         return _Growing(zero, zero, zero, zero, first, parent, uniform, centers)
 
 
+def proposals_at_once(n_crystals: int) -> int:
+    """How many proposals one step judges."""
+    return min(max(JUDGED // n_crystals, 4), MOST_JUDGED)
+
+
 def grow(
     key: Key[Array, ""], n_crystals: int, rules: PackingRules, max_proposals: int, max_starts: int
 ) -> Growth:
@@ -230,7 +235,7 @@ def _proceed(
 ) -> _Growing:
     """Restart the packing if necessary, then judge one table of proposals."""
     dtype = rules.diameter.dtype
-    at_once = min(max(JUDGED // n_crystals, 4), MOST_JUDGED)
+    at_once = proposals_at_once(n_crystals)
     table_key, first_key = jax.random.split(jax.random.fold_in(key, state.tables))
     again = (state.placed == 0) | (state.refused >= max_proposals)
     first = jnp.where(again, _first_place(first_key, rules), state.first)

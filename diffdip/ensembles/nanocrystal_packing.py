@@ -13,8 +13,9 @@ from ..dipoles.dipole_system import DipoleSystem
 from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
-from .containers import AbstractContainer, Cylinder, unit_vector
-from .crystal_growth import Growth, PackingRules, grow
+from ..kernels.calls import by_platform, call
+from .containers import AbstractContainer, Box, Cylinder, Sphere, unit_vector
+from .crystal_growth import Growth, PackingRules, grow, proposals_at_once
 from .model_parameters import PACKING
 from .models import AbstractModel, Draw
 from .parameter_checks import plain_numbers, require, require_parameters, whole_number
@@ -29,6 +30,9 @@ SATURATED: Final = 0.5
 
 MOST_REDRAWS: Final = 5
 """How many times a whole sample is drawn before it counts as incomplete."""
+
+_KINDS: Final = {Cylinder: 0, Sphere: 1, Box: 2}
+"""The containers that the loops for the CPU know, and their numbers there."""
 
 _DEFAULT: Final = {name: parameter.default for name, parameter in PACKING.items()}
 _ABOUT: Final = {name: parameter.metadata for name, parameter in PACKING.items()}
@@ -200,6 +204,48 @@ class NanocrystalPacking(AbstractModel):
     def choose(self, key: Key[Array, ""]) -> RandomChoices:
         """Make all random choices of a sample. They have no derivative."""
         fixed = jax.lax.stop_gradient(self)
+        words = jax.random.key_data(key)
+        usable = type(self.container) in _KINDS and words.shape == (2,)
+        return by_platform(fixed._choose_in_loops, fixed._choose_in_jax, key, usable=usable)
+
+    def _choose_in_loops(self, key: Key[Array, ""]) -> RandomChoices:
+        """`choose` in loops for the CPU: see `kernels.packing_loops`."""
+        dtype, crystals, each = self.diameter.dtype, self.n_crystals, self.dipoles_per_crystal
+        container, contacts = self.container, self.n_crystals - 1
+        room = container.room(self.volume, self.diameter / 2)
+        room = jnp.pad(jnp.ravel(room), (0, 3 - room.size))
+        sizes = [self.diameter, self.ligand_mean, self.ligand_sd, self.extra_below, self.kappa]
+        sizes += [self.cosine(self.bond_length), self.cosine(self.extra_spacing)]
+        first, parent, uniform, starts, complete, directions, extra = call(
+            "packings",
+            (jax.random.key_data(key), jnp.concatenate([jnp.stack(sizes), room])),
+            [
+                ((3,), dtype),
+                ((contacts,), jnp.int32),
+                ((contacts, 4), dtype),
+                ((), jnp.int32),
+                ((), bool),
+                ((crystals, each, 3), dtype),
+                ((2 * contacts, 2), dtype),
+            ],
+            axes=1,
+            tasks=1,
+            cost=10_000 + 1500 * crystals,
+            numbers=(
+                _KINDS[type(container)],
+                proposals_at_once(crystals),
+                self.max_proposals,
+                self.max_starts,
+                each,
+                crystals,
+            ),
+        )
+        growth = Growth(first, parent, uniform, starts, complete)
+        return RandomChoices(growth, directions, extra, complete)
+
+    def _choose_in_jax(self, key: Key[Array, ""]) -> RandomChoices:
+        """`choose` for accelerators, and where there is no numba."""
+        fixed = self
         # the trials for an extra dipole are bounded: if all fail, the whole sample is drawn again
         again = lambda state: ~state[1].complete & (state[0] < MOST_REDRAWS)
 

@@ -145,7 +145,7 @@ def add_extra(
         at = jnp.where(found, per_sphere + filled[on], per_sphere + MOST_EXTRA)
         slots = slots.at[on, :, at].set(candidates[i, pick], mode="drop")
         filled = filled.at[on].add(found.astype(jnp.int32))
-        picks = picks.at[i].set(pick.astype(jnp.int32))
+        picks = picks.at[i].set(jnp.where(wanted[i], pick, 0).astype(jnp.int32))
         return _Placing(slots, filled, picks, complete & (found | ~wanted[i]))
 
     zeros = lambda count: jnp.zeros(count, jnp.int32)

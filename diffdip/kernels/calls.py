@@ -1,0 +1,96 @@
+"""How the rest of the program calls the loops of this folder. Without numba none of them is used.
+
+Neither this module nor the start of the program imports numba: that takes half a second.
+"""
+
+import importlib
+import importlib.util
+import os
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.extend.backend
+import jax.numpy as jnp
+import numpy as np
+
+
+LOOPS = {"packings": "packing_loops"}
+"""The loops, by name, and the modules they are in. A loop has the number of its place here."""
+
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def available() -> bool:
+    """Whether there are loops: whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def by_platform(
+    native: Callable[..., Any], portable: Callable[..., Any], *operands: Any, usable: bool = True
+) -> Any:
+    """`native(*operands)` on a CPU and `portable(*operands)` on an accelerator.
+
+    Both must give arrays of the same shapes. If `usable` is False or if there is no numba,
+    `portable` is taken everywhere.
+    """
+    if not (usable and available()):
+        return portable(*operands)
+    if set(jax.extend.backend.backends()) <= {"cpu"}:  # do not trace what is not used
+        return native(*operands)
+    return jax.lax.platform_dependent(*operands, cpu=native, default=portable)
+
+
+def call(
+    name: str,
+    operands: Sequence[Any],
+    results: Sequence[tuple[tuple[int, ...], Any]],
+    *,
+    axes: int,
+    tasks: int,
+    cost: int,
+    numbers: Sequence[int] = (),
+) -> Sequence[Any]:
+    """Call a loop. Under `vmap` it does all arrays in one call.
+
+    Args:
+        name: Of the loop.
+        operands: Arrays.
+        results: Shape and dtype of each result.
+        axes: The axes of the first operand, without those of `vmap`.
+        tasks: Tasks of one call without `vmap`.
+        cost: About how many ns a task takes.
+        numbers: What else the loop has to know.
+
+    Returns:
+        The results.
+    """
+    target = _registered(name)
+    row = [list(LOOPS).index(name), _threads(), axes, tasks, cost, *numbers]
+    shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in results]
+    function = jax.ffi.ffi_call(target, shapes, vmap_method="broadcast_all")
+    return function(*(jnp.asarray(x) for x in operands), numbers=np.array(row, np.int64))
+
+
+def _threads() -> int:
+    """Threads of one call: the cores, divided among the devices, which may all call at once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // jax.local_device_count("cpu"))
+
+
+def _registered(name: str) -> str:
+    """The name by which XLA knows a loop, which is compiled if necessary."""
+    with _lock:
+        return _register(name)
+
+
+@lru_cache(maxsize=None)
+def _register(name: str) -> str:
+    module = importlib.import_module(f".{LOOPS[name]}", __package__)
+    handler = module.compile_loop(list(LOOPS).index(name), name)
+    target = f"diffdip_{name}"
+    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler), platform="cpu")
+    return target
