@@ -45,6 +45,7 @@ def ewald_sum_and_closest(
     return _sum(positions, moments, mask, shape, split_of(tolerance))
 
 
+@partial(jax.jit, static_argnames=("shape", "split"))
 def _sum(
     positions: Array, moments: Array, mask: Array, shape: tuple[int, int, int], split: Split
 ) -> tuple[Array, Array]:

@@ -84,7 +84,7 @@ def _weights(
     places: Float[Array, "n 3"], moments: Float[Array, " n"], first: Int[Array, "n 3"]
 ) -> Float[Array, "n 4 4 4"]:
     """What each dipole adds to the 4 × 4 × 4 points from `first` on."""
-    t = places - first
+    t = places - first.astype(places.dtype)
     u = 1 - t
     inner = lambda s: 2 / 3 - s * s * (1 - s / 2)
     x, y, z = jnp.unstack(jnp.stack([u**3 / 6, inner(t), inner(u), t**3 / 6], axis=-1), axis=1)

@@ -218,7 +218,7 @@ def _at_each(
 
     def step(state: tuple[Array, list[Array]]) -> tuple[Array, list[Array]]:
         number, totals = state
-        row = jnp.sum(number >= steps, axis=1, keepdims=True)
+        row = jnp.sum(number >= steps, axis=1, keepdims=True, dtype=jnp.int32)
         row_in = jnp.minimum(row, 8)
         done = jnp.where(row_in > 0, jnp.take_along_axis(steps, row_in - 1, axis=1), 0)
         start = jnp.take_along_axis(cells.begin, row_in, axis=1) + (number - done) * SOURCES
