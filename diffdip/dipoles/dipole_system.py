@@ -1,5 +1,7 @@
 """Dipoles in a volume: their energy, tensor and anisotropy fields (eqs. 1–3)."""
 
+from typing import Final
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,8 +12,18 @@ from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
 from ..foundation.units import FIELD_UNIT, MAGNETIZATION_UNIT, MOMENT_SPIN_HALF
 from ..resonance.energy_terms import AnisotropyFields, TensorAnisotropy
+from .ewald_split import LEAST_TOLERANCE, shape_for
+from .ewald_sums import ewald_pair_sum, ewald_sum_and_closest
 from .pair_sums import pair_differences, pair_sum, pair_sum_and_closest
 from .tensor_projection import symmetric
+
+
+MANY: Final = 30_000
+"""Dipoles from which on the sum over near pairs and a mesh is faster than that over all pairs."""
+
+
+TOLERANCE: Final = 1e-4
+"""Error of that sum by default."""
 
 
 class DipoleSummary(eqx.Module):
@@ -136,32 +148,57 @@ class DipoleSystem(eqx.Module):
         unit = FIELD_UNIT * MAGNETIZATION_UNIT / (4 * jnp.pi)
         return self.convention.pair_weight * unit / self.volume * pairs
 
-    def tensor(self) -> Float[Array, "3 3"]:
+    def tensor(self, tolerance: float = TOLERANCE) -> Float[Array, "3 3"]:
         """The dipolar tensor D of eq. 3 in closed form.
 
         D = (2V/4π(Σmᵢ)²) W Σ_{i<j} mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, so that F_dip = (µ0/2) M² u·D·u. For
         W = 1, −D·M is the mean dipolar field at the dipoles, weighted by their moments.
 
+        The sum goes over all pairs for fewer than 30 000 dipoles. For more, only near pairs are
+        summed one by one, and the rest on a mesh; the time is then proportional to n.
+
+        Args:
+            tolerance: Error of that second sum, relative to |D| or to 1, whichever is larger;
+                10⁻⁴ by default. Below 10⁻⁶, 0 for instance, the sum goes over all pairs.
+
         Returns:
             Shape (3, 3), dimensionless, symmetric, with tr D = 0.
         """
-        return self._tensor(pair_sum(self.positions, self.moments, self.mask))
+        if self._sums_all_pairs(tolerance):
+            return self._tensor(pair_sum(self.positions, self.moments, self.mask))
+        sites = self.positions, self.moments, self.mask
+        shape = shape_for(self.positions, self.mask, tolerance)
+        return self._tensor(ewald_pair_sum(*sites, shape, tolerance))
 
-    def anisotropy_fields(self) -> AnisotropyFields:
+    def anisotropy_fields(self, tolerance: float = TOLERANCE) -> AnisotropyFields:
         """The anisotropy fields in tesla; Dxz and Dyz are left out.
 
-        A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy.
+        A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy. For `tolerance` see `tensor`.
         """
-        A, B, C = self._fields(self.tensor())
+        A, B, C = self._fields(self.tensor(tolerance))
         return AnisotropyFields(A, B, C, convention=self.convention)
 
-    def summary(self) -> DipoleSummary:
+    def summary(
+        self, tolerance: float = TOLERANCE, mesh: tuple[int, int, int] | None = None
+    ) -> DipoleSummary:
         """Tensor, anisotropy fields and closest distance in one pass over the pairs.
 
         For statistics: it has no derivatives. Differentiate `tensor` and `anisotropy_fields`
         instead.
+
+        Args:
+            tolerance: See `tensor`. With the sum for many dipoles, `closest` is NaN if no pair is
+                within a few mean distances.
+            mesh: Points of its mesh along x, y and z; by default those that suit the sample. Under
+                `jit` the sample is not known: the mesh for a compact one is correct for any
+                sample, but slower for flat and long ones.
         """
-        sums, closest = pair_sum_and_closest(self.positions, self.moments, self.mask)
+        sites = self.positions, self.moments, self.mask
+        if self._sums_all_pairs(tolerance):
+            sums, closest = pair_sum_and_closest(*sites)
+        else:
+            shape = mesh or shape_for(self.positions, self.mask, tolerance)
+            sums, closest = ewald_sum_and_closest(*sites, shape, tolerance)
         D = self._tensor(sums)
         count = jnp.sum(self.mask, dtype=jnp.int32)
         return DipoleSummary(D, *self._fields(D), self.magnetization, count, closest)
@@ -169,6 +206,11 @@ class DipoleSystem(eqx.Module):
     def anisotropy(self) -> TensorAnisotropy:
         """The whole tensor as a free energy, K = s µ0M D in tesla, for fields in any direction."""
         return TensorAnisotropy(self.convention.sign * self._field_unit() * self.tensor())
+
+    def _sums_all_pairs(self, tolerance: float) -> bool:
+        if not tolerance >= 0:
+            raise InputError("tolerance", given=tolerance, expected="0 or a positive number")
+        return self.positions.shape[0] < MANY or tolerance < LEAST_TOLERANCE
 
     def _tensor(self, sums: Float[Array, "6"]) -> Float[Array, "3 3"]:
         factor = self.convention.pair_weight * self.volume / (2 * jnp.pi * self.total_moment**2)

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from ..dipoles.dipole_system import DipoleSummary
+from ..dipoles.dipole_system import MANY, TOLERANCE, DipoleSummary
+from ..dipoles.ewald_split import shape_for
 from ..foundation.errors import InputError, check_count
 from ..foundation.progress import progress_bar
 from ..foundation.version import __version__
@@ -226,6 +227,7 @@ class BatchPlan:
         """Compute batches one after the other: the number of each, and its arrays by name."""
         mesh = Mesh(np.array(self.devices), ("samples",))
         key = jax.random.key(self.seed)
+        mesh_points = mesh_for(self.model, key)
         for batch in batches:
             samples = np.array(self.samples(batch), np.uint32)
             step = self.lanes * len(self.devices)
@@ -233,14 +235,20 @@ class BatchPlan:
             for start in range(0, len(samples), step):
                 chunk = samples[start : start + step]
                 padded = np.pad(chunk, (0, step - len(chunk)), mode="edge")
-                parts.append(jax.device_get(_run(self.model, key, padded, mesh)))
+                parts.append(jax.device_get(_run(self.model, key, padded, mesh, mesh_points)))
             whole = jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
             fields = vars(whole.summary) | {"starts": whole.starts}
             yield batch, {name: fields[name][: len(samples)] for name in ARRAYS}
 
 
 @eqx.filter_jit
-def _run(model: AbstractModel, key: jax.Array, samples: Any, mesh: Mesh) -> Sampled:
+def _run(
+    model: AbstractModel,
+    key: jax.Array,
+    samples: Any,
+    mesh: Mesh,
+    mesh_points: tuple[int, int, int] | None,
+) -> Sampled:
     arrays, static = eqx.partition(model, eqx.is_array)
 
     def share(arrays: Any, key: jax.Array, samples: jax.Array) -> Sampled:
@@ -248,7 +256,7 @@ def _run(model: AbstractModel, key: jax.Array, samples: Any, mesh: Mesh) -> Samp
 
         def one(sample: jax.Array) -> Sampled:
             draw = own.draw(jax.random.fold_in(key, sample))
-            summary = draw.system.summary()
+            summary = draw.system.summary(mesh=mesh_points)
             # a sample that could not be placed has no magnetization either
             summary = jax.tree.map(
                 lambda x: (
@@ -270,6 +278,18 @@ def _run(model: AbstractModel, key: jax.Array, samples: Any, mesh: Mesh) -> Samp
         out_specs=spread,
         check_vma=False,
     )(arrays, key, samples)
+
+
+def mesh_for(model: AbstractModel, key: jax.Array) -> tuple[int, int, int] | None:
+    """The mesh for pair sums of many dipoles: that of the first sample. None for fewer dipoles.
+
+    Compiled programs have fixed shapes. Any mesh gives correct sums, so the other samples need not
+    have the size of the first; but flat and long samples are slow on a mesh for a compact one.
+    """
+    if sites_of_model(model) < MANY:
+        return None
+    system = eqx.filter_jit(model.sample)(jax.random.fold_in(key, 0))
+    return shape_for(system.positions, system.mask, TOLERANCE)
 
 
 def describe(model: Any) -> dict[str, Any]:
@@ -312,12 +332,17 @@ def lane_groups(
 def lanes_on(model: AbstractModel, device: Any = None) -> int:
     """How many samples a device computes at once, a power of two; the first device by default."""
     device = jax.local_devices()[0] if device is None else device
-    leaves, structure = jax.tree.flatten(jax.tree.map(_shape, model))
-    sites = _sites(structure, tuple(leaves))
+    sites = sites_of_model(model)
     budget = LANE_BYTES
     if device.platform != "cpu":
         budget = int(ACCELERATOR_SHARE * (device.memory_stats() or {}).get("bytes_limit", 2**33))
     return min(MOST_LANES, 2 ** max(0, (budget // (SITE_BYTES * sites)).bit_length() - 1))
+
+
+def sites_of_model(model: AbstractModel) -> int:
+    """Places for dipoles in a sample of a model."""
+    leaves, structure = jax.tree.flatten(jax.tree.map(_shape, model))
+    return _sites(structure, tuple(leaves))
 
 
 def _shape(leaf: Any) -> Any:
