@@ -30,7 +30,7 @@ def smooth_polynomials(cut: float) -> tuple[tuple[float, ...], tuple[float, ...]
 
     def derivative(times: int) -> np.ndarray:
         total = np.zeros_like(nodes)
-        for k in order[:times - 1:-1]:
+        for k in order[: times - 1 : -1]:
             total += series[k] * np.exp((k - times) * np.log(nodes) - logs[k - times])
         return total
 

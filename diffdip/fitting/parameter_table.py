@@ -6,7 +6,7 @@ Labels, units, default starts and priors are decided here and nowhere else.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -43,6 +43,11 @@ def _field(label: str) -> ParameterKind:
 
 _DEGREES: Final = 180 / math.pi
 
+
+def _angle(label: str) -> ParameterKind:
+    return ParameterKind(label, "deg", _DEGREES, 0.0, math.pi / 2, math.pi / 2, ".1f")
+
+
 _OFFSET: Final = "offset"
 
 _TABLE: Final = {
@@ -51,10 +56,19 @@ _TABLE: Final = {
     "C": _field("$C$"),
     "Cxz": _field("$C_{xz}$"),
     "Cyz": _field("$C_{yz}$"),
+    # of terms
+    "Meff": ParameterKind(r"$µ_0M_\mathrm{eff}$", "mT", 1e3, 0.5, 1.5, format=".1f"),
+    "Hu": _field("$H_u$"),
+    "phi_u": _angle("$φ_u$"),
+    "Hp": _field(r"$H_\perp$"),
+    "Hu2": _field("$H_{u2}$"),
+    "H1": _field("$H_1$"),
+    "H2": _field("$H_2$"),
+    "Hex": _field(r"$H_\mathrm{ex}$"),
+    **{f"B{n}": _field(f"$B_{n}$") for n in (1, 2, 4, 6)},
+    **{f"phi_{n}": _angle(f"$φ_{n}$") for n in (1, 2, 4, 6)},
     "g": ParameterKind("$g$", start=2.0, spread=0.2, prior=0.5, format=".4f", nuisance=True),
-    _OFFSET: ParameterKind(
-        "$α_0$", "deg", _DEGREES, 0.0, math.pi / 2, math.pi / 2, ".1f", nuisance=True
-    ),
+    _OFFSET: replace(_angle("$α_0$"), nuisance=True),
     # of fits of all spectra: widths as ln(width/tesla), fraction is the Lorentzian part
     "phase": ParameterKind("$φ$", "deg", _DEGREES, format=".1f"),
     "ln_width": ParameterKind(r"$\ln w$"),
@@ -65,14 +79,18 @@ _TABLE: Final = {
 
 
 def parameter_kind(name: str) -> ParameterKind:
-    """The row of a parameter. All offsets share one row; a name not in the table has no unit.
+    """The row of a parameter, also for one with a number; a name not in the table has no unit.
 
     >>> parameter_kind("B").unit, parameter_kind("offset_2").unit, parameter_kind("K1").unit
     ('mT', 'deg', '')
     """
-    if re.fullmatch(rf"{_OFFSET}_\d+", name):
-        return _TABLE[_OFFSET]
-    return _TABLE.get(name, ParameterKind(name.replace("$", r"\$")))
+    if name in _TABLE:
+        return _TABLE[name]
+    numbered = re.fullmatch(r"(\w+)_(\d+)", name)
+    if numbered and numbered[1] in _TABLE:
+        kind = _TABLE[numbered[1]]
+        return replace(kind, label=f"{kind.label} ({numbered[2]})")
+    return ParameterKind(name.replace("$", r"\$"))
 
 
 def offset_name(series: int, *, own: bool) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ..foundation.errors import InputError
 from .parameter_table import parameter_kind
+from .term_starts import Likely
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,14 @@ class ParameterSet(eqx.Module):
         width = xp.where(low & high, upper - lower, SCALE)
         return low, high, width, xp.where(low, lower, 0.0), xp.where(high, upper, 0.0)
 
-    def starting_points(self, count: int, spread: float) -> np.ndarray:
+    def starting_points(
+        self, count: int, spread: float, likely: Mapping[str, Likely] | None = None
+    ) -> np.ndarray:
         """`count` well-spread vectors: a fixed low-discrepancy sequence over plausible ranges.
 
-        A bounded parameter covers its bounds. Others cover their spread in the table of parameters
-        on either side of their start, or `spread` (tesla) if the table has no spread for them.
+        A bounded parameter covers its bounds. Others cover what is `likely`; without that their
+        spread in the table of parameters on either side of their start, or `spread` (tesla) if the
+        table has no spread for them.
         """
         size = len(self.free)
         # additive recurrence with powers of the generalized golden ratio
@@ -158,19 +162,26 @@ class ParameterSet(eqx.Module):
         steps = ratio ** -np.arange(1, size + 1)
         cube = (0.5 + np.outer(np.arange(1, count + 1), steps)) % 1
         points = np.empty((count, size))
-        center = self.central_point()
+        center = self.central_point(likely)
         for i, name in enumerate(self.free):
             known = parameter_kind(name).spread
             width = spread if known is None else known
+            if likely and name in likely:
+                width = likely[name].width
             low, high = self.lower[i], self.upper[i]
             low = low if math.isfinite(low) else min(center[i], high) - width
             high = high if math.isfinite(high) else max(center[i], low) + width
             points[:, i] = low + (high - low) * cube[:, i]
         return points
 
-    def central_point(self) -> np.ndarray:
-        """The start of each parameter, by the user or by the table, moved inside its bounds."""
-        default = np.array([parameter_kind(name).start for name in self.free])
+    def central_point(self, likely: Mapping[str, Likely] | None = None) -> np.ndarray:
+        """The start of each parameter, moved inside its bounds.
+
+        It is that of the user, or else a `likely` one, or else that of the table.
+        """
+        table = {name: parameter_kind(name).start for name in self.free}
+        suggested = {name: one.center for name, one in (likely or {}).items()}
+        default = np.array([{**table, **suggested}[name] for name in self.free])
         hints = np.where(np.isnan(self.starts), default, self.starts)
         return np.clip(hints, self.lower, self.upper)
 

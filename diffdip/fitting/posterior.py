@@ -140,7 +140,7 @@ def sample_posterior(
     )
     with jax.enable_x64(True):
         best = np.array([[fit.values[name] for name in fit.names]])
-        starts = np.concatenate([best, free.starts(stack_series([series])[0])])
+        starts = np.concatenate([best, free.starts(*stack_series([series])[:2])])
         target, modes, minima = prepare(problem, series, starts, count)
         shape = (n_chains, n_samples)
         if target is None or modes is None:

@@ -1,5 +1,6 @@
 """What is fitted: free parameters, the model that they belong to, and where the search starts."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -23,6 +24,8 @@ from .parameter_table import offset_name, parameter_kind
 from .parameters import Free, Parameter, ParameterSet, Values
 from .search import Hints
 from .series import AS_FIELD, Series
+from .term_models import TermsModel
+from .term_starts import Likely, likely_values
 
 
 SCREENED = 160
@@ -98,10 +101,33 @@ class FitProblem(eqx.Module):
         """Name of the convention that A, B, C are in; "none" for a model of the user's own."""
         return str(getattr(self.model, "convention", "none"))
 
-    def starts(self, design: Design) -> np.ndarray:
-        """Vectors spread over everything plausible, the same for all data."""
+    def starts(self, design: Design, data: Data | None = None) -> np.ndarray:
+        """Vectors spread over everything plausible, the same for all data sets."""
         larmor = larmor_value(float(np.nanmean(design.frequency)), self._likely("g"))
-        return self.parameters.starting_points(SCREENED, REACH * larmor)
+        return self.parameters.starting_points(SCREENED, REACH * larmor, self._ranges(design, data))
+
+    def _ranges(self, design: Design, data: Data | None) -> dict[str, Likely]:
+        """Where the parameters of terms are likely; nothing for other models."""
+        if data is None or not isinstance(self.model, TermsModel):
+            return {}
+        field = np.where(data.weight > 0, data.field, np.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a point without any data
+            typical = np.nanmedian(field, axis=0)
+        sizes = [len(where) for where in design.where]
+        measured = np.repeat([m == "field" for m in self.measured], sizes)
+        if design.field is not None:  # the set fields are resonance fields as well
+            typical = np.where(
+                measured, typical, np.where(np.isfinite(typical), design.field, np.nan)
+            )
+        larmor = larmor_value(np.broadcast_to(design.frequency, typical.shape), self._likely("g"))
+        names = [n for n in self.parameters.free if parameter_kind(n).unit == "mT"]
+        flat = all(plane == "xy" for plane in self.planes)
+        return {
+            name: range_
+            for name, range_ in likely_values(names, typical, larmor, flat).items()
+            if name in names
+        }
 
     def hints(self, design: Design, data: Data) -> Hints:
         """Starts that the data suggest.
@@ -109,7 +135,7 @@ class FitProblem(eqx.Module):
         No anisotropy, A, B, C to first order and 70 % of that, and for one series in the xy-plane
         the closed forms of `closed_form_starts`.
         """
-        center = self.parameters.central_point()
+        center = self.parameters.central_point(self._ranges(design, data))
         m = len(data.field)
         unknown = np.full(data.field.shape, np.nan)
         if not isinstance(self.model, InPlaneModel | FullTensorModel):
@@ -160,7 +186,7 @@ class FitProblem(eqx.Module):
             self,
             design,
             data,
-            self.starts(design),
+            self.starts(design, data),
             self.hints(design, data),
             known_sigma=known_sigma,
             robust=self.loss == "soft_l1",
@@ -237,7 +263,7 @@ def _of_model(
                 expected="parameters of the model",
                 hint=f"Give {{{name}}} as an argument of its own",
             )
-    if not isinstance(model, InPlaneModel | FullTensorModel):
+    if not isinstance(model, InPlaneModel | FullTensorModel | TermsModel):
         if not given:
             raise InputError(
                 "parameters",

@@ -26,9 +26,7 @@ GROUP = 80
 
 U32 = np.uint32
 PARITY = U32(0x1BD11BDA)
-TURNS = tuple(
-    tuple(U32(turn) for turn in turns) for turns in ((13, 15, 26, 6), (17, 29, 16, 24))
-)
+TURNS = tuple(tuple(U32(turn) for turn in turns) for turns in ((13, 15, 26, 6), (17, 29, 16, 24)))
 WORD = U32(32)
 
 _compiled = njit(error_model="numpy")
@@ -369,9 +367,7 @@ def _scatter(key, crystals, per_crystal, most, precise, words, dipoles, filled):
 
 
 @_compiled
-def _add_extra(
-    sizes, key, per_crystal, precise, words, parent, uniform, dipoles, filled, extra
-):
+def _add_extra(sizes, key, per_crystal, precise, words, parent, uniform, dipoles, filled, extra):
     """Extra dipoles where the ligand is thin; whether all found a place."""
     mean, sd, below, kappa, most = sizes[1], sizes[2], sizes[3], sizes[4], sizes[6]
     contacts = len(parent)
@@ -436,7 +432,16 @@ def _choose(frame, key, sizes, precise, first, parent, uniform, dipoles, extra):
         )
         if contacts > 0:
             done = done and _add_extra(
-                sizes, _fold(own, U32(2)), per_crystal, precise, words, parent, uniform, dipoles, filled, extra
+                sizes,
+                _fold(own, U32(2)),
+                per_crystal,
+                precise,
+                words,
+                parent,
+                uniform,
+                dipoles,
+                filled,
+                extra,
             )
         number += 1
     return starts, done
@@ -499,7 +504,12 @@ def _make_loop(stamp):
             _write(uniform, native.result(frame, 2), 4 * contacts * i, precise)
             native.write_half(native.data(native.result(frame, 3)) + 4 * i, np.int32(starts))
             native.write_byte(native.data(native.result(frame, 4)) + i, np.uint8(complete))
-            _write(dipoles[: 3 * crystals * per_crystal], native.result(frame, 5), 3 * crystals * per_crystal * i, precise)
+            _write(
+                dipoles[: 3 * crystals * per_crystal],
+                native.result(frame, 5),
+                3 * crystals * per_crystal * i,
+                precise,
+            )
             _write(extra, native.result(frame, 6), 4 * contacts * i, precise)
             i = native.next_task(state)
 
