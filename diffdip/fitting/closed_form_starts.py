@@ -13,7 +13,7 @@ its roots is the solution, up to noise.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 ORDERS = (2, 4, 6)
@@ -21,6 +21,9 @@ ORDERS = (2, 4, 6)
 
 CUTOFF = 1e-6
 """Smaller singular values of the harmonics count as zero: angles that cover too little."""
+
+REWEIGHTINGS = 30
+"""Rounds of weights 1/distance, by which squares become distances."""
 
 WIDEST_GAP = np.radians(16.0)
 """The harmonics are a smooth curve through the data if no gap between angles is larger."""
@@ -80,6 +83,27 @@ def _waves(angle: np.ndarray, orders: tuple[int, ...]) -> np.ndarray:
     for k in orders:
         columns += [np.cos(k * angle), np.sin(k * angle)]
     return np.stack(columns, axis=1)
+
+
+def robust_curve(
+    angle: Float[np.ndarray, " n"], field: Float[np.ndarray, "m n"], used: Bool[np.ndarray, "m n"]
+) -> tuple[Float[np.ndarray, "m n"], int]:
+    """A smooth curve with the least sum of distances, and its number of parameters.
+
+    With half as many parameters as points, at most, so that wrong points do not bend it.
+    """
+    fewest = int(np.min(np.sum(used, axis=1)))
+    waves = _waves(angle, tuple(k for k in ORDERS if 2 * (1 + k) <= fewest))
+    curve, weight = np.zeros_like(field), used.astype(float)
+    for _ in range(REWEIGHTINGS):
+        normal = np.einsum("mn,np,nq->mpq", weight, waves, waves)
+        right = (weight * field) @ waves
+        inverse = np.linalg.pinv(normal, rcond=CUTOFF, hermitian=True)
+        curve = (inverse @ right[..., None])[..., 0] @ waves.T
+        distance = np.abs(field - curve)
+        floor = 1e-3 * np.mean(np.where(used, distance, 0.0), axis=1, keepdims=True) + 1e-12
+        weight = used / np.maximum(distance, floor)
+    return curve, waves.shape[1]
 
 
 def covers_half_turn(angle: Float[np.ndarray, " n"]) -> bool:

@@ -7,8 +7,9 @@ import numpy as np
 from ..foundation.flags import Flag
 from .least_squares import Estimates
 from .parameter_table import shown
-from .parameters import SCALE, ParameterSet
+from .parameters import ParameterSet
 from .residual_structure import ROUNDING
+from .robust_loss import FAR, beside_sigma
 from .series import Series
 
 
@@ -23,6 +24,15 @@ DEGENERATE = 1e-6
 
 UNLIKELY = 1e-3
 """Probability of χ² by chance below which model and sigma do not fit together."""
+
+MANY = 1 / 8
+"""Part of the points beyond which those far from a robust fit are no longer single wrong ones."""
+
+APART = 3.3
+"""Standard deviations of a robust fit's residuals from sigma, above which they do not agree."""
+
+NEAR = 0.1
+"""Part of a standard error within which a parameter lies at its bound."""
 
 
 def diagnose(
@@ -56,7 +66,7 @@ def diagnose(
     left = measured - predicted
     if not np.nanmax(np.abs(left), initial=0.0) < ROUNDING * np.nanmax(np.abs(measured)):
         flags += misfit(reduced_chi2, dof)
-    flags += _at_bounds(parameters, found)
+    flags += _at_bounds(parameters, found, np.sqrt(np.diagonal(found.covariance)))
     if dof == 0:
         message = "There are as many points as free parameters, so the residuals test nothing."
         flags.append(Flag("no-degrees-of-freedom", message))
@@ -93,6 +103,26 @@ def copies(series: Sequence[Series], rms: float) -> tuple[Flag, ...]:
         "Copies make the errors too small: remove them."
     )
     return (Flag("copies", message),)
+
+
+def wrong_points(scaled: np.ndarray, dof: int, *, known_sigma: bool) -> list[Flag]:
+    """Flags of a robust fit, from its residuals over σ, or over their scale where σ is unknown."""
+    flags = []
+    far = int(np.sum(np.abs(scaled) > FAR))
+    if far > 1 and far > MANY * len(scaled):
+        unit = "sigma" if known_sigma else "times the noise"
+        message = (
+            f"{far} of {len(scaled)} points lie more than 5 {unit} from the fit, more than single "
+            "wrong points. Are they another line, or is the model wrong?"
+        )
+        flags.append(Flag("many-outliers", message))
+    if known_sigma:
+        ratio, unlikely = beside_sigma(scaled, dof)
+        if unlikely > APART:
+            flags.append(_larger_than_sigma(ratio))
+        if unlikely < -APART:
+            flags.append(_smaller_than_sigma(1 / ratio))
+    return flags
 
 
 def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:
@@ -134,28 +164,46 @@ def misfit(reduced_chi2: float | None, dof: int) -> list[Flag]:
     if reduced_chi2 is None:
         return []
     if gammainc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
-        message = (
-            f"The residuals are {reduced_chi2**-0.5:.3g} times smaller than sigma, so the errors "
-            "are too large. Is sigma the standard error of one point?"
-        )
-        return [Flag("sigma-too-large", message)]
-    if not gammaincc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
-        return []
+        return [_smaller_than_sigma(reduced_chi2**-0.5)]
+    if gammaincc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
+        return [_larger_than_sigma(reduced_chi2**0.5)]
+    return []
+
+
+def _smaller_than_sigma(ratio: float) -> Flag:
     message = (
-        f"The residuals are {reduced_chi2**0.5:.1f} times larger than sigma. Either the model or "
-        "sigma is wrong."
+        f"The residuals are {ratio:.3g} times smaller than sigma, so the errors are too large. Is "
+        "sigma the standard error of one point?"
     )
-    return [Flag("misfit", message)]
+    return Flag("sigma-too-large", message)
 
 
-def _at_bounds(parameters: ParameterSet, found: Estimates) -> list[Flag]:
-    """Flags for parameters that the data push against a bound."""
+def _larger_than_sigma(ratio: float) -> Flag:
+    cause = "Either the model or sigma is wrong."
+    return Flag("misfit", f"The residuals are {ratio:.1f} times larger than sigma. {cause}")
+
+
+def _at_bounds(parameters: ParameterSet, found: Estimates, errors: np.ndarray) -> list[Flag]:
+    """Flags for parameters that the data push against a bound, or that end at it.
+
+    At a bound is what lies within a tenth of its standard error, or what would lie beyond if the
+    bound were not there.
+    """
     flags = []
-    rows = zip(parameters.free, found.x, parameters.lower, parameters.upper, strict=True)
-    for name, x, low, high in rows:
-        width = high - low if np.isfinite(high - low) else SCALE
-        for bound in (low, high):
-            if np.isfinite(bound) and abs(x - bound) < 1e-3 * width:
+    rows = zip(
+        parameters.free,
+        found.x,
+        errors,
+        found.beyond,
+        parameters.lower,
+        parameters.upper,
+        strict=True,
+    )
+    for name, x, error, step, low, high in rows:
+        for bound, pushed in ((low, x + step < low), (high, x + step > high)):
+            # an error that is not known moves nothing
+            near = abs(x - bound) <= NEAR * max(float(np.nan_to_num(error)), 1e-9 * abs(bound))
+            if np.isfinite(bound) and (near or pushed):
                 at = shown(name, float(bound))
                 message = f"{name} is at its bound ({at}), so its error is meaningless."
                 flags.append(Flag("at-bound", message))

@@ -12,13 +12,14 @@ from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
-from .diagnosis import copies, diagnose
+from .diagnosis import copies, diagnose, wrong_points
 from .intervals import LEVELS
 from .least_squares import Estimates
+from .least_squares_problem import UNIT
 from .parameter_table import offset_of
 from .problem import FitProblem
 from .residual_structure import structure_flags
-from .series import Series, without_padding
+from .series import Series, point_errors, without_padding
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class FitResult:
             profile likelihood: one and two standard deviations, or Student's law where sigma is
             unknown. NaN where χ² does not rise enough. Symmetric for a robust loss.
         chi2: Σ r² with r = residual/sigma (sigma = 1 mT where it is unknown). For a robust loss
-            Σ 2 (√(1 + r²) − 1). A point where the model has no resonance counts with its whole
+            Σ 2 (√(1 + r²) − 1), with r in units of their robust scale where sigma is unknown. A
+            point where the model has no resonance counts with its whole
             field.
         reduced_chi2: chi2/dof; None where sigma is unknown, for a robust loss, and for dof = 0.
         rms: Root mean square of the residuals in tesla, without points that have no resonance.
@@ -161,6 +163,11 @@ def result_of(
     rms = float(np.sqrt(np.nanmean(residuals**2))) if np.any(np.isfinite(residuals)) else np.nan
     plain = known_sigma and dof > 0 and problem.loss == "linear"
     reduced = float(found.chi2) / dof if plain else None
+    scaled = None
+    if problem.loss == "soft_l1" and dof > 0:
+        unit = point_errors(series) if known_sigma else UNIT
+        scaled = residuals / (unit * found.scale)
+        scaled = scaled[np.isfinite(scaled)]
     return FitResult(
         names=names,
         values=values,
@@ -184,6 +191,7 @@ def result_of(
         converged=bool(found.converged),
         flags=(
             *diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
+            *([] if scaled is None else wrong_points(scaled, dof, known_sigma=known_sigma)),
             *copies(series, rms),
             *structure_flags(series, residuals, len(names), robust=problem.loss == "soft_l1"),
         ),

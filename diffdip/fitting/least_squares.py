@@ -15,7 +15,7 @@ from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
 from .predictions import linearized
 from .rival_minima import best_rival
-from .robust_loss import in_median_scale, reweighted, robust_variance
+from .robust_loss import SLOPE, SQUARE, loss_of, robust_curvature, robustly_searched
 from .search import Hints, searched
 
 
@@ -27,10 +27,12 @@ class Estimates:
         x: Best parameters, shape (m, p).
         chi2: What was minimized, shape (m,): Σ weight² (field − predicted)² or the soft-l1 loss.
             A point where the model has no resonance counts with its whole field.
-        variance: Variance of unit weight, shape (m,); 1 where σ is known.
+        variance: Rise of χ² at one standard error, shape (m,): the variance of unit weight.
+        scale: Unit of the residuals of a robust loss in units of 1/weight, shape (m,); 1 otherwise.
         covariance: Of the parameters, shape (m, p, p).
         sensitivity: Lengths of the columns of the weighted Jacobian, shape (m, p).
         separation: Smallest singular value of that Jacobian with columns of length 1, shape (m,).
+        beyond: Step from x to the minimum of the linear model without bounds, shape (m, p).
         converged: Whether the search ended at a minimum, shape (m,).
         rival: The best minimum that is clearly apart, shape (m, p).
         rival_chi2: Its χ², shape (m,); inf without a rival.
@@ -42,9 +44,11 @@ class Estimates:
     x: np.ndarray
     chi2: np.ndarray
     variance: np.ndarray
+    scale: np.ndarray
     covariance: np.ndarray
     sensitivity: np.ndarray
     separation: np.ndarray
+    beyond: np.ndarray
     converged: np.ndarray
     rival: np.ndarray
     rival_chi2: np.ndarray
@@ -73,36 +77,50 @@ def estimate(
     `robust` replaces squares by the soft-l1 loss; its intervals are symmetric. `intervals` are
     those by profile likelihood; without them all are symmetric.
     """
-    ends = searched(problem, design, data, starts, hints)
+    scale = np.ones(len(data.field))
     if robust:
-        if not known_sigma:
-            data = in_median_scale(problem, design, data, ends)
-        ends = reweighted(problem, design, data, ends.x)
+        ends, scale = robustly_searched(
+            problem, design, data, starts, hints.x, known_sigma=known_sigma
+        )
+    else:
+        ends = searched(problem, design, data, starts, hints)
     solution, minimum, converged = ends.best()
 
     predicted, slope = linearized(problem, design, solution, many=data.many)
-    residual = data.weight * (data.field - np.nan_to_num(predicted))
-    jacobian = data.weight[..., None] * slope
-    used = data.weight > 0
-    freedom = np.sum(used, axis=1) - solution.shape[1]
+    weight = data.weight / scale[:, None]
+    residual = weight * (data.field - np.nan_to_num(predicted))
+    jacobian = weight[..., None] * slope
+    freedom = np.sum(data.weight > 0, axis=1) - solution.shape[1]
     # as many points as parameters: without σ nothing is known about the errors
     per_freedom = np.where(freedom > 0, 1 / np.maximum(freedom, 1), np.nan)
+    open_errors = np.where(known_sigma | (freedom > 0), 1.0, np.nan)
     if robust:
-        variance = robust_variance(residual, used, per_freedom)
-    elif known_sigma:
-        variance = np.ones(len(solution))
+        # minima are compared by another loss
+        ends = ends._replace(cost=ends.cost + (loss_of(residual) - minimum)[:, None])
+        minimum = loss_of(residual)
+        variance = SQUARE / SLOPE**2 * open_errors
+        curvature, covariance = robust_curvature(jacobian, residual)
+        pull = residual / np.sqrt(1 + residual**2)
+        covariance = covariance * open_errors[:, None, None]
     else:
         # rounding leaves a floor under the residuals of a perfect fit
-        variance = np.maximum(minimum * per_freedom, 1e-24)
-    curvature, sensitivity, separation = curvature_of(jacobian)
-    covariance = curvature * variance[:, None, None]
-    rival, rival_chi2 = best_rival(ends, solution, jacobian, variance)
+        variance = (
+            np.ones_like(minimum) if known_sigma else np.maximum(minimum * per_freedom, 1e-24)
+        )
+        curvature, pull = curvature_of(jacobian), residual
+        covariance = curvature.inverse * variance[:, None, None]
+    gradient = np.einsum("mn,mnp->mp", pull, jacobian)
+    rival, rival_chi2 = best_rival(
+        ends, solution, jacobian, variance, np.max(np.abs(data.field), axis=1)
+    )
 
     quantiles = half_widths(freedom, known_sigma=known_sigma)
     lower, upper = symmetric(solution, covariance, quantiles)
     if intervals and not robust and np.all(np.isfinite(variance)):
         rise = quantiles**2 * variance[:, None]
-        lower, upper, lowest = profiled(problem, design, data, solution, minimum, curvature, rise)
+        lower, upper, lowest = profiled(
+            problem, design, data, solution, minimum, curvature.inverse, rise
+        )
         # a profile that finds a better fit, beyond rounding, proves that the search missed the best
         rounding = 1e-16 * np.sum((data.weight * data.field) ** 2, axis=1)
         converged = converged & ~(lowest < minimum - 1e-3 * rise[:, 0] - rounding)
@@ -110,9 +128,11 @@ def estimate(
         x=solution,
         chi2=minimum,
         variance=variance,
+        scale=scale,
         covariance=covariance,
-        sensitivity=sensitivity,
-        separation=separation,
+        sensitivity=curvature.sensitivity,
+        separation=curvature.separation,
+        beyond=(curvature.inverse @ gradient[..., None])[..., 0],
         converged=converged,
         rival=rival,
         rival_chi2=rival_chi2,

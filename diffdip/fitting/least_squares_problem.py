@@ -24,6 +24,10 @@ class Design(NamedTuple):
     field: np.ndarray | Array | None = None
 
 
+UNIT = 1e-3
+"""Stands for σ (tesla) where it is unknown."""
+
+
 @dataclass(frozen=True)
 class Data:
     """Measured fields (tesla) and weights 1/σ (1/T), shape (m, n); weight 0 leaves a point out."""
@@ -39,9 +43,9 @@ class Data:
 
     @staticmethod
     def of(field: Float[np.ndarray, "m n"], sigma: Float[np.ndarray, "m n"] | None) -> "Data":
-        """Data without the points whose field is NaN; without σ all weights are 1/mT."""
+        """Data without the points whose field is NaN; without σ all weights are 1/`UNIT`."""
         present = np.isfinite(field)
-        weight = np.full(field.shape, 1e3) if sigma is None else 1 / sigma
+        weight = np.full(field.shape, 1 / UNIT) if sigma is None else 1 / sigma
         return Data(np.where(present, field, 0), np.where(present, weight, 0), len(field) > 1)
 
 

@@ -62,18 +62,18 @@ def minimized(
     data: Data,
     x0: Float[np.ndarray, "m lanes p"],
     frozen: Bool[np.ndarray, "m lanes p"] | None = None,
-    share: Float[np.ndarray, "m lanes n"] | None = None,
+    scale: Float[np.ndarray, "m lanes"] | None = None,
     hopeless: float = np.inf,
 ) -> Minimized:
     """Minimize the cost from `x0`, with the `frozen` elements kept.
 
-    `share` multiplies the weights. A start whose cost is more than `hopeless` times that of the
+    With a `scale` for each lane the cost is the soft-l1 loss Σ 2 (√(1 + r²) − 1) of r = weight
+    (field − predicted)/scale. A start whose cost is more than `hopeless` times that of the
     best start of its data set is dropped: its cost is inf.
     """
     m, lanes, size = x0.shape
     start = x0.reshape(-1, size)
     kept = np.zeros(start.shape, bool) if frozen is None else frozen.reshape(-1, size)
-    shares = None if share is None else share.reshape(len(start), -1)
     row = np.repeat(np.arange(m), lanes)
 
     def parameters(lane: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -83,12 +83,18 @@ def minimized(
         """The cost of some lanes, and its normal equations."""
         predicted, slope = linearized(problem, design, parameters(lane, y), many=data.many)
         weight = data.weight[row[lane]]
-        if shares is not None:
-            weight = weight * shares[lane]
+        if scale is not None:
+            weight = weight / scale.reshape(-1, 1)[lane]
         # where the model has no resonance, its prediction counts as zero field
         residual = weight * (data.field[row[lane]] - np.nan_to_num(predicted))
         change = np.where(kept[lane], 0.0, problem.parameters.slope(y))
-        return Point.of(y, residual, (weight[..., None] * slope) * change[:, None])
+        jacobian = (weight[..., None] * slope) * change[:, None]
+        if scale is None:
+            return Point.of(y, residual, jacobian)
+        # gradient and second derivatives of the loss, whose ρ″ = (1 + r²)^(−3/2) is never negative
+        bent = np.sqrt(1 + residual**2)
+        point = Point.of(y, residual * bent**0.5, jacobian * bent[..., None] ** -1.5)
+        return point._replace(cost=np.sum(2 * residual**2 / (1 + bent), axis=1))
 
     every = np.arange(len(start))
     with np.errstate(all="ignore"):  # a start may be far off

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..foundation.directions import polar_angles
 from ..foundation.flags import Flag
+from .series import point_errors
 
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ def residual_warnings(result: "FitResult") -> list[Flag]:
         A flag `outlier` for each such point, in the order of the points.
     """
     residuals = np.asarray(result.residuals)
-    sigma = np.concatenate(
-        [np.full(len(s), np.nan) if s.sigma is None else s.observed_sigma for s in result.series]
-    )
+    sigma = point_errors(result.series)
     places = [place for s in result.series for place in places_of(s)]
     weighted = np.where(np.isfinite(sigma), residuals / sigma, residuals)
     known = np.isfinite(weighted)

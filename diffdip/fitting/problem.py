@@ -22,6 +22,7 @@ from .least_squares import Estimates, estimate
 from .least_squares_problem import Data, Design
 from .parameter_table import offset_name, parameter_kind
 from .parameters import Free, Parameter, ParameterSet, Values
+from .robust_loss import without_far_points
 from .search import Hints
 from .series import AS_FIELD, Series
 from .term_models import TermsModel
@@ -182,14 +183,18 @@ class FitProblem(eqx.Module):
         self, design: Design, data: Data, *, known_sigma: bool, intervals: bool
     ) -> Estimates:
         """Minimize the loss; see `least_squares.estimate`."""
+        hints, robust = self.hints(design, data), self.loss == "soft_l1"
+        if robust:
+            near = self.hints(design, without_far_points(design, data))
+            hints = near._replace(x=np.concatenate([near.x, hints.x[:, 1:]], axis=1))
         return estimate(
             self,
             design,
             data,
             self.starts(design, data),
-            self.hints(design, data),
+            hints,
             known_sigma=known_sigma,
-            robust=self.loss == "soft_l1",
+            robust=robust,
             intervals=intervals,
         )
 

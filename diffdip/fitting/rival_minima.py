@@ -9,8 +9,9 @@ from .minimization import Minimized
 APART = 9.0
 """Rise of χ², in variances of unit weight, that the distance to the best minimum would mean."""
 
-MOVED = 1e-3
-"""Distance in one parameter (tesla, radians) below which two ends are the same minimum."""
+MOVED = 1e-5
+"""Two ends are the same minimum if no parameter (tesla, radians) differs by this part of the
+largest field, as the rounding of perfect data leaves it."""
 
 
 def best_rival(
@@ -18,15 +19,16 @@ def best_rival(
     solution: Float[np.ndarray, "m p"],
     jacobian: Float[np.ndarray, "m n p"],
     variance: Float[np.ndarray, " m"],
+    largest: Float[np.ndarray, " m"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best other minimum (m, p) and its cost (m,), inf without a rival.
 
     It is apart if it lies three standard errors or more from the `solution`, by the linear model
-    there. Ends of one minimum differ by rounding, which is less than `MOVED`.
+    there. Ends of one minimum differ by rounding; `largest` are the largest fields (tesla).
     """
     step = ends.x - solution[:, None]
     shift = np.einsum("mnp,mlp->mln", jacobian, step)
-    moved = np.max(np.abs(step), axis=-1) > MOVED
+    moved = np.max(np.abs(step), axis=-1) > MOVED * largest[:, None]
     apart = (np.sum(shift**2, axis=-1) > APART * variance[:, None]) & moved
     cost = np.where(apart, ends.cost, np.inf)
     rows, second = np.arange(len(cost)), np.argmin(cost, axis=1)

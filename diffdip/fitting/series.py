@@ -241,6 +241,13 @@ def without_padding(values: np.ndarray, series: Sequence[Series]) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def point_errors(series: Sequence[Series]) -> np.ndarray:
+    """σ of every point in tesla, NaN where it is unknown."""
+    return np.concatenate(
+        [np.full(len(s), np.nan) if s.sigma is None else s.observed_sigma for s in series]
+    )
+
+
 def common_frequency(frequency: np.ndarray) -> np.ndarray:
     """The frequency as one number where it is the same for all points: that saves work."""
     return np.asarray(frequency[0]) if np.ptp(frequency) == 0 else frequency

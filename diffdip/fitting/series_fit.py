@@ -54,7 +54,9 @@ def fit_series(
         parameters: Parameters of the model by name: A, B, C in tesla for the default model. Those
             that are not given are free.
         model: A function from the dict of parameters to an energy. Default: `InPlaneModel`.
-        loss: "linear" for least squares (default) or "soft_l1", which gives outliers less weight.
+        loss: "linear" for least squares (default) or "soft_l1", which gives wrong points less
+            weight: Σ 2 (√(1 + r²) − 1) with r = residual/sigma. Where sigma is unknown, r is in
+            units of the robust scale of the residuals (an S-estimate).
         convention: "paper" (default) or "physical".
 
     Returns:

@@ -20,6 +20,7 @@ CODES: Final = {
     "g-or-A": "A and g cannot be separated: a fitted A may be an error of g.",
     "implausible-g": "Fields and frequency give an implausible g-factor.",
     "line-jump": "The line moves far between neighbouring angles.",
+    "many-outliers": "Many points lie far from a robust fit.",
     "misfit": "The residuals are larger than expected from the errors.",
     "missing-samples": "Some samples of an ensemble are not computed yet.",
     "no-degrees-of-freedom": "There are as many points as free parameters.",
