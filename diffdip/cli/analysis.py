@@ -9,7 +9,7 @@ import typer
 from ..foundation.errors import InputError
 from ..spectra.definitions import SHAPES
 from .common import MEASUREMENTS, ConventionName, ForceOption, command, fail
-from .fits import print_fits
+from .fit_output import print_fits
 from .output import check_results, console, print_line
 from .spectra import (
     BASELINE_HELP,

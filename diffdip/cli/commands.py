@@ -6,6 +6,7 @@ import typer
 
 from . import (
     analysis as analysis,
+    curves as curves,
     ensembles as ensembles,
     fits as fits,
     inference as inference,

@@ -6,21 +6,26 @@ from ..ensembles.model_parameters import ALL
 
 
 _SAME: Final = (
+    "angle_column",
     "baseline",
     "convention",
     "definition",
     "direct",
     "element",
+    "field_column",
+    "frequency_column",
     "frequency_GHz",
     "g",
     "impurity",
     "loss",
+    "measured",
     "method",
     "near",
     "phase_deg",
     "plane",
     "repair",
     "seed",
+    "sigma_column",
     "skip_damaged",
     "smoothing",
     "step",
@@ -41,6 +46,7 @@ OPTIONS: Final = {
     "parameters": "--parameter",
     "share": "--impurity",
     "statistics": "--statistic",
+    "term": "--term",
 }
 """The option of each argument and each choice, by its Python name."""
 

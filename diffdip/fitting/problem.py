@@ -99,7 +99,9 @@ class FitProblem(eqx.Module):
 
     @property
     def convention(self) -> str:
-        """Name of the convention that A, B, C are in; "none" for a model of the user's own."""
+        """Name of the convention that A, B, C are in; "none" for a model without them."""
+        if isinstance(self.model, TermsModel) and "tensor" not in self.model.terms:
+            return "none"
         return str(getattr(self.model, "convention", "none"))
 
     def starts(self, design: Design, data: Data | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which terms a series asks for: several sums of terms, ranked by the Bayesian information criterion.
+"""Which terms a series asks for: sums of terms, ranked by the Bayesian information criterion.
 
 All candidates are parts of one sum, fitted with the other terms frozen at zero. So one program
 serves them all.
@@ -161,8 +161,9 @@ def _starts(problem: FitProblem, first: np.ndarray, series: Sequence[Series]) ->
     known = np.isfinite(field)
     angle, field = angle[known], field[known]
     starts = []
+    signs = (1, -1) if "H1" in names else (1,)  # a phase stands for the sign of the others
     for size in SIZES:
-        for sign in (1, -1):
+        for sign in signs:
             start = first.copy()
             for i, name in enumerate(names):
                 fold = {"B2": 2, "B4": 4, "B6": 6, "Hu2": 2, "H1": 4}.get(name)

@@ -8,12 +8,13 @@ from .fit_results import (
     fit_files as fit_files,
     residual_warnings as residual_warnings,
 )
+from .model_files import ModelFile as ModelFile, read_model as read_model
+from .samples import Sample as Sample
 from .sensitivity_results import (
     inference_files as inference_files,
     sensitivity_files as sensitivity_files,
 )
 from .series_tables import (
-    Sample as Sample,
     example_path as example_path,
     positions_table as positions_table,
     read_table as read_table,

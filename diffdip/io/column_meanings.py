@@ -9,6 +9,7 @@ import numpy as np
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.units import HERTZ_PER, TESLA_PER
+from ..resonance.plane_names import PLANES
 
 
 _RADIANS_PER = {"rad": 1.0, "deg": np.pi / 180}
@@ -21,6 +22,11 @@ _UNITS = {
     "sample": {},
     "signal": {},
     "sweep": {},
+    "polar angle": _RADIANS_PER,
+    "azimuth": _RADIANS_PER,
+    "frequency error": HERTZ_PER,
+    "plane": {},
+    "measured": {},
     "anisotropy field A": {**TESLA_PER, "uT": 1e-6},
     "anisotropy field B": {**TESLA_PER, "uT": 1e-6},
 }
@@ -50,6 +56,8 @@ NAMES = {
     "fieldsigma sigmafield sigmah sigmab errorfield hreserror hreserr hressigma breserror",
     "frequency": "frequency freq nu ν f mwfreq mwfrequency microwavefrequency",
     "sample": "sample samplename sampleid samplenumber",
+    "plane": "plane rotationplane",
+    "measured": "measured",
 }
 """Names of columns by quantity, without case and marks."""
 
@@ -60,6 +68,12 @@ _SIGNAL = (
 
 SERIES_NAMES = {name: quantity for quantity, names in NAMES.items() for name in names.split()}
 """Names of columns in angular series, where `b` is the resonance field."""
+
+POLAR_NAMES, AZIMUTH_NAMES = ("theta", "θ", "polarangle"), ("phi", "φ", "ϕ", "azimuth")
+"""Names that together are a direction of the field; one alone is the angle in a plane."""
+
+WORDS = {"plane": tuple(PLANES), "measured": ("field", "frequency")}
+"""What may stand in columns of words, whose values are the positions here."""
 
 SPECTRUM_NAMES = {
     **{name: q for name, q in SERIES_NAMES.items() if q in ("angle", "field", "frequency")},
@@ -85,6 +99,11 @@ EXAMPLES = {
     "field": "field_mT",
     "sigma": "sigma_mT",
     "frequency": "frequency_GHz",
+    "frequency error": "sigma_GHz",
+    "polar angle": "theta_deg",
+    "azimuth": "phi_deg",
+    "plane": "plane",
+    "measured": "measured",
     "sample": "sample",
     "signal": "signal",
     "anisotropy field A": "A_mT",
@@ -103,8 +122,13 @@ class Accepted:
     expected: str
 
 
+_ANGLE = Accepted(lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°")
+
 ACCEPTED = {
-    "angle": Accepted(lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
+    "angle": _ANGLE,
+    "polar angle": _ANGLE,
+    "azimuth": _ANGLE,
+    "frequency error": Accepted(lambda x: 0 < x <= 1e13, "an error above 0"),
     "field": Accepted(lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
     "sigma": Accepted(lambda x: 1e-12 <= x <= 100, "an error above 0"),
     "frequency": Accepted(lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
@@ -133,13 +157,20 @@ class Column:
 
 
 def find_columns(
-    cells: list[str], names: Mapping[str, str] = SERIES_NAMES
+    cells: list[str],
+    names: Mapping[str, str] = SERIES_NAMES,
+    chosen: Mapping[str, str] | None = None,
 ) -> tuple[list[Column], list[Flag]]:
-    """The columns that are used, and a flag for each other one. Raises `TableError`."""
+    """The columns that are used, and a flag for each other one.
+
+    `chosen` names the columns of some quantities, each as it stands in the table, or with its unit
+    as in "Bext=mT". Raises `TableError`.
+    """
     columns: list[Column] = []
     flags = []
+    meanings = _meanings(cells, names, chosen or {})
     for index, header in enumerate(cells):
-        quantity, unit = _meaning(header[:200], names)
+        quantity, unit = meanings[index]
         if quantity is None:
             if header:
                 flags.append(Flag("unused-column", f"Column {shown(header)} is not used."))
@@ -149,7 +180,9 @@ def find_columns(
                 raise TableError(
                     f"columns {shown(other.header)} and {shown(header)}",
                     expected=f"one column for the {quantity}",
-                    hint="Rename or delete one of them",
+                    hint=f"Choose one with {{{quantity}_column}}, or rename or delete one"
+                    if quantity in CHOOSABLE
+                    else "Rename or delete one of them",
                 )
         try:
             scale = unit_scale(column_name(header), quantity, unit)
@@ -161,6 +194,49 @@ def find_columns(
     return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], flags
 
 
+CHOOSABLE = ("angle", "field", "sigma", "frequency")
+"""Quantities whose columns a caller may choose."""
+
+
+def _meanings(
+    cells: list[str], names: Mapping[str, str], chosen: Mapping[str, str]
+) -> list[tuple[str | None, str | None]]:
+    """The quantity and the unit of each column. Raises `TableError`."""
+    found = [_meaning(header[:200], names) for header in cells]
+    plain = [_plain(_parts(header[:200], names)[0]) for header in cells]
+    pair = [[i for i, name in enumerate(plain) if name in n] for n in (POLAR_NAMES, AZIMUTH_NAMES)]
+    if names is SERIES_NAMES and all(len(columns) == 1 for columns in pair):
+        for [index], quantity in zip(pair, ("polar angle", "azimuth"), strict=True):
+            found[index] = quantity, found[index][1]
+    # an error in GHz is one of a measured frequency
+    for i, (quantity, unit) in enumerate(found):
+        if quantity == "sigma" and unit is not None and _unit(unit) in HERTZ_PER:
+            found[i] = "frequency error", unit
+    for quantity, text in chosen.items():
+        header, _, unit = text.partition("=")
+        where = [i for i, cell in enumerate(cells) if cell in (text, header)]
+        if len(where) != 1:
+            among = ", ".join(shown(cell) for cell in cells[:8])
+            raise TableError(
+                f"no column {shown(text)} among {among}",
+                hint=f"Give {{{quantity}_column}} the name of one",
+            )
+        found = [(None if q == quantity else q, u) for q, u in found]
+        own = found[where[0]][1] if cells[where[0]] == text else unit or None
+        found[where[0]] = quantity, own if own is not None else _last_unit(cells[where[0]])
+    return found
+
+
+def _last_unit(header: str) -> str | None:
+    """The unit at the end of a name that has no known meaning, or None."""
+    match = _HEADER_UNIT.fullmatch(header[:200])
+    assert match is not None  # every part of the pattern is optional
+    if match["inside"] is not None:
+        return match["inside"]
+    last = _SEPARATOR.split(match["name"])[-1]
+    return last if last != match["name"] and _unit(last) else None
+
+
 def missing_column(quantity: str, cells: list[str]) -> tuple[str, str]:
     """What is wrong with a header that has no column for a quantity, and what to do about it."""
     names = ", ".join(shown(cell) for cell in cells[:8])
@@ -170,6 +246,12 @@ def missing_column(quantity: str, cells: list[str]) -> tuple[str, str]:
 
 def _meaning(header: str, names: Mapping[str, str]) -> tuple[str | None, str | None]:
     """The quantity that a column name stands for, and the unit written with it."""
+    name, unit = _parts(header, names)
+    return names.get(_plain(name)), unit
+
+
+def _parts(header: str, names: Mapping[str, str]) -> tuple[str, str | None]:
+    """The name of a column and the unit written with it."""
     match = _HEADER_UNIT.fullmatch(header)
     assert match is not None  # every part of the pattern is optional
     name, unit = match["name"], match["inside"]
@@ -178,7 +260,7 @@ def _meaning(header: str, names: Mapping[str, str]) -> tuple[str | None, str | N
         last = name[parts[-1].end() :] if parts else ""
         if _unit(last) and _plain(name[: parts[-1].start()]) in names:
             name, unit = name[: parts[-1].start()], last
-    return names.get(_plain(name)), unit
+    return name, unit
 
 
 def _plain(name: str) -> str:
@@ -202,7 +284,7 @@ def unit_scale(subject: str, quantity: str, unit: str | None) -> float:
         return units[known]
     if not units:
         return 1.0
-    if unit is None and quantity == "angle":
+    if unit is None and quantity in ("angle", "polar angle", "azimuth"):
         return units["deg"]
     if unit is None and quantity == "sigma":
         return np.nan

@@ -8,16 +8,19 @@ import numpy as np
 
 from ..fitting.outliers import residual_warnings as residual_warnings
 from ..fitting.parameter_table import column_name, parameter_kind
+from ..foundation.directions import polar_angles
 from ..foundation.flags import Flag
+from ..foundation.units import larmor_value
 from .writing import csv_bytes, json_bytes, made_by, plain
 
 
 if TYPE_CHECKING:
     from ..fitting.fit_result import FitResult
-    from ..fitting.series import Series
     from ..fitting.spectra_fit import SpectraFit
 
 CURVE_STEP_DEG = 0.5
+
+CURVE_POINTS = 513
 
 
 def fit_document(
@@ -54,17 +57,20 @@ def fit_document(
             for level, bounds in result.intervals.get(name, {}).items():
                 entry[f"interval_{level}"] = [factor * bound for bound in bounds]
         parameters[column_name(name)] = entry
-    frequency = np.concatenate([_frequencies(series) for series in result.series]) / 1e9
+    frequency = np.concatenate([series.frequency for series in result.series]) / 1e9
     return plain(
         {
             "sample": sample,
             "input": source,
             **({"comments": list(comments)} if comments else {}),
-            "plane": [_plane(series.plane) for series in result.series],
+            "plane": [
+                _plane(series.plane) if series.direction is None else None
+                for series in result.series
+            ],
             "frequency_GHz": {
-                "mean": frequency.mean(),
-                "min": frequency.min(),
-                "max": frequency.max(),
+                "mean": np.nanmean(frequency),
+                "min": np.nanmin(frequency),
+                "max": np.nanmax(frequency),
             },
             "convention": result.convention,
             "loss": result.loss,
@@ -89,7 +95,9 @@ def fit_files(
 ) -> dict[str, bytes]:
     """The files of fits: `fit.json`, `points.csv` and `curve.csv`.
 
-    `curve.csv` holds the model at the mean frequency of each series, over at least half a turn.
+    `curve.csv` holds the model at the mean frequency of each series, over at least half a turn; for
+    a series in one direction over the frequencies, or over the set fields. Series along several
+    directions have no curve.
 
     Args:
         fits: Each fit with its document from `fit_document`.
@@ -99,35 +107,83 @@ def fit_files(
         Contents by file name.
     """
     points, curves = [], []
-    for result, document in fits:
-        start = 0
-        for index, series in enumerate(result.series):
-            stop = start + len(series.angle)
-            name = document["sample"] if len(result.series) == 1 else series.name or str(index + 1)
-            frequency = _frequencies(series)
-            sigma = np.full(len(series.angle), np.nan) if series.sigma is None else series.sigma
-            columns = (
-                np.degrees(series.angle),
-                1e3 * np.asarray(series.field),
-                1e3 * result.predicted[start:stop],
-                1e3 * result.residuals[start:stop],
-                1e3 * np.broadcast_to(sigma, len(series.angle)),
-                frequency / 1e9,
-            )
-            points += [[name, *row] for row in zip(*columns, strict=True)]
-            grid = curve_grid(series.angle)
-            field = 1e3 * result.curve(np.radians(grid), index)
-            mean = frequency.mean() / 1e9
-            curves += [[name, *row, mean] for row in zip(grid, field, strict=True)]
-            start = stop
+    series_of = [
+        (result, document, index)
+        for result, document in fits
+        for index in range(len(result.series))
+    ]
+    directions = any(result.series[i].direction is not None for result, _, i in series_of)
+    swept = any(result.series[i].measured == "frequency" for result, _, i in series_of)
+    for result, document, index in series_of:
+        series = result.series[index]
+        name = document["sample"] if len(result.series) == 1 else series.name or str(index + 1)
+        points += [[name, *row] for row in _points(result, index, directions, swept)]
+        curves += [[name, *row] for row in _curve(result, index)]
     documents = {**made_by(settings), "fits": [document for _, document in fits]}
+    header = "sample angle_deg field_mT predicted_mT residual_mT sigma_mT frequency_GHz"
+    header += " theta_deg phi_deg" if directions else ""
+    header += " measured predicted_GHz residual_GHz sigma_GHz" if swept else ""
     return {
         "fit.json": json_bytes(documents),
-        "points.csv": csv_bytes(
-            "sample angle_deg field_mT predicted_mT residual_mT sigma_mT frequency_GHz", points
-        ),
+        "points.csv": csv_bytes(header, points),
         "curve.csv": csv_bytes("sample angle_deg field_mT frequency_GHz", curves),
     }
+
+
+def _points(
+    result: "FitResult", index: int, directions: bool, swept: bool
+) -> list[tuple[float | str, ...]]:
+    """Rows of `points.csv` for one series; cells without a meaning are NaN."""
+    series = result.series[index]
+    start = sum(len(one) for one in result.series[:index])
+    rows = slice(start, start + len(series))
+    unknown = np.full(len(series), np.nan)
+    sigma = unknown if series.sigma is None else series.sigma
+    found = result.predicted[rows], result.residuals[rows]
+    by_frequency = series.measured == "frequency"
+    in_field = [unknown] * 3 if by_frequency else [1e3 * x for x in (*found, sigma)]
+    angle = np.degrees(series.angle) if series.direction is None else unknown
+    columns: list[Any] = [angle, 1e3 * series.field, *in_field, series.frequency / 1e9]
+    if directions:
+        polar = [unknown, unknown]
+        if series.direction is not None:
+            polar = list(np.degrees(polar_angles(series.direction)))
+        columns += polar
+    if swept:
+        hertz = [x / larmor_value(1.0, 2.0) for x in found]
+        columns.append([series.measured] * len(series))
+        columns += [x / 1e9 for x in (*hertz, sigma)] if by_frequency else [unknown] * 3
+    return list(zip(*columns, strict=True))
+
+
+def _curve(result: "FitResult", index: int) -> list[tuple[float, ...]]:
+    """Rows of `curve.csv` for one series; none along directions."""
+    series = result.series[index]
+    if series.direction is not None:
+        return []
+    frequency = np.nanmean(series.frequency)
+    if not series.is_rotation:
+        field, hertz = kittel_curve(result, index)
+        angle = np.full(len(field), np.degrees(series.angle[0]))
+        return list(zip(angle, 1e3 * field, hertz / 1e9, strict=True))
+    grid = curve_grid(series.angle)
+    angle = np.radians(grid)
+    if series.measured == "frequency":
+        field = float(np.mean(series.field))
+        hertz = result.frequencies(angle, field, index)
+        return [(a, 1e3 * field, nu / 1e9) for a, nu in zip(grid, hertz, strict=True)]
+    field = 1e3 * result.curve(angle, index)
+    return [(a, h, frequency / 1e9) for a, h in zip(grid, field, strict=True)]
+
+
+def kittel_curve(result: "FitResult", index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fields (tesla) and frequencies (Hz) of the model along the one direction of a series."""
+    series = result.series[index]
+    if series.measured == "frequency":
+        field = np.linspace(0.0, 1.05 * float(np.max(series.field)), CURVE_POINTS)[1:]
+        return field, result.frequencies(series.angle[0], field, index)
+    hertz = np.linspace(0.0, 1.05 * float(np.max(series.frequency)), CURVE_POINTS)[1:]
+    return result.curve(series.angle[0], index, hertz), hertz
 
 
 def spectra_fit_document(result: "SpectraFit") -> dict[str, Any]:
@@ -183,11 +239,6 @@ def curve_grid(angle: np.ndarray) -> np.ndarray:
     low = min(0.0, math.floor(degrees.min() / 90 + 0.01) * 90.0)
     high = max(180.0, math.ceil(degrees.max() / 90 - 0.01) * 90.0)
     return np.linspace(low, high, round((high - low) / CURVE_STEP_DEG) + 1)
-
-
-def _frequencies(series: "Series") -> np.ndarray:
-    """One frequency (Hz) for each angle."""
-    return np.broadcast_to(np.asarray(series.frequency, float), np.shape(series.angle))
 
 
 def _plane(plane: Any) -> Any:

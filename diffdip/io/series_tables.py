@@ -1,19 +1,29 @@
-"""Tables of an angular series: angles, resonance fields, their errors and frequencies."""
+"""Tables of resonances: angles or directions, fields, frequencies and errors."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..foundation.directions import direction_of
 from ..foundation.flags import Flag
 from ..foundation.units import MU_B, PLANCK
 from .angles import near_full_turn
-from .column_meanings import ACCEPTED, SERIES_NAMES, TableError, column_name, shown
+from .column_meanings import (
+    ACCEPTED,
+    SERIES_NAMES,
+    WORDS,
+    TableError,
+    column_name,
+    missing_column,
+    shown,
+)
 from .delimited_text import in_row
 from .input_files import as_place
+from .samples import SAME_FREQUENCY, Sample
 from .table_values import Rows, Table, open_table
 from .writing import csv_bytes
 
@@ -25,43 +35,29 @@ STALLED = 3
 """This many equal fields in consecutive rows look like a line fit that got stuck."""
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One angular series as read, in SI units.
-
-    Args:
-        name: Name of the sample.
-        angle: Angles in radians, float64 of shape (n,).
-        field: Resonance fields in tesla, float64 of shape (n,).
-        sigma: Standard errors of the fields in tesla, float64 of shape (n,); None without a column.
-        frequency: Frequencies in Hz, float64 of shape (n,).
-        source: The file.
-        warnings: Notes on how the table was read, and doubts about it.
-        comments: Comments of the file, such as how `diffdip positions` found the fields.
-    """
-
-    name: str
-    angle: np.ndarray
-    field: np.ndarray
-    sigma: np.ndarray | None
-    frequency: np.ndarray
-    source: Path
-    warnings: tuple[Flag, ...] = ()
-    comments: tuple[str, ...] = ()
-
-
-def read_table(path: str | PathLike[str], frequency: float | None = None) -> list[Sample]:
-    """Read the angular series of a CSV or TSV file.
+def read_table(
+    path: str | PathLike[str],
+    frequency: float | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    measured: str | None = None,
+) -> list[Sample]:
+    """Read resonances from a CSV or TSV file.
 
     The first row that is neither empty nor a `#` comment names the columns. A comma, semicolon or
     tab separates them. With semicolons or tabs, numbers may have a decimal comma. Case, brackets
     and underscores in the names do not matter, nor does the order of the columns:
 
     - angle (`angle_deg`, `alpha [°]`, `angle_rad`): in degrees unless the name says rad;
+    - theta and phi (`theta_deg`, `phi_deg`) instead or beside it: the direction of the field, θ
+      from z and φ from x towards y;
     - field (`field_mT`, `Hres (G)`, `B_T`): with its unit, one of T, mT, uT, G, kG, Oe, kOe;
-    - sigma (`sigma_mT`, `error (G)`), optional: standard errors, by default in the field's unit;
+    - sigma (`sigma_mT`, `error (G)`), optional: standard errors, by default in the field's unit, in
+      that of frequency where that is measured (`sigma_GHz`);
     - frequency (`frequency_GHz`, `nu (MHz)`): with its unit. If there is no such column, give
       `frequency`;
+    - plane, optional: xy, xz or yz, the plane in which the field of a row is rotated;
+    - measured, optional: `field` or `frequency`, the one that was swept to find the resonance;
     - sample, optional: rows with the same name are one series. Without it there is one series, with
       the name of the file.
 
@@ -71,9 +67,12 @@ def read_table(path: str | PathLike[str], frequency: float | None = None) -> lis
     Args:
         path: The file.
         frequency: Microwave frequency in Hz, for a table without a column of frequencies.
+        columns: Names of the columns of "angle", "field", "sigma" or "frequency" as they stand in
+            the table, or with the unit as in "Bext=mT". Default: found by their names.
+        measured: "field" or "frequency", for a table without that column. Default: "field".
 
     Returns:
-        One series for each name in the table, in the order of the file.
+        One sample for each name in the table, in the order of the file.
 
     Raises:
         TableError: If the table cannot be used. `where` gives the file and the row (line of the
@@ -86,10 +85,11 @@ def read_table(path: str | PathLike[str], frequency: float | None = None) -> lis
     """
     path = Path(path)
     try:
-        table = open_table(path, SERIES_NAMES, ("angle", "field"))
-        _check_frequency(table, frequency)
+        table = open_table(path, SERIES_NAMES, ("field",), columns)
+        _check_where(table)
+        _check_frequency(table, frequency, measured)
         return [
-            _sample(path, name or path.stem, rows, frequency, table)
+            _sample(path, name or path.stem, rows, frequency, measured, table)
             for name, rows in table.rows().items()
         ]
     except TableError as error:
@@ -147,7 +147,15 @@ def positions_table(positions: "LinePositions") -> bytes:
     return f"# {comment}\n".encode() + csv_bytes(" ".join(columns), rows)
 
 
-def _check_frequency(table: Table, frequency: float | None) -> None:
+def _check_where(table: Table) -> None:
+    """Raises `TableError` for a table without angles and without directions."""
+    pair = [table.column(name) is not None for name in ("polar angle", "azimuth")]
+    if table.column("angle") is None and not all(pair):
+        what, hint = missing_column("angle", table.header[1])
+        raise TableError(what, hint=hint, where=in_row(table.header[0]))
+
+
+def _check_frequency(table: Table, frequency: float | None, measured: str | None) -> None:
     """Raises `TableError` unless the frequency is known from one source and in range."""
     column, header = table.column("frequency"), in_row(table.header[0])
     if column is not None and frequency is not None:
@@ -157,10 +165,24 @@ def _check_frequency(table: Table, frequency: float | None) -> None:
             hint="Leave out {frequency}",
             where=header,
         )
+    if column is None and (measured == "frequency" or table.column("measured") is not None):
+        raise TableError(
+            "no column for the frequency",
+            expected="the measured frequencies",
+            hint="Add a column such as frequency_GHz",
+            where=header,
+        )
     if column is None and frequency is None:
         raise TableError(
             "no column for the frequency",
             hint="Add a column such as frequency_GHz, or give {frequency}",
+            where=header,
+        )
+    if measured is not None and (one := table.column("measured")) is not None:
+        raise TableError(
+            column_name(one.header),
+            expected="no {measured} beside a column that says what was measured",
+            hint="Leave out {measured}",
             where=header,
         )
     accepted = ACCEPTED["frequency"]
@@ -168,34 +190,92 @@ def _check_frequency(table: Table, frequency: float | None) -> None:
         raise TableError("frequency (Hz)", given=float(frequency), expected=accepted.expected)
 
 
-def _sample(path: Path, name: str, rows: Rows, frequency: float | None, table: Table) -> Sample:
-    """One series, with the doubts about its numbers."""
+def _sample(
+    path: Path,
+    name: str,
+    rows: Rows,
+    frequency: float | None,
+    measured: str | None,
+    table: Table,
+) -> Sample:
+    """One sample, with the doubts about its numbers."""
     array = {quantity: np.array(values) for quantity, values in rows.values.items()}
-    angle, turned = _small_angles(array["angle"], rows.lines)
-    distinct = np.abs(np.sin(angle - angle[0])) > 1e-6  # opposite directions count as one
-    if not distinct.any():
-        raise TableError(
-            f"all angles of sample {shown(name)} are {np.degrees(angle[0]):g}°, modulo 180°",
-            hint="Add rows at other angles",
-            where=(f"rows {rows.lines[0]} to {rows.lines[-1]}",),
-        )
+    count = len(rows.lines)
+    unknown = np.full(count, np.nan)
+    angle, turned = _small_angles(array.get("angle", unknown), rows.lines)
+    direction = None
+    if "polar angle" in array:
+        direction = direction_of(array["polar angle"], array["azimuth"])
+        for i in range(count):
+            if np.isnan(angle[i]) == np.isnan(direction[i]).any():
+                raise TableError(
+                    "the direction of the field",
+                    expected="either an angle, or theta and phi",
+                    where=in_row(rows.lines[i]),
+                )
     if frequency is not None:
-        array["frequency"] = np.full_like(angle, frequency)
-    return Sample(
+        array["frequency"] = np.full(count, frequency)
+    swept = (
+        array["measured"] == 1 if "measured" in array else np.full(count, measured == "frequency")
+    )
+    sample = Sample(
         name=name,
         angle=angle,
         field=array["field"],
-        sigma=array.get("sigma"),
+        sigma=_errors(array, swept, rows.lines),
         frequency=array["frequency"],
         source=path,
         warnings=(
             *table.flags,
             *turned,
-            *_repeated(array["field"], rows.lines),
+            *_repeated(np.where(swept, array["frequency"], array["field"]), swept, rows.lines),
             *_implausible(array["field"], array["frequency"]),
         ),
         comments=table.comments,
+        direction=direction,
+        planes=tuple(WORDS["plane"][int(i)] for i in array["plane"]) if "plane" in array else None,
+        swept=swept if swept.any() else None,
     )
+    _check_varies(sample, rows.lines)
+    return sample
+
+
+def _errors(
+    array: Mapping[str, np.ndarray], swept: np.ndarray, lines: list[int]
+) -> np.ndarray | None:
+    """Standard errors of what was measured in each row, in tesla or Hz. Raises `TableError`."""
+    of_fields, of_frequencies = array.get("sigma"), array.get("frequency error")
+    if of_fields is None and of_frequencies is None:
+        return None
+    unknown = np.full(len(lines), np.nan)
+    errors = np.where(
+        swept,
+        unknown if of_frequencies is None else of_frequencies,
+        unknown if of_fields is None else of_fields,
+    )
+    lacking = np.flatnonzero(np.isnan(errors))
+    if len(lacking):
+        measured, name = ("frequency", "sigma_GHz") if swept[lacking[0]] else ("field", "sigma_mT")
+        raise TableError(
+            f"no standard error of the measured {measured}",
+            hint=f"Add it in a column {name}, or leave out all standard errors",
+            where=in_row(lines[lacking[0]]),
+        )
+    return errors
+
+
+def _check_varies(sample: Sample, lines: list[int]) -> None:
+    """Raises `TableError` for points that all have one direction and one frequency."""
+    if sample.direction is not None or sample.planes is not None or sample.swept is not None:
+        return
+    distinct = np.abs(np.sin(sample.angle - sample.angle[0])) > 1e-6  # opposite ones count as one
+    if not distinct.any() and np.ptp(sample.frequency) <= SAME_FREQUENCY * sample.frequency[0]:
+        raise TableError(
+            f"all angles of sample {shown(sample.name)} are {np.degrees(sample.angle[0]):g}°, "
+            "modulo 180°",
+            hint="Add rows at other angles or frequencies",
+            where=(f"rows {lines[0]} to {lines[-1]}",),
+        )
 
 
 def _small_angles(angle: np.ndarray, lines: list[int]) -> tuple[np.ndarray, list[Flag]]:
@@ -212,15 +292,20 @@ def _small_angles(angle: np.ndarray, lines: list[int]) -> tuple[np.ndarray, list
     return np.where(high, angle - 2 * np.pi, angle), flags
 
 
-def _repeated(fields: np.ndarray, lines: list[int]) -> list[Flag]:
-    """A flag for each run of equal fields."""
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(fields) != 0]))
-    ends = np.append(starts[1:], len(fields))
+def _repeated(measured: np.ndarray, swept: np.ndarray, lines: list[int]) -> list[Flag]:
+    """A flag for each run of equal measured values."""
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(measured) != 0]))
+    ends = np.append(starts[1:], len(measured))
+    text = lambda i: (
+        f"frequency, {measured[i] / 1e9:.6g} GHz"
+        if swept[i]
+        else f"field, {1e3 * measured[i]:.6g} mT"
+    )
     return [
         Flag(
             "repeated-field",
-            f"Rows {lines[start]} to {lines[end - 1]} have the same field, "
-            f"{1e3 * fields[start]:.6g} mT. Did a line fit fail?",
+            f"Rows {lines[start]} to {lines[end - 1]} have the same {text(start)}. "
+            "Did a line fit fail?",
         )
         for start, end in zip(starts, ends, strict=True)
         if end - start >= STALLED

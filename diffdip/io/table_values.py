@@ -14,6 +14,7 @@ from ..foundation.flags import Flag
 from .column_meanings import (
     ACCEPTED,
     ANISOTROPIES,
+    WORDS,
     Column,
     TableError,
     column_name,
@@ -86,6 +87,12 @@ class Table:
             )
         return rows
 
+    def _optional(self) -> tuple[str, ...]:
+        """Quantities that a row may lack: where there are two of a kind, it has one of them."""
+        found = {column.quantity for column in self.columns}
+        angles, errors = ("angle", "polar angle", "azimuth"), ("sigma", "frequency error")
+        return tuple(name for kind in (angles, errors) if found.issuperset(kind) for name in kind)
+
     def _check_count(self, cells: list[str]) -> None:
         """Raises `TableError` for another number of cells than in the header."""
         width = len(self.header[1])
@@ -104,7 +111,7 @@ class Table:
             return seen
         for column in self.columns:
             cell = cells[column.index]
-            for mark in ",." if column.quantity != "sample" else "":
+            for mark in ",." if column.quantity not in ("sample", *WORDS) else "":
                 if mark in cell and (seen := seen or mark) != mark:
                     raise TableError(
                         column_name(column.header),
@@ -121,8 +128,10 @@ class Table:
             cell, subject = cells[column.index], column_name(column.header)
             if column.quantity == "sample":
                 name = _sample_name(subject, cell)
-            elif not cell and column.quantity in ANISOTROPIES:
+            elif not cell and column.quantity in (*ANISOTROPIES, *self._optional()):
                 values[column.quantity] = np.nan
+            elif column.quantity in WORDS:
+                values[column.quantity] = _position(subject, cell, WORDS[column.quantity])
             else:
                 value = to_number(subject, cell, self.delimiter) * column.scale
                 accepted = ACCEPTED[column.quantity]
@@ -137,8 +146,16 @@ class Table:
         return name, values
 
 
-def open_table(path: Path, names: Mapping[str, str], required: tuple[str, ...]) -> Table:
-    """A table with its header read. Raises `TableError` if a required quantity has no column."""
+def open_table(
+    path: Path,
+    names: Mapping[str, str],
+    required: tuple[str, ...],
+    chosen: Mapping[str, str] | None = None,
+) -> Table:
+    """A table with its header read. Raises `TableError` if a required quantity has no column.
+
+    `chosen` as for `find_columns`.
+    """
     everything = read_lines(path, MAX_BYTES, "a header and rows of numbers")
     lines = [(number, line) for number, line in everything if not is_comment(line)]
     if not lines:
@@ -147,7 +164,7 @@ def open_table(path: Path, names: Mapping[str, str], required: tuple[str, ...]) 
     delimiter = delimiter_of(header)
     cells = split(number, header, delimiter)
     try:
-        columns, flags = find_columns(cells, names)
+        columns, flags = find_columns(cells, names, chosen)
         for quantity in required:
             if quantity not in [column.quantity for column in columns]:
                 what, hint = missing_column(quantity, cells)
@@ -173,3 +190,10 @@ def _sample_name(subject: str, cell: str) -> str:
             subject, given=cell, expected="the name of a sample, up to 100 printable characters"
         )
     return cell
+
+
+def _position(subject: str, cell: str, words: tuple[str, ...]) -> float:
+    """The position of a word among those that a column may have. Raises `TableError`."""
+    if cell.casefold() not in words:
+        raise TableError(subject, given=cell, expected=f"one of {', '.join(words)}")
+    return float(words.index(cell.casefold()))

@@ -1,20 +1,16 @@
 """Planes in which the field rotates: directions of the field, and angles of M against it."""
 
-from typing import Final
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from ..foundation.arrays import as_float
 from ..foundation.errors import InputError
+from .plane_names import PLANES
 
 
 Plane = str | Float[ArrayLike, "2 3"]
 """A name of `PLANES`, or two vectors that span the plane."""
-
-PLANES: Final = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
-"""Rotation planes by name: the axis at angle 0 and the one at 90°."""
 
 
 def check_plane(plane: Plane) -> None:

@@ -1,6 +1,6 @@
 """Figures of a fit: measured fields, model and residuals, and the correlation of parameters."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...fitting.parameter_table import parameter_kind
-from ...io.fit_results import curve_grid
+from ...foundation.units import larmor_value
+from ...io.fit_results import curve_grid, kittel_curve
 from .style import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION, angle_axis, inches, title_above
 
 
@@ -16,27 +17,48 @@ if TYPE_CHECKING:
     from ...fitting.fit_result import FitResult
 
 
+class _View(NamedTuple):
+    """One series as it is drawn: measured points with residuals, and the model."""
+
+    x: np.ndarray
+    y: np.ndarray
+    error: np.ndarray | None
+    residual: np.ndarray
+    known: np.ndarray
+    grid: np.ndarray
+    curve: np.ndarray
+    unit: str
+    x_label: str
+    y_label: str
+    label: str = "measured"
+
+
 def figure_fit(result: "FitResult", series: int = 0, title: str = "") -> Figure:
-    """Hres(α_H) of one series with its fit, the residuals below, and a polar plot of both.
+    """One series with its fit and the residuals below; a polar plot of Hres(α_H) beside them.
 
     If the frequency differs from row to row, data and model are drawn at its mean: each point is
     the curve plus its own residual. Points at which the model has no resonance are drawn as
-    measured, as open triangles.
+    measured, as open triangles. A series in one direction is drawn over the frequency or the set
+    field, and one along directions over its rows.
 
     Args:
         result: The fit.
         series: Index of the series.
         title: Stands above the figure.
     """
+    data = result.series[series]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=inches(TWO_COLUMNS, 82), layout="constrained")
-        cells = figure.add_gridspec(2, 2, width_ratios=(1.55, 1), height_ratios=(3, 1))
+        polar = data.is_rotation and data.measured == "field"
+        widths = (1.55, 1) if polar else (1, 0.001)
+        cells = figure.add_gridspec(2, 2, width_ratios=widths, height_ratios=(3, 1))
         main = figure.add_subplot(cells[0, 0])
         below = figure.add_subplot(cells[1, 0], sharex=main)
         draw_fit(main, below, result, series)
         title_above(main, title)
         figure.align_ylabels((main, below))
-        _polar(figure.add_subplot(cells[:, 1], projection="polar"), result, series)
+        if polar:
+            _polar(figure.add_subplot(cells[:, 1], projection="polar"), result, series)
     return figure
 
 
@@ -45,29 +67,73 @@ def draw_fit(main: Any, below: Any, result: "FitResult", series: int = 0) -> Non
 
     This is the left half of `figure_fit`. The two axes should share their x-axis.
     """
-    angle, shown, residual, known = _at_mean_frequency(result, series)
-    data = result.series[series]
-    error = None if data.sigma is None else 1e3 * np.broadcast_to(data.sigma, angle.shape)
-    frequency = np.broadcast_to(np.asarray(data.frequency, float), angle.shape) / 1e9
-    constant = np.ptp(frequency) < 1e-9 * frequency.mean()
-    grid = curve_grid(data.angle)
-    curve = 1e3 * result.curve(np.radians(grid), series)
-
-    main.plot(grid, curve, color=VERMILLION, label="model", zorder=2)
-    label = "measured" if constant else "measured, corrected to this frequency"
-    _points(main, angle, shown, error, known, label)
-    main.set_ylabel(rf"$H_\mathrm{{res}}$ at {frequency.mean():.5g} GHz (mT)")
+    view = _view(result, series)
+    style = {"marker": "_", "linestyle": "none"} if len(view.grid) == len(view.x) else {}
+    main.plot(view.grid, view.curve, color=VERMILLION, label="model", zorder=2, **style)
+    _points(main, view.x, view.y, view.error, view.known, view.label)
+    main.set_ylabel(view.y_label)
     main.tick_params(labelbottom=False)
     low, high = main.get_ylim()
     main.set_ylim(low, high + 0.16 * (high - low))  # room for the legend
     main.legend(loc="upper center", ncols=3, borderaxespad=0.2, columnspacing=1.0, handlelength=1.5)
 
+    known = view.known
     below.axhline(0, color=VERMILLION, linewidth=0.8)
-    below.vlines(angle[known], 0, residual[known], color=BLUE, linewidth=0.6)
-    _points(below, angle[known], residual[known], _take(error, known))
-    _symmetric(below, residual[known], _take(error, known))
-    below.set_ylabel("residual (mT)")
-    angle_axis(below, grid)
+    below.vlines(view.x[known], 0, view.residual[known], color=BLUE, linewidth=0.6)
+    _points(below, view.x[known], view.residual[known], _take(view.error, known))
+    _symmetric(below, view.residual[known], _take(view.error, known))
+    below.set_ylabel(f"residual ({view.unit})")
+    if result.series[series].is_rotation:
+        angle_axis(below, view.grid)
+    else:
+        below.set_xlabel(view.x_label)
+
+
+def _view(result: "FitResult", series: int) -> _View:
+    """What is drawn of a series."""
+    data = result.series[series]
+    start = sum(len(one) for one in result.series[:series])
+    rows = slice(start, start + len(data))
+    swept = data.measured == "frequency"
+    # frequencies are stored as fields of g = 2
+    scale, unit = (1e-9 / larmor_value(1.0, 2.0), "GHz") if swept else (1e3, "mT")
+    residual = scale * np.asarray(result.residuals)[rows]
+    predicted = scale * np.asarray(result.predicted)[rows]
+    error = None if data.observed_sigma is None else scale * data.observed_sigma
+    known = np.isfinite(residual)
+    field_label, hertz_label = r"$H_\mathrm{res}$ (mT)", "resonance frequency (GHz)"
+    if data.is_rotation:
+        angle, grid = np.degrees(data.angle), curve_grid(data.angle)
+        if swept:
+            field = float(np.mean(data.field))
+            of = lambda at: result.frequencies(np.radians(at), field, series) / 1e9
+            y_label = f"resonance frequency\nat {1e3 * field:.5g} mT (GHz)"
+            constant = np.ptp(data.field) < 1e-9 * field
+        else:
+            hertz = data.frequency.mean() / 1e9
+            of = lambda at: 1e3 * result.curve(np.radians(at), series)
+            y_label = rf"$H_\mathrm{{res}}$ at {hertz:.5g} GHz (mT)"
+            constant = np.ptp(data.frequency) < 1e-9 * data.frequency.mean()
+        shown = np.where(known, of(angle) + residual, scale * data.observed)
+        held = "field" if swept else "frequency"
+        label = "measured" if constant else f"measured, corrected to this {held}"
+        view = angle, shown, error, residual, known, grid, of(grid), unit, "", y_label, label
+        return _View(*view)
+    measured = np.where(known, predicted + residual, scale * data.observed)
+    if data.direction is not None:
+        row = np.arange(1.0, len(data) + 1)
+        y_label = hertz_label if swept else field_label
+        return _View(row, measured, error, residual, known, row, predicted, unit, "row", y_label)
+    field, hertz = kittel_curve(result, series)
+    along = 1e3 * field, hertz / 1e9
+    if swept:
+        x = 1e3 * data.field
+        label = "applied field (mT)"
+        return _View(x, measured, error, residual, known, *along, unit, label, hertz_label)
+    x = data.frequency / 1e9
+    return _View(
+        x, measured, error, residual, known, *along[::-1], unit, "frequency (GHz)", field_label
+    )
 
 
 def figure_correlation(result: "FitResult") -> Figure:
@@ -86,19 +152,6 @@ def figure_correlation(result: "FitResult") -> Figure:
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
     return figure
-
-
-def _at_mean_frequency(
-    result: "FitResult", series: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Angles (°), fields at the mean frequency (mT), residuals (mT), and which of them exist."""
-    data = result.series[series]
-    angle = np.asarray(data.angle, float)
-    start = sum(len(s.angle) for s in result.series[:series])
-    residual = 1e3 * np.asarray(result.residuals)[start : start + len(angle)]
-    curve = 1e3 * result.curve(angle, series)
-    known = np.isfinite(residual)
-    return np.degrees(angle), np.where(known, curve + residual, 1e3 * data.field), residual, known
 
 
 def _points(
@@ -145,8 +198,8 @@ def _symmetric(axes: Any, residual: np.ndarray, error: np.ndarray | None) -> Non
 
 def _polar(axes: Any, result: "FitResult", series: int) -> None:
     """Draw data and model over a full turn. The center is zero unless the field varies little."""
-    degrees, shown, _, known = _at_mean_frequency(result, series)
-    angle = np.radians(degrees)
+    view = _view(result, series)
+    angle, shown, known = np.radians(view.x), view.y, view.known
     turn = np.linspace(0, 2 * np.pi, 512)
     curve = 1e3 * result.curve(turn, series)
     values = np.concatenate([curve[np.isfinite(curve)], shown])

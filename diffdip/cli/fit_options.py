@@ -1,0 +1,179 @@
+"""Options of `diffdip fit`, and the settings that they make."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..foundation.errors import InputError
+from .common import check_finite, check_positive
+
+
+if TYPE_CHECKING:
+    from ..report.series_fits import FitSettings
+
+
+class Plane(StrEnum):
+    """Rotation planes by name."""
+
+    XY = "xy"
+    XZ = "xz"
+    YZ = "yz"
+
+
+class Loss(StrEnum):
+    """How residuals are weighted."""
+
+    LINEAR = "linear"
+    SOFT_L1 = "soft_l1"
+
+
+class Measured(StrEnum):
+    """What was swept to find the resonance."""
+
+    FIELD = "field"
+    FREQUENCY = "frequency"
+
+
+TERMS = (
+    "tensor, thin-film, uniaxial, perpendicular, uniaxial-2, cubic, cubic-2, bias, two-fold, "
+    "four-fold, six-fold, spin-wave"
+)
+
+PlaneOption = Annotated[
+    Plane, typer.Option(help="Plane of rotation: the first axis is at 0°, the second at 90°.")
+]
+
+TermOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--term",
+        metavar="TERM",
+        help=f"A term of the energy, instead of A, B and C; once for each of several: {TERMS}.",
+    ),
+]
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="FILE",
+        help="A TOML file with terms, starts, bounds, fixed and tied values, axes and the plane; "
+        "see the page on energies in the documentation.",
+    ),
+]
+
+SeriesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--series",
+        metavar="FILE",
+        help="A table of one sample; once for each of several, which are fitted together.",
+    ),
+]
+
+SuggestOption = Annotated[
+    bool,
+    typer.Option(
+        "--suggest",
+        help="Instead of a fit, rank sums of terms by BIC, with what each leaves unexplained.",
+    ),
+]
+
+MeasuredOption = Annotated[
+    Measured | None,
+    typer.Option(
+        "--measured",
+        help="What was swept to find the resonance, for tables without the column measured. With "
+        "frequency, the fields were set.  [default: field]",
+    ),
+]
+
+
+def _column(quantity: str) -> Any:
+    return typer.Option(
+        f"--{quantity}-column",
+        metavar="NAME",
+        help=f"The column of the {quantity} by its name in the table, with its unit if the name "
+        "has none, as in Bext=mT.",
+    )
+
+
+AngleColumn = Annotated[str | None, _column("angle")]
+FieldColumn = Annotated[str | None, _column("field")]
+SigmaColumn = Annotated[str | None, _column("sigma")]
+FrequencyColumn = Annotated[str | None, _column("frequency")]
+
+
+def check_options(
+    *,
+    terms: Sequence[str],
+    model: Path | None,
+    fixed_mt: Mapping[str, float | None],
+    g: float | None,
+    free_offset: bool,
+) -> None:
+    """Raise `InputError` for options that contradict each other."""
+    options = {name: f"--fix-{name.lower()}-mt" for name in fixed_mt}
+    check_finite({options[name]: value for name, value in fixed_mt.items()})
+    given = [name for name, value in fixed_mt.items() if value is not None]
+    check_positive({"--g": g})
+    if terms and model is not None:
+        raise InputError("--term", expected="no --model beside it", hint="Leave out one of them")
+    general = bool(terms) or model is not None
+    if general and given and "tensor" not in terms:
+        raise InputError(
+            options[given[0]],
+            expected="a fit of A, B and C, or the term tensor",
+            hint="Fix parameters of other terms in a file, --model",
+        )
+    if free_offset and not general and "C" not in given:
+        raise InputError(
+            "--free-offset",
+            expected="--fix-c-mt as well, because C and the offset both shift the curve along the "
+            "angle axis",
+            hint="Add --fix-c-mt 0",
+        )
+
+
+def settings_of(
+    *,
+    terms: Sequence[str],
+    model: Path | None,
+    fixed_mt: Mapping[str, float | None],
+    g: float | None,
+    free_g: bool,
+    free_offset: bool,
+    plane: Plane | None,
+    loss: Loss,
+    convention: str,
+) -> "FitSettings":
+    """The settings of a fit. Options count more than what a model file says."""
+    from ..fitting.anisotropy_models import InPlaneModel
+    from ..fitting.parameters import Free, Parameter
+    from ..fitting.term_models import TermsModel
+    from ..io.model_files import ModelFile, read_model
+    from ..report.series_fits import FitSettings
+
+    read = ModelFile(InPlaneModel(convention))
+    if model is not None:
+        read = read_model(model, convention)
+    elif terms:
+        read = ModelFile(TermsModel(terms, convention))
+    of_g: Parameter = 2.0 if read.g is None else read.g
+    if g is not None:
+        of_g = g
+    if free_g:
+        of_g = Free(start=2.0 if g is None else g)
+    offset: Parameter = 0.0 if read.offset is None else read.offset
+    fixed = {name: value / 1e3 for name, value in fixed_mt.items() if value is not None}
+    return FitSettings(
+        model=read.model,
+        parameters={**read.parameters, **fixed},
+        g=of_g,
+        offset=Free() if free_offset else offset,
+        plane=str(plane) if plane is not None else read.plane or "xy",
+        loss=str(loss),
+    )

@@ -1,0 +1,121 @@
+"""Resonances of one sample as read from a table, and the series that they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..foundation.flags import Flag
+
+
+if TYPE_CHECKING:
+    from ..fitting.series import Series
+
+SAME_FREQUENCY = 0.01
+"""Frequencies, or set fields, that differ by less than this part are of one series."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Resonances of one sample as read, in SI units.
+
+    Args:
+        name: Name of the sample.
+        angle: Angles in radians, float64 of shape (n,). NaN for points along a direction.
+        field: Resonance fields in tesla, or set fields, float64 of shape (n,).
+        sigma: Standard errors of what was measured in tesla or Hz, float64 of shape (n,); None
+            without a column.
+        frequency: Frequencies in Hz, set or measured, float64 of shape (n,).
+        source: The file.
+        warnings: Notes on how the table was read, and doubts about it.
+        comments: Comments of the file, such as how `diffdip positions` found the fields.
+        direction: Directions of the field as unit vectors, float64 of shape (n, 3), NaN for points
+            in a plane. None if there are only those.
+        planes: The plane of each point, by name; None if the table does not say.
+        swept: Whether the field was set and the frequency measured, bool of shape (n,). None if all
+            fields were measured.
+    """
+
+    name: str
+    angle: np.ndarray
+    field: np.ndarray
+    sigma: np.ndarray | None
+    frequency: np.ndarray
+    source: Path
+    warnings: tuple[Flag, ...] = ()
+    comments: tuple[str, ...] = ()
+    direction: np.ndarray | None = None
+    planes: tuple[str, ...] | None = None
+    swept: np.ndarray | None = None
+
+    def series(self, plane: str = "xy") -> tuple["Series", ...]:
+        """The points as series for `fit_joint`.
+
+        A series has one plane, or directions, and one frequency to 1 %, unless all its points have
+        one direction. So a table of one rotation is one series.
+
+        Args:
+            plane: The plane of points for which the table does not say. Default: "xy".
+
+        Returns:
+            One series or more, in the order of their first points.
+        """
+        from ..fitting.series import Series
+
+        groups = _groups(self, plane)
+        found = []
+        for rows, kind in groups:
+            swept = self.swept is not None and bool(self.swept[rows[0]])
+            where = {"direction": self.direction[rows]} if kind is None else {}  # pyright: ignore[reportOptionalSubscript]
+            found.append(
+                Series(
+                    None if kind is None else self.angle[rows],
+                    self.field[rows],
+                    None if self.sigma is None else self.sigma[rows],
+                    frequency=self.frequency[rows],
+                    plane="xy" if kind is None else kind,
+                    name=f"{self.name} ({len(found) + 1})" if len(groups) > 1 else "",
+                    measured="frequency" if swept else "field",
+                    **where,
+                )
+            )
+        return tuple(found)
+
+
+def _groups(sample: Sample, plane: str) -> list[tuple[np.ndarray, str | None]]:
+    """Rows that are one series, and their plane; None for directions."""
+    count = len(sample.field)
+    planes = sample.planes or (plane,) * count
+    along = np.isnan(sample.angle)
+    swept = np.zeros(count, bool) if sample.swept is None else sample.swept
+    kinds = [None if a else p for a, p in zip(along, planes, strict=True)]
+    found: list[tuple[np.ndarray, str | None]] = []
+    for kind in dict.fromkeys(kinds):
+        for by_frequency in (False, True):
+            rows = np.flatnonzero([k == kind for k in kinds] & (swept == by_frequency))
+            if not len(rows):
+                continue
+            if kind is None:
+                found.append((rows, kind))
+                continue
+            held = sample.field[rows] if by_frequency else sample.frequency[rows]
+            found += [(rows[part], kind) for part in _rotations(sample.angle[rows], held)]
+    return sorted(found, key=lambda group: group[0][0])
+
+
+def _rotations(angle: np.ndarray, held: np.ndarray) -> list[np.ndarray]:
+    """Rows by what was held; those with one angle only are together, angle by angle."""
+    # within one percent of the value before
+    order = np.argsort(held, kind="stable")
+    breaks = np.flatnonzero(np.diff(held[order]) > SAME_FREQUENCY * held[order][1:]) + 1
+    parts, single = [], []
+    for part in np.split(order, breaks):
+        turned = np.abs(np.sin(angle[part] - angle[part[0]])) > 1e-6
+        (parts if turned.any() else single).append(np.sort(part))
+    rest = np.sort(np.concatenate(single)) if single else np.array([], int)
+    while len(rest):
+        same = np.abs(np.sin(angle[rest] - angle[rest[0]])) <= 1e-6
+        parts.append(rest[same])
+        rest = rest[~same]
+    return parts

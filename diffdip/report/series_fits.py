@@ -1,0 +1,141 @@
+"""The workflow from tables of resonances to fits: settings, results, documents, files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..fitting.anisotropy_models import InPlaneModel, Model
+from ..fitting.fit_result import FitResult
+from ..fitting.g_or_a import g_or_a
+from ..fitting.parameters import Parameter
+from ..fitting.series import Series
+from ..fitting.series_fit import fit_joint
+from ..fitting.suggestion import Suggestion, suggest_terms
+from ..fitting.term_models import TermsModel
+from ..foundation.errors import InputError
+from ..io.fit_results import fit_document, fit_files, residual_warnings
+from ..io.series_tables import Sample
+from .figures.fits import figure_fit
+from .figures.style import figure_bytes
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What is fitted to each sample.
+
+    Args:
+        model: The model. Default: A, B and C in the paper's convention.
+        parameters: Parameters of the model that are not free (SI units). Default: none.
+        g: The g-factor, a parameter. Default: fixed at 2.
+        offset: The angle offset, a parameter. Default: fixed at 0.
+        plane: The plane of rotation. Default: "xy".
+        loss: "linear" (default) or "soft_l1".
+    """
+
+    model: Model = field(default_factory=InPlaneModel)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    g: Parameter = 2.0
+    offset: Parameter = 0.0
+    plane: str = "xy"
+    loss: str = "linear"
+
+    def document(self) -> dict[str, Any]:
+        """The settings for the files of results."""
+        found: dict[str, Any] = {
+            "loss": self.loss,
+            "convention": str(getattr(self.model, "convention", "none")),
+            "plane": self.plane,
+        }
+        if isinstance(self.model, TermsModel):
+            normal, along = self.model.crystal
+            found["terms"] = list(self.model.terms)
+            found["crystal"] = {"normal": normal, "along": along}
+            if self.model.axes:
+                found["axis"] = {term: list(axis) for term, axis in self.model.axes}
+        return found
+
+
+@dataclass(frozen=True)
+class SampleFit:
+    """The fit of one sample, or of several tables of one sample together.
+
+    Args:
+        label: Its name in tables and figures.
+        result: The fit.
+        document: The fit for JSON, in mT, degrees and GHz.
+    """
+
+    label: str
+    result: FitResult
+    document: dict[str, Any]
+
+    def figures(self, stem: str, kinds: Sequence[str]) -> dict[str, bytes]:
+        """A figure of each series by file name."""
+        contents = {}
+        count = len(self.result.series)
+        for index in range(count):
+            figure = figure_fit(self.result, index, title=self.label)
+            name = stem if count == 1 else f"{stem}_series_{index + 1}"
+            contents |= {f"{name}.{kind}": figure_bytes(figure, kind) for kind in kinds}
+        return contents
+
+
+def fit_sample(samples: Sequence[Sample], label: str, settings: FitSettings) -> SampleFit:
+    """Fit one sample, whose points may stand in several tables.
+
+    Raises:
+        InputError: For a sample that cannot be fitted; `where` names the tables.
+    """
+    series = _series(samples, settings.plane)
+    try:
+        result = fit_joint(
+            series,
+            g=settings.g,
+            offset=settings.offset,
+            parameters=settings.parameters,
+            model=settings.model,
+            loss=settings.loss,
+        )
+    except InputError as error:
+        raise _in_sample(error, samples) from None
+    notes = [flag for sample in samples for flag in sample.warnings]
+    warnings = [*dict.fromkeys(notes), *residual_warnings(result), *g_or_a(result)]
+    source = ", ".join(dict.fromkeys(str(sample.source) for sample in samples))
+    comments = [comment for sample in samples for comment in sample.comments]
+    return SampleFit(label, result, fit_document(result, label, source, warnings, comments))
+
+
+def fits_as_files(
+    fits: Sequence[SampleFit],
+    settings: Mapping[str, Any],
+    stems: Sequence[str],
+    kinds: Sequence[str],
+    advance: Callable[[], object],
+) -> dict[str, bytes]:
+    """The files of all fits with their figures, by name."""
+    contents = fit_files([(fit.result, fit.document) for fit in fits], settings)
+    for fit, stem in zip(fits, stems, strict=True):
+        contents |= fit.figures(stem, kinds)
+        advance()
+    return contents
+
+
+def suggest_for(samples: Sequence[Sample], settings: FitSettings) -> list[Suggestion]:
+    """Terms for one sample; see `suggest_terms`."""
+    if not isinstance(settings.g, float | int):
+        raise InputError("g", given="free", expected="a number for suggestions")
+    try:
+        return suggest_terms(_series(samples, settings.plane), g=settings.g)
+    except InputError as error:
+        raise _in_sample(error, samples) from None
+
+
+def _series(samples: Sequence[Sample], plane: str) -> list[Series]:
+    """The series of all tables."""
+    return [one for sample in samples for one in sample.series(plane)]
+
+
+def _in_sample(error: InputError, samples: Sequence[Sample]) -> InputError:
+    """The error with the sample and the tables it belongs to."""
+    sources = ", ".join(dict.fromkeys(str(sample.source) for sample in samples))
+    return error.at(f"sample {samples[0].name!r}").at(sources)

@@ -1,0 +1,95 @@
+"""Models made of named terms: parameters, energies, and where the search for them starts."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diffdip as dd
+from diffdip.fitting.parameter_table import parameter_kind
+from diffdip.fitting.term_models import KINDS, TermsModel
+from diffdip.fitting.term_starts import likely_values
+from diffdip.foundation.errors import InputError
+from diffdip.foundation.units import larmor_value
+
+
+def test_every_term_has_parameters_with_units():
+    for term, kind in KINDS.items():
+        model = TermsModel((term,))
+        values = {name: jnp.asarray(0.1) for name in model.names}
+        energy = model(values)
+        assert model.names == kind.parameters
+        assert np.isfinite(energy(jnp.array([0.6, 0.0, 0.8])))
+        units = {parameter_kind(name).unit for name in model.names}
+        assert units <= {"mT", "deg"}
+
+
+def test_a_sum_is_that_of_the_terms():
+    model = TermsModel(("thin-film", "cubic", "uniaxial"), crystal=("110", "001"))
+    values = {"Meff": 0.9, "H1": 0.05, "Hu": 0.02, "phi_u": 0.3}
+    u = jnp.array([0.48, 0.6, 0.64])
+    by_hand = dd.ThinFilm(0.9) + dd.CubicAnisotropy(0.05, dd.crystal_axes("110", "001"))
+    by_hand += dd.UniaxialAnisotropy(0.02, [np.cos(0.3), np.sin(0.3), 0.0])
+    found = model({name: jnp.asarray(value) for name, value in values.items()})(u)
+    np.testing.assert_allclose(found, by_hand(u), rtol=1e-12)
+
+
+def test_a_fixed_axis_replaces_its_angle():
+    model = TermsModel(("uniaxial", "uniaxial"), axes={"uniaxial": "011"})
+    assert model.names == ("Hu", "Hu_2")
+    along = jnp.array([0.0, 1.0, 1.0]) / 2**0.5
+    energy = model({"Hu": jnp.asarray(0.1), "Hu_2": jnp.asarray(0.0)})
+    np.testing.assert_allclose(energy(along), -0.05, rtol=1e-6)
+
+
+def test_wrong_terms():
+    for terms in ((), "cubic", ("cubics",)):
+        with pytest.raises(InputError):
+            TermsModel(terms)
+    with pytest.raises(InputError, match="uniaxial"):
+        TermsModel(("cubic", "uniaxial"), axes={"cubic": "110"})
+
+
+def test_a_film_is_likely_where_kittel_puts_it():
+    larmor = np.array([larmor_value(f, 2.1) for f in (9e9, 18e9)])
+    field = np.sqrt(0.7**2 + larmor**2) - 0.7  # H (H + 1.4) = w0²
+    found = likely_values(["H1"], field, larmor, in_film_plane=True)
+    assert found["Meff"].center == pytest.approx(1.4)
+    across = likely_values([], np.array([field[0], larmor[0] + 1.4]), larmor[[0, 0]], False)
+    assert abs(across["Meff"].center - 1.4) < 1e-6
+    assert likely_values(["H1"], np.array([np.nan]), larmor[:1], True) == {}
+
+
+@pytest.mark.slow
+def test_points_of_all_kinds_are_fitted_together():
+    # the rotation alone leaves Meff against g open; frequencies and the normal settle it
+    truth = {"Meff": 0.9, "B4": 0.04, "phi_4": 0.2}
+    model, rng = TermsModel(("thin-film", "four-fold")), np.random.default_rng(8)
+    angle, set_field = np.radians(np.arange(0.0, 180.0, 12.0)), np.linspace(0.1, 0.4, 8)
+    normal = np.array([[0.0, 0.0, 1.0], [0.05, 0.0, 1.0]])
+    noise, hertz_noise = 2e-4, 4e6
+    with jax.enable_x64(True):
+        energy = model({name: jnp.asarray(value) for name, value in truth.items()})
+        turned = dd.resonance_field(energy, angle - 0.05, 9.5e9, 2.1)
+        along = dd.resonance_field_along(energy, normal, 9.5e9, 2.1)
+        swept = dd.resonance_frequency(energy, 0.3 - 0.05, set_field, 2.1)
+    series = [
+        dd.Series(angle, turned + rng.normal(0, noise, 15), noise, frequency=9.5e9),
+        dd.Series(None, along + rng.normal(0, noise, 2), noise, frequency=9.5e9, direction=normal),
+        dd.Series(
+            np.full(8, 0.3),
+            set_field,
+            hertz_noise,
+            frequency=swept + rng.normal(0, hertz_noise, 8),
+            measured="frequency",
+        ),
+    ]
+    fit = dd.fit_joint(series, model=model, g=dd.Free(), offset=0.05)
+    assert fit.converged
+    for name, value in {**truth, "g": 2.1}.items():
+        assert abs(fit.values[name] - value) < 4 * fit.standard_errors[name], name
+    assert fit.standard_errors["g"] < 0.01
+    assert 0.3 < fit.reduced_chi2 < 2
+    np.testing.assert_allclose(fit.frequencies(0.3, set_field, 2), swept, rtol=1e-3)
+    with pytest.raises(InputError, match="plane"):
+        fit.curve(0.0, 1)
