@@ -86,6 +86,7 @@ class LineFit:
         position: Resonance field, in the unit of the field.
         sigma: Standard error of the position, in the unit of the field.
         width: Full width at half maximum of the absorption, in the unit of the field.
+        width_sigma: Standard error of the width, in the unit of the field.
         phase_deg: Mixing of dispersion in degrees: 0 for pure absorption, 180 for an inverted line.
         fraction: Lorentzian part, from 0 to 1.
         noise: Noise of the residuals.
@@ -95,6 +96,7 @@ class LineFit:
     position: float
     sigma: float
     width: float
+    width_sigma: float
     phase_deg: float
     fraction: float
     noise: Noise
@@ -287,15 +289,16 @@ class _Group:
         signal = start.scale * curves.curve[i, :n]
         freedom = 1 - (slope.shape[1] + len(factors)) / n
         noise = noise_of(start.signal - signal, freedom)
-        # of each sample in the shift
-        weights = slope @ np.linalg.pinv(slope.T @ slope)[0]
+        # of each sample in the shift and in the logarithm of the width
+        by_shift, by_width = (slope @ row for row in np.linalg.pinv(slope.T @ slope)[:2])
         phase = self.phase_deg
         if phase is None:
             phase = np.degrees(np.arctan2(factors[1], factors[0]))
         return LineFit(
             position=at,
-            sigma=noise.of_sum(start.width / start.scale * weights),
+            sigma=noise.of_sum(start.width / start.scale * by_shift),
             width=float(line[1]),
+            width_sigma=noise.of_sum(float(line[1]) / start.scale * by_width),
             phase_deg=float(phase),
             fraction=float(line[2]),
             noise=noise,

@@ -53,13 +53,14 @@ READERS: dict[str, Callable[..., tuple[float, np.ndarray]]] = {
 class Position:
     """A line's position, standard error and width, and by how much the ground shifts it.
 
-    All are in the unit of the field.
+    All are in the unit of the field. A width that is read off has no standard error.
     """
 
     position: float
     sigma: float
     width: float
     shift: float = 0.0
+    width_sigma: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class LinePositions:
         frequency: Frequencies in Hz, of shape (n,); NaN where the spectra do not state one.
         settings: The definition of a position and how the signal was prepared.
         warnings: Doubts about the positions.
+        width_sigma: Standard errors of the widths in tesla, of shape (n,), for `fit_widths`; None
+            where the width is read off the spectrum: a line shape has errors.
     """
 
     angle: np.ndarray
@@ -85,6 +88,7 @@ class LinePositions:
     frequency: np.ndarray
     settings: Mapping[str, Any]
     warnings: tuple[Flag, ...] = ()
+    width_sigma: np.ndarray | None = None
 
     @property
     def errors(self) -> np.ndarray | None:
@@ -150,7 +154,9 @@ class _Options:
         fits = iter(fit_lines(starts, self.definition, self.baseline, self.phase_deg))
         found = [one if isinstance(one, LineError) else next(fits) for one in around]
         return [
-            one if isinstance(one, LineError) else Position(one.position, one.sigma, one.width)
+            one
+            if isinstance(one, LineError)
+            else Position(one.position, one.sigma, one.width, width_sigma=one.width_sigma)
             for one in found
         ]
 
@@ -327,6 +333,7 @@ def _located(
             *_broad(options.definition, found),
             *_sloping(found),
         ),
+        np.array([one.width_sigma for one in found]) / 1e3 if options.meaning.shape else None,
     )
 
 

@@ -17,7 +17,13 @@ from diffdip.cli import app
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PYTHON_PAGES = {"README.md", "conventions.md", "ensembles.md", "fit_a_series.md", "flags.md"}
-PYTHON_PAGES |= {"energies.md", "from_spectra.md", "in_python.md", "sensitivity_and_inference.md"}
+PYTHON_PAGES |= {
+    "energies.md",
+    "line_widths.md",
+    "from_spectra.md",
+    "in_python.md",
+    "sensitivity_and_inference.md",
+}
 """Pages with Python, each of which has a test of what it finds."""
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -117,6 +123,19 @@ def test_python_of_energies(run_python):
     assert stiffness == pytest.approx(w0**2, rel=1e-6)
     stiffness = (last + cubic / 2 + uniaxial) * (last - cubic + film + uniaxial)
     assert stiffness == pytest.approx(w0**2, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_python_of_line_widths(run_python):
+    """The straight line of a Kittel plot, and 2αw0 along the axes of a film."""
+    names, printed = run_python("line_widths.md")
+    w0, found = np.asarray(larmor_field(names["frequency"])), names["found"]
+    line = np.polyfit(2 * w0, names["width"], 1)
+    np.testing.assert_allclose([found.values[n] for n in found.names], line, rtol=1e-6)
+    assert not found.flags
+    angles = np.array(numbers(printed)[-8:]).reshape(4, 2)[:, 1]
+    np.testing.assert_allclose(angles[[0, 3]], 0.01 * float(larmor_field(9.45e9)), rtol=1e-6)
+    assert angles[2] > 2 * angles[0]
 
 
 @pytest.mark.float32

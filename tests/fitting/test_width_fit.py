@@ -153,7 +153,7 @@ def test_doubts():
         ({"peak_to_peak": "pseudo-voigt"}, "peak_to_peak"),
         ({"sigma": 0.0}, "sigma"),
         ({"width": -1 * np.ones(COUNT)}, "width"),
-        ({"width": np.ones(3)}, "angle"),
+        ({"width": np.ones(3)}, "frequency"),
     ],
 )
 def test_choices_that_cannot_be_used(choices, what):

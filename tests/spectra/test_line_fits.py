@@ -130,3 +130,4 @@ def test_the_best_fit_is_that_of_scipy(fraction):
     freedom = one.field.size - 6
     covariance = np.linalg.inv(best.jac.T @ best.jac) * 2 * best.cost / freedom
     assert found.sigma == pytest.approx(np.sqrt(covariance[0, 0]), rel=0.1)
+    assert found.width_sigma == pytest.approx(np.sqrt(covariance[1, 1]), rel=0.1)

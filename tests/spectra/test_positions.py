@@ -49,6 +49,10 @@ def test_all_definitions_at_once(options):
         assert isinstance(found, LinePositions)
         for name in ("angle", "field", "sigma", "width", "frequency"):
             np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+        assert (found.width_sigma is None) == (DEFINITIONS[definition].shape is None)
+        if found.width_sigma is not None:
+            np.testing.assert_array_equal(found.width_sigma, alone.width_sigma)
+            assert ((found.width_sigma > 0) & (found.width_sigma < 0.05 * found.width)).all()
         assert found.settings == alone.settings
         assert found.warnings == alone.warnings
         np.testing.assert_allclose(1e3 * found.field, [337.0, 338.0, 337.5], atol=0.15)
