@@ -303,4 +303,4 @@ def test_a_closed_page_leaves_nothing():
     # what Streamlit does when the page is closed
     clear_session_resource_cache("test session id")
     assert "uploads" not in app.session_state
-    assert not app.session_state.filtered_state
+    assert "choices" not in app.session_state
