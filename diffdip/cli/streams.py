@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 
 class StreamError(OSError):
@@ -43,7 +44,7 @@ def run_to_streams(command: Callable[[], None]) -> None:
         sys.exit(2)
 
 
-def _wrapped(stream: "io.TextIOBase | None") -> "io.TextIOBase":
+def _wrapped(stream: TextIO | None) -> TextIO:
     """The stream as a `Stream`; one that is closed goes nowhere."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
@@ -66,7 +67,7 @@ def _as_stream_error() -> Iterator[None]:
         raise StreamError(error.errno, error.strerror) from error
 
 
-def _drop(stream: "io.TextIOBase") -> None:
+def _drop(stream: TextIO) -> None:
     """Send what is left nowhere: Python flushes once more when it ends."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Final
 
 
-EXIT_CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_CODES: Final[dict[int, int]] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 """Signals that end the process, and its exit codes, as shells have them."""
 
 PATIENCE: Final = 5.0

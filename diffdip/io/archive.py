@@ -127,7 +127,8 @@ def _check(entry: zipfile.ZipInfo) -> None:
         raise ArchiveError(
             "a name with \\ or :, which may lead out of the folder", hint="Rename the file"
         )
-    if re.search(r"[\x00-\x1f\x7f]", name) or not PurePosixPath(name).name:
+    unnamed = not PurePosixPath(name).name and not entry.is_dir()
+    if unnamed or re.search(r"[\x00-\x1f\x7f]", name):
         raise ArchiveError("not a name of a file", hint="Rename the file")
     if max(len(part.encode(errors="replace")) for part in parts) > 255:
         raise ArchiveError("a name longer than 255 bytes", hint="Rename the file")

@@ -39,7 +39,7 @@ def refusal(folder, data, **limits):
     return error
 
 
-@pytest.mark.parametrize("prefix", ["", "sweeps/", "of/today/"])
+@pytest.mark.parametrize("prefix", ["", "sweeps/", "of/today/", "./", "./sweeps/"])
 def test_files_of_one_folder_are_unpacked(tmp_path, prefix):
     members = {f"{prefix}film_10°.xml": b"ten", f"{prefix}film_20°.xml": b"twenty"}
     desktop = {"__MACOSX/sweeps/._film_10.xml": b"x", f"{prefix}.DS_Store": b"x"}
