@@ -81,7 +81,7 @@ def _folder(path: Path, *, skip_damaged: bool) -> Found:
     if not members:
         raise SpectrumError(
             "no spectra in this folder",
-            expected="files of a spectrometer, as the documentation lists them, or text "
+            expected="files of a spectrometer, such as .xml, .DSC or .par, or text "
             f"({', '.join(TEXT_ENDINGS)})",
         )
     sweeps: list[Sweep] = []
