@@ -77,7 +77,8 @@ def _drop() -> None:
         accept_multiple_files=True,
         key="dropped",
         on_change=_take,
-        help="Magnettech .xml, Bruker .DSC with .DTA or .par with .spc, delimited text or NetCDF. "
+        help="Bruker .DSC with .DTA or .par with .spc, Magnettech, JEOL, Adani, CIQTEK and "
+        "others, delimited text or NetCDF. "
         "The kind is recognized by the content. A diffdip.toml among the files sets the choices.",
     )
     kept: Uploads = st.session_state.get("uploads", ())

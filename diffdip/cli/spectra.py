@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..spectra.positions import LinePositions
 
 SOURCE_HELP = (
-    "Folder with one file for each angle, or a file of all angles: Magnettech .xml, Bruker .DSC or "
-    ".par with its data, CSV or TSV, NetCDF .nc."
+    "Folder with one file for each angle, or a file of all angles: Bruker, Magnettech, JEOL, "
+    "Adani, CIQTEK, Active Spectrum, SpecMan, NIEHS, JCAMP-DX, CSV or TSV, NetCDF .nc."
 )
 DEFINITION_HELP = f"Definition of a line's position: {', '.join(DEFINITIONS)}."
 NEAR_HELP = "Select the line nearest to this field (mT) at the smallest angle, and follow it."

@@ -58,8 +58,10 @@ RECOGNISED: dict[Callable[[bytes], bool], Kind] = {
     **{test: _one_file(*pair) for test, pair in BY_SIGNATURE.items()},
 }
 
-WITHOUT_SIGNATURE = {ending: _one_file(*pair) for ending, pair in BY_ENDING.items()}
-"""Kinds that only the ending tells, after all others."""
+WITHOUT_SIGNATURE = {
+    ending: (test, _one_file(name, read)) for ending, (test, name, read) in BY_ENDING.items()
+}
+"""Kinds that only the ending tells, after all others, with a test of the first bytes."""
 
 DESCRIPTORS = {".dsc": BES3T, ".par": ESP, ".exp": RECOGNISED[is_specman]}
 """Kinds whose descriptor lies beside files of binary data, by its ending."""
@@ -71,7 +73,8 @@ def kind_of(path: Path) -> Kind | None:
     for recognises, kind in RECOGNISED.items():
         if recognises(head):
             return kind
-    if (kind := WITHOUT_SIGNATURE.get(path.suffix.casefold())) is not None:
+    test, kind = WITHOUT_SIGNATURE.get(path.suffix.casefold(), (None, None))
+    if test is not None and test(head):
         return kind
     text = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not re.search(rb"[\x00-\x08]", head)
     return TEXT if text else None

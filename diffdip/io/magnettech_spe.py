@@ -54,8 +54,8 @@ def read_magnettech_spe(path: Path) -> list[Sweep]:
     frequency = np.nan
     if flags & WITH_FREQUENCY:
         frequency = int.from_bytes(trailer[61:64], "big") / 1e6 or np.nan  # 0: not measured
-    instrument = {name: float(scale * values[i]) for i, (name, scale) in NAMES.items()}
-    instrument["Device"] = "Magnettech, file .spe"
+    instrument: dict[str, str | float] = {"Device": "Magnettech, file .spe"}
+    instrument |= {name: float(scale * values[i]) for i, (name, scale) in NAMES.items()}
     if flags & WITH_TEMPERATURE:
         instrument["Temperature (°C)"] = float(struct.unpack_from("<i", trailer, 52)[0])
     field = centre + width * np.linspace(-0.5, 0.5, len(signal))

@@ -32,6 +32,15 @@ def is_niehs_text(head: bytes) -> bool:
     return head.lstrip().startswith(b"[EPR]") and not head.startswith(b"[general]")
 
 
+def is_two_columns(head: bytes) -> bool:
+    """Whether a file that starts with these bytes begins with two numbers in a row."""
+    cells = head.lstrip().split(b"\n", 1)[0].split()
+    try:
+        return len([float(cell) for cell in cells]) == 2
+    except ValueError:
+        return False
+
+
 def is_niehs_dat(head: bytes) -> bool:
     """Whether a file that starts with these bytes is an interchange file `.dat`."""
     return bool(re.match(rb"\s*ESRFILE\s*[\r\n]", head))

@@ -13,6 +13,7 @@ from .niehs import (
     is_niehs_binary,
     is_niehs_dat,
     is_niehs_text,
+    is_two_columns,
     read_niehs_binary,
     read_niehs_dat,
     read_niehs_text,
@@ -39,8 +40,8 @@ BY_SIGNATURE: dict[Callable[[bytes], bool], tuple[str, Reader]] = {
 }
 """Name and reader of each kind, by the test of a file's first bytes."""
 
-BY_ENDING: dict[str, tuple[str, Reader]] = {
-    ".spe": ("Magnettech SPE", read_magnettech_spe),
-    ".exp": ("NIEHS text", read_niehs_text),
+BY_ENDING: dict[str, tuple[Callable[[bytes], bool], str, Reader]] = {
+    ".spe": (lambda _: True, "Magnettech SPE", read_magnettech_spe),
+    ".exp": (is_two_columns, "NIEHS text", read_niehs_text),
 }
-"""Name and reader of the kinds without a signature, by the ending of the file."""
+"""A test of the first bytes, name and reader of the kinds without a signature, by the ending."""

@@ -27,8 +27,9 @@ MAX_SAMPLES = 50_000_000
 def read_spectra(path: str | PathLike[str], skip_damaged: bool = False) -> "xr.Dataset":
     """Read the spectra of a rotation: one file with all angles, or a folder with a file for each.
 
-    The kind of the files is found from their content: Magnettech XML, Bruker BES3T (.DSC with
-    .DTA), ESP or WinEPR (.par with .spc), delimited text, or what `write_spectra` wrote. An angle
+    The kind of the files is found from their content: Magnettech XML and .spe, Bruker BES3T (.DSC
+    with .DTA), ESP or WinEPR (.par with .spc), JEOL, Adani, CIQTEK, Active Spectrum, SpecMan (.exp
+    with .d01), NIEHS, JCAMP-DX, delimited text, NetCDF, or what `write_spectra` wrote. An angle
     that a file does not state is read from its name (`film_10deg`). In a sweep over half a turn, an
     angle just below 360° is read as a small negative angle.
 

@@ -81,7 +81,8 @@ def _folder(path: Path, *, skip_damaged: bool) -> Found:
     if not members:
         raise SpectrumError(
             "no spectra in this folder",
-            expected=f".xml, .DSC with .DTA, .par with .spc, or text ({', '.join(TEXT_ENDINGS)})",
+            expected="files of a spectrometer, such as .xml, .DSC or .par, or text "
+            f"({', '.join(TEXT_ENDINGS)})",
         )
     sweeps: list[Sweep] = []
     skipped: list[InputError] = []
@@ -129,7 +130,7 @@ def _descriptor(path: Path) -> tuple[Path, Kind]:
             return other, kind
     raise SpectrumError(
         "a binary file of an unknown kind",
-        expected="Magnettech XML, Bruker .DSC or .par with its data beside it, text, or NetCDF",
+        expected="files of a spectrometer, as the documentation lists them, text, or NetCDF",
     )
 
 

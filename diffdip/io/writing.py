@@ -34,6 +34,7 @@ _MARK: Final = rb"diffdip"
 _UNMARKED: Final = (".csv", ".png", ".pdf", ".html")
 """Results of these kinds need no mark beside others of the same results that have one."""
 
+_NUMBER = re.compile(r"[-+]\d+(\.\d*)?([eE][-+]?\d+)?", re.ASCII)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """Starts of text that a spreadsheet would compute; it shows text behind an apostrophe as it is."""
 
@@ -257,6 +258,6 @@ def rows_bytes(rows: Sequence[Sequence[Any]]) -> bytes:
 def _cell(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return f"{value:.10g}" if math.isfinite(value) else ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
         return f"'{value}"
     return value

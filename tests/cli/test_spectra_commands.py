@@ -62,6 +62,29 @@ def test_options_reach_the_positions(tmp_path):
     np.testing.assert_allclose(1e3 * read_table(table)[0].field, 340, atol=1e-3)
 
 
+def test_the_order_of_the_baseline_is_chosen_and_said(tmp_path):
+    path = tmp_path / "slope.csv"
+    noise = np.random.default_rng(0).normal(scale=0.005, size=(3, 300))
+    field = np.linspace(320, 350, 300).round(6)
+    rows = [
+        f"{angle},9.45,{x},{-(x - 337) * np.exp(-((x - 337) ** 2)) + 0.4 * x + n}"
+        for angle, of_angle in zip((0, 45, 90), noise, strict=True)
+        for x, n in zip(field, of_angle, strict=True)
+    ]
+    path.write_text("angle,frequency_GHz,field_mT,signal\n" + "\n".join(rows) + "\n")
+    table = tmp_path / "t.csv"
+    line = refused("positions", path, "--out", table)
+    assert "use --baseline 1" in line
+    done = run("positions", path, "--out", table, "--baseline", "auto")
+    assert done.exit_code == 0, done.output
+    assert "baseline of order 1 chosen" in done.stdout
+    settings = json.loads(table.read_text().splitlines()[0].removeprefix("#"))
+    assert (settings["baseline"], settings["baseline_order"]) == (1, "auto")
+    np.testing.assert_allclose(1e3 * read_table(table)[0].field, 337, atol=0.01)
+    for wrong in ("6", "linear"):
+        assert "--baseline" in refused("positions", path, "--out", table, "--baseline", wrong)
+
+
 def test_one_of_several_lines_has_to_be_chosen(tmp_path):
     line = refused("positions", files.several_lines(tmp_path), "--out", tmp_path / "t.csv")
     for part in (tmp_path / "two.csv", "0°", "330.0", "340.0", "--strongest", "--near"):

@@ -146,6 +146,11 @@ def test_plain_exp_is_in_gauss(tmp_path):
     assert spectra["field"].values[0] == pytest.approx(330.0)
 
 
+def test_a_table_called_exp_is_text(tmp_path):
+    text = b"field_G,signal\n3360,1\n3370,4\n3380,-4\n3390,-1\n"
+    assert read_one(tmp_path, text, "film_30deg.exp").attrs["format"] == "text"
+
+
 def test_a_data_file_leads_to_its_description(tmp_path):
     made.specman(tmp_path, streams=1)
     spectra = read_spectra(tmp_path / "rotation.d01")

@@ -25,6 +25,7 @@ def config(tmp_path):
         ("smoothing = 4", "smoothing", 4),
         ("baseline = true", "baseline", True),
         ("baseline = 1.0", "baseline", 1.0),
+        ("baseline = 'linear'", "baseline", "linear"),
         ("near_mT = -1", "near_mT", -1),
         ("phase_deg = inf", "phase_deg", math.inf),
         ("convention = [\n'paper']", "convention", ["paper"]),
@@ -56,8 +57,11 @@ def test_a_file_that_is_not_toml_is_named(config, content):
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_choices_come_back_from_their_file(config):
-    chosen = Choices("gaussian", near_mT=338.5, baseline=2, phase_deg=0.1, direct="lorentzian")
+@pytest.mark.parametrize("baseline", [None, 2, "auto"])
+def test_choices_come_back_from_their_file(config, baseline):
+    chosen = Choices(
+        "gaussian", near_mT=338.5, baseline=baseline, phase_deg=0.1, direct="lorentzian"
+    )
     config.write_bytes(choices_toml(chosen))
     assert Choices(**read_choices(config)) == chosen
 
