@@ -165,7 +165,8 @@ def fit(
             except InputError as error:
                 place = error.at(f"sample {sample.name!r}")
                 raise place.at(str(sample.source)) from None
-            warnings = [*sample.warnings, *residual_warnings(result), *g_or_a(result)]
+            warnings = [w for w in sample.warnings if w not in result.flags]
+            warnings += [*residual_warnings(result), *g_or_a(result)]
             about = (label, str(sample.source), warnings, sample.comments)
             fits.append((result, fit_document(result, *about)))
             advance()

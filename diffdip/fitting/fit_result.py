@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..foundation.accepted_values import implausible_g
 from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
@@ -192,6 +193,10 @@ def result_of(
         flags=(
             *diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
             *([] if scaled is None else wrong_points(scaled, dof, known_sigma=known_sigma)),
+            *implausible_g(
+                np.concatenate([s.field for s in series]),
+                np.concatenate([s.frequency for s in series]),
+            ),
             *copies(series, rms),
             *structure_flags(series, residuals, len(names), robust=problem.loss == "soft_l1"),
         ),

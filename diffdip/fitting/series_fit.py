@@ -15,7 +15,7 @@ from .fit_result import FitResult, result_of
 from .least_squares_problem import Data, Design
 from .parameters import Parameter
 from .problem import FitProblem, check_points
-from .series import Series, as_numbers, common_frequency, positive, stack_series
+from .series import Series, common_frequency, measured_values, positive, stack_series
 
 
 def fit_series(
@@ -222,11 +222,11 @@ def fit_many(
     >>> fit_many(angle, field, frequency=9.45e9).values.shape
     (2, 3)
     """
-    field = np.atleast_2d(as_numbers("field", field))
+    field = np.atleast_2d(measured_values("field", field))
     if field.ndim != 2 or not len(field):
         raise InputError("field", given=field.shape, expected="shape (m, n)")
     check_count("batch", batch)
-    example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
+    example = Series(angle, field[0], None, frequency=frequency, plane=plane)
     problem = FitProblem.of(
         [example],
         g=g,

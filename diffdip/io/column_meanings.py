@@ -1,11 +1,12 @@
 """What the columns of a table mean: quantity and unit from the name in the header."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..foundation.accepted_values import ACCEPTED as MEASURED, Accepted
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.units import HERTZ_PER, TESLA_PER
@@ -95,22 +96,8 @@ EXAMPLES = {
 ANISOTROPIES = ("anisotropy field A", "anisotropy field B")
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """The values in SI units that are accepted, as a test and as a phrase for errors."""
-
-    holds: Callable[[float], bool]
-    expected: str
-
-
-ACCEPTED = {
-    "angle": Accepted(lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
-    "field": Accepted(lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
-    "sigma": Accepted(lambda x: 1e-12 <= x <= 100, "an error above 0"),
-    "frequency": Accepted(lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
-    **{
-        name: Accepted(lambda x: not abs(x) > 100, "a field within ±100 T") for name in ANISOTROPIES
-    },
+ACCEPTED = MEASURED | {
+    name: Accepted(lambda x: not abs(x) > 100, "a field within ±100 T") for name in ANISOTROPIES
 }
 """What is accepted, by quantity. Beyond these ranges the value or its unit is a mistake."""
 

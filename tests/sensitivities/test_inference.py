@@ -141,6 +141,11 @@ def test_noise_of_derivatives_is_no_information():
             5,
         ),
         (
+            {"samples": (np.ones(30), np.ones(30))},
+            "the number of different pairs of A and B",
+            1,
+        ),
+        (
             {"samples": (np.ones(20), np.ones(21))},
             "the shapes of A and B",
             ((20,), (21,)),
