@@ -67,4 +67,5 @@ def test_a_start_that_is_not_finite_is_refused():
 def test_units_that_do_not_fit_together_are_flagged():
     found = dd.fit_series(ANGLES, FIELD, frequency=NU / 50)
     assert "implausible-g" in {flag.code for flag in found.flags}
-    assert dd.fit_series(ANGLES, FIELD, frequency=NU).flags == ()
+    right = dd.fit_series(ANGLES, FIELD, frequency=NU)
+    assert "implausible-g" not in {flag.code for flag in right.flags}

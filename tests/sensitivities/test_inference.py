@@ -153,7 +153,7 @@ def test_noise_of_derivatives_is_no_information():
     ],
 )
 def test_arguments_that_cannot_be_used(change, what, value):
-    given = {"samples": (np.ones(20), np.ones(20)), "names": ["density"]} | change
+    given = {"samples": (np.arange(1.0, 21), np.ones(20)), "names": ["density"]} | change
     samples, names = given.pop("samples"), given.pop("names")
     with pytest.raises(InputError) as error:
         find(samples, uniform(), names, **given)
