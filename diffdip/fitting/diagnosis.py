@@ -25,6 +25,9 @@ DEGENERATE = 1e-6
 UNLIKELY = 1e-3
 """Probability of χ² by chance below which model and sigma do not fit together."""
 
+EXPLAIN = {"at-bound", "undetermined", "no-degrees-of-freedom"}
+"""Codes of flags that say why an interval has no end."""
+
 MANY = 1 / 8
 """Part of the points beyond which those far from a robust fit are no longer single wrong ones."""
 
@@ -123,6 +126,24 @@ def wrong_points(scaled: np.ndarray, dof: int, *, known_sigma: bool) -> list[Fla
         if unlikely < -APART:
             flags.append(_smaller_than_sigma(1 / ratio))
     return flags
+
+
+def open_intervals(
+    names: tuple[str, ...], found: Estimates, flags: tuple[Flag, ...]
+) -> tuple[Flag, ...]:
+    """Flags for intervals without an end, unless one of the `flags` explains them."""
+    if {flag.code for flag in flags} & EXPLAIN:
+        return ()
+    told = []
+    for name, lower, upper in zip(names, found.lower.T, found.upper.T, strict=True):
+        sides = [side for side, end in (("below", lower), ("above", upper)) if np.isnan(end).any()]
+        if sides:
+            message = (
+                f"The interval of {name} is open {' and '.join(sides)} (NaN): χ² does not rise "
+                "enough there. Its standard error is not reliable."
+            )
+            told.append(Flag("open-interval", message))
+    return tuple(told)
 
 
 def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:

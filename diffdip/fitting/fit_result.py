@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..foundation.accepted_values import implausible_g
 from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
@@ -12,7 +13,7 @@ from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
-from .diagnosis import copies, diagnose, wrong_points
+from .diagnosis import copies, diagnose, open_intervals, wrong_points
 from .intervals import LEVELS
 from .least_squares import Estimates
 from .least_squares_problem import UNIT
@@ -39,7 +40,8 @@ class FitResult:
         intervals: For each free parameter its "68" and "95" % interval as (lower, upper). By
             profile likelihood: one and two standard deviations, or Student's law where sigma is
             unknown. NaN where χ² does not rise enough. Symmetric for a robust loss.
-        chi2: Σ r² with r = residual/sigma (sigma = 1 mT where it is unknown). For a robust loss
+        chi2: Σ r² with r = residual/sigma (sigma = 1 mT where it is unknown; relative
+            to it where the noise of several series differs). For a robust loss
             Σ 2 (√(1 + r²) − 1), with r in units of their robust scale where sigma is unknown. A
             point where the model has no resonance counts with its whole
             field.
@@ -168,6 +170,8 @@ def result_of(
         unit = point_errors(series) if known_sigma else UNIT
         scaled = residuals / (unit * found.scale)
         scaled = scaled[np.isfinite(scaled)]
+    flags = diagnose(parameters, found, correlation, measured, prediction, dof, reduced)
+    flags += open_intervals(names, found, flags)
     return FitResult(
         names=names,
         values=values,
@@ -190,8 +194,12 @@ def result_of(
         predicted=prediction,
         converged=bool(found.converged),
         flags=(
-            *diagnose(parameters, found, correlation, measured, prediction, dof, reduced),
+            *flags,
             *([] if scaled is None else wrong_points(scaled, dof, known_sigma=known_sigma)),
+            *implausible_g(
+                np.concatenate([s.field for s in series]),
+                np.concatenate([s.frequency for s in series]),
+            ),
             *copies(series, rms),
             *structure_flags(series, residuals, len(names), robust=problem.loss == "soft_l1"),
         ),

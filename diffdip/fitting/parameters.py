@@ -41,6 +41,8 @@ class Free:
         if not self.lower < self.upper:
             below = f"a number below upper = {self.upper:g}"
             raise InputError("lower", given=self.lower, expected=below)
+        if self.start is not None and not math.isfinite(self.start):
+            raise InputError("start", given=self.start, expected="a finite number")
 
 
 Values: TypeAlias = dict[str, Array]
@@ -83,6 +85,8 @@ class ParameterSet(eqx.Module):
                     given=parameters[name],
                     expected="a number (fixed), Free() (fitted) or a function (tied)",
                 ) from None
+            if not math.isfinite(fixed[name]):
+                raise InputError(name, given=fixed[name], expected="a finite number")
         starts = [math.nan if p.start is None else p.start for p in free.values()]
         return ParameterSet(
             free=tuple(free),

@@ -84,6 +84,7 @@ class FitProblem(eqx.Module):
         each = enumerate(offset) if own else [(0, offset)]
         offsets = {offset_name(i, own=own): value for i, value in each}
         everything = ParameterSet.of({**given, "g": g, **offsets})
+        _check_settings(g, list(offsets.values()))
         if not everything.free:
             raise InputError("no parameter is free", hint="Leave at least one parameter free")
         if points:
@@ -241,6 +242,16 @@ class FitProblem(eqx.Module):
         if name in self.parameters.free:
             return float(self.parameters.central_point()[self.parameters.free.index(name)])
         return parameter_kind(name).start
+
+
+def _check_settings(g: Parameter, offsets: Sequence[Parameter]) -> None:
+    """Raises `InputError` for a g or an offset that can only be a mistake."""
+    value = g.start if isinstance(g, Free) else g
+    if isinstance(value, float | int) and not value > 0:
+        raise InputError("g", given=value, expected="a number above 0")
+    for offset in offsets:
+        if isinstance(offset, float | int) and abs(offset) > 2 * np.pi:
+            raise InputError("offset", given=offset, expected="an angle in radians, within a turn")
 
 
 def check_points(count: int, parameters: ParameterSet) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from ..foundation.accepted_values import ACCEPTED, look_like_degrees
 from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
 from ..foundation.units import larmor_value
@@ -79,7 +80,7 @@ class Series:
         if measured not in MEASURED:
             raise InputError("measured", given=measured, expected=" or ".join(MEASURED))
         by_field = measured == "field"
-        points = as_numbers(measured, field if by_field else frequency)
+        points = measured_values(measured, field if by_field else frequency)
         if points.ndim != 1:
             raise InputError(measured, given=points.shape, expected="shape (n,)")
         if len(points) > MOST_POINTS:
@@ -146,19 +147,36 @@ class Series:
 
 def as_numbers(what: str, value: Numbers) -> np.ndarray:
     """The argument named `what` as a float64 array. Raises `InputError`."""
+    if np.ma.is_masked(value):
+        raise InputError(
+            what,
+            given=value,
+            expected="numbers without a mask",
+            hint=f"Replace masked values by NaN: {what}.filled(numpy.nan)",
+        )
     try:
-        return np.asarray(value, float)
+        numbers = np.asarray(value)
+        if np.iscomplexobj(numbers):
+            raise TypeError
+        return numbers.astype(float)
     except (TypeError, ValueError):
         raise InputError(what, given=value, expected="numbers") from None
+
+
+def measured_values(what: str, value: Numbers) -> np.ndarray:
+    """Measured fields or frequencies as an array; NaN is left out, all else must be acceptable."""
+    numbers = as_numbers(what, value)
+    _check("frequency" if what == "frequency" else "field", what, numbers[~np.isnan(numbers)])
+    return numbers
 
 
 def positive(what: str, value: Numbers, points: np.ndarray, of: str = "field") -> np.ndarray:
     """The argument named `what`, broadcast to the shape of `points`.
 
-    It must be positive where the measured value (the argument named `of`) is finite.
+    It must be acceptable where the measured value (the argument named `of`) is finite.
 
     Raises:
-        InputError: For another shape, or for values that are not positive.
+        InputError: For another shape, or for values that are not positive or out of all range.
     """
     given = as_numbers(what, value)
     try:
@@ -167,10 +185,22 @@ def positive(what: str, value: Numbers, points: np.ndarray, of: str = "field") -
         raise InputError(
             what, given=given.shape, expected=f"one number or shape {points.shape}, that of {of}"
         ) from None
-    wrong = ~(full > 0) & np.isfinite(points)
-    if np.any(wrong):
-        raise InputError(what, given=float(full[wrong][0]), expected="a number above 0")
+    in_hertz = what == "sigma" and of == "frequency"
+    # errors of frequencies are compared as fields
+    values = AS_FIELD * full if in_hertz else full
+    _check(what, what, values[np.isfinite(points)], full[np.isfinite(points)])
     return full
+
+
+def _check(quantity: str, what: str, values: np.ndarray, given: np.ndarray | None = None) -> None:
+    """Raises `InputError` unless all values are acceptable for a quantity."""
+    accepted = ACCEPTED[quantity]
+    wrong = ~accepted.holds(values)
+    if np.any(wrong):
+        shown = values if given is None else given
+        unit = {"field": "tesla", "frequency": "Hz", "angle": "radians"}.get(quantity)
+        hint = f"Give {{{what}}} in {unit}" if unit else ""
+        raise InputError(what, given=float(shown[wrong][0]), expected=accepted.expected, hint=hint)
 
 
 def _where(
@@ -200,6 +230,14 @@ def _where(
             hint=f"Set {{{measured}}} to NaN to leave out a point",
         )
     if not row:
+        _check("angle", "angle", numbers)
+        if look_like_degrees(numbers):
+            raise InputError(
+                "angle",
+                given=float(np.max(numbers)),
+                expected="angles in radians; these look like degrees",
+                hint="Convert them by numpy.radians",
+            )
         return numbers.copy(), None
     return np.zeros(count), numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
 

@@ -15,7 +15,8 @@ from .fit_result import FitResult, result_of
 from .least_squares_problem import Data, Design
 from .parameters import Parameter
 from .problem import FitProblem, check_points
-from .series import Series, as_numbers, common_frequency, positive, stack_series
+from .series import Series, common_frequency, measured_values, positive, stack_series
+from .series_noise import with_own_noise
 
 
 def fit_series(
@@ -31,6 +32,7 @@ def fit_series(
     model: Model | None = None,
     loss: str = "linear",
     convention: Convention | str | None = None,
+    intervals: bool = True,
 ) -> FitResult:
     """Fit one series Hres(angle). By default A, B and C are free and g is fixed.
 
@@ -58,6 +60,8 @@ def fit_series(
             weight: Σ 2 (√(1 + r²) − 1) with r = residual/sigma. Where sigma is unknown, r is in
             units of the robust scale of the residuals (an S-estimate).
         convention: "paper" (default) or "physical".
+        intervals: Whether to compute intervals by profile likelihood (default). Without them all
+            are symmetric, which saves most of the time where a model is slow.
 
     Returns:
         Values, errors, intervals and residuals. Doubts about them are in `flags`, never raised.
@@ -82,6 +86,7 @@ def fit_series(
         model=model,
         loss=loss,
         convention=convention,
+        intervals=intervals,
     )
 
 
@@ -94,10 +99,13 @@ def fit_joint(
     model: Model | None = None,
     loss: str = "linear",
     convention: Convention | str | None = None,
+    intervals: bool = True,
 ) -> FitResult:
     """Fit several series of one sample at once, in several planes or at several frequencies.
 
-    All series share the parameters. Three planes and `FullTensorModel` give all of D.
+    All series share the parameters. Without sigma all share one variance, too, unless their
+    residuals differ by more than chance; then each has its own. Three planes and `FullTensorModel`
+    give all of D.
 
     Args:
         series: One or more `Series`. Give sigma for all of them or for none.
@@ -108,6 +116,7 @@ def fit_joint(
         model: As for `fit_series`.
         loss: As for `fit_series`.
         convention: As for `fit_series`.
+        intervals: As for `fit_series`.
 
     Returns:
         As for `fit_series`; residuals of one series after the other.
@@ -132,7 +141,11 @@ def fit_joint(
     )
     design, data, known = stack_series(series)
     with jax.enable_x64(True):
-        found = problem.estimate(design, data, known_sigma=known, intervals=True)
+        own_noise = len(series) > 1 and not known and loss == "linear"
+        if own_noise:
+            first = problem.estimate(design, data, known_sigma=known, intervals=False)
+            data = with_own_noise(problem, design, data, first.x)
+        found = problem.estimate(design, data, known_sigma=known, intervals=intervals)
         return result_of(problem, tuple(series), found, known_sigma=known)
 
 
@@ -222,11 +235,11 @@ def fit_many(
     >>> fit_many(angle, field, frequency=9.45e9).values.shape
     (2, 3)
     """
-    field = np.atleast_2d(as_numbers("field", field))
+    field = np.atleast_2d(measured_values("field", field))
     if field.ndim != 2 or not len(field):
         raise InputError("field", given=field.shape, expected="shape (m, n)")
     check_count("batch", batch)
-    example = Series(angle, np.nan_to_num(field[0]), None, frequency=frequency, plane=plane)
+    example = Series(angle, field[0], None, frequency=frequency, plane=plane)
     problem = FitProblem.of(
         [example],
         g=g,

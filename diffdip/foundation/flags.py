@@ -27,6 +27,7 @@ CODES: Final = {
     "no-resonance": "The model has no resonance at a measured angle.",
     "not-converged": "The search stopped before it reached a minimum.",
     "not-gaussian": "An interval of a posterior differs from that of the least-squares fit.",
+    "open-interval": "An interval has no end on one side.",
     "open-phase": "The phase of the anisotropy is not determined.",
     "outlier": "A point lies far from the fit.",
     "repeated-field": "Neighbouring rows have the same field.",

@@ -1,11 +1,12 @@
 """What the columns of a table mean: quantity and unit from the name in the header."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..foundation.accepted_values import ACCEPTED as MEASURED, Accepted
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.units import HERTZ_PER, TESLA_PER
@@ -114,24 +115,11 @@ EXAMPLES = {
 ANISOTROPIES = ("anisotropy field A", "anisotropy field B")
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """The values in SI units that are accepted, as a test and as a phrase for errors."""
-
-    holds: Callable[[float], bool]
-    expected: str
-
-
-_ANGLE = Accepted(lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°")
-
 ACCEPTED = {
-    "angle": _ANGLE,
-    "polar angle": _ANGLE,
-    "azimuth": _ANGLE,
+    **MEASURED,
+    "polar angle": MEASURED["angle"],
+    "azimuth": MEASURED["angle"],
     "frequency error": Accepted(lambda x: 0 < x <= 1e13, "an error above 0"),
-    "field": Accepted(lambda x: 1e-9 <= x <= 100, "a field above 0 and up to 100 T"),
-    "sigma": Accepted(lambda x: 1e-12 <= x <= 100, "an error above 0"),
-    "frequency": Accepted(lambda x: 1e6 <= x <= 1e13, "a frequency of 1 MHz to 10 THz"),
     **{
         name: Accepted(lambda x: not abs(x) > 100, "a field within ±100 T") for name in ANISOTROPIES
     },

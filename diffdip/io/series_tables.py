@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..foundation.accepted_values import implausible_g
 from ..foundation.directions import direction_of
 from ..foundation.flags import Flag
-from ..foundation.units import MU_B, PLANCK
 from .angles import near_full_turn
 from .column_meanings import (
     ACCEPTED,
@@ -229,7 +229,7 @@ def _sample(
             *table.flags,
             *turned,
             *_repeated(np.where(swept, array["frequency"], array["field"]), swept, rows.lines),
-            *_implausible(array["field"], array["frequency"]),
+            *implausible_g(array["field"], array["frequency"]),
         ),
         comments=table.comments,
         direction=direction,
@@ -310,12 +310,3 @@ def _repeated(measured: np.ndarray, swept: np.ndarray, lines: list[int]) -> list
         for start, end in zip(starts, ends, strict=True)
         if end - start >= STALLED
     ]
-
-
-def _implausible(fields: np.ndarray, frequency: np.ndarray) -> list[Flag]:
-    """A flag for fields and frequencies whose units do not fit together."""
-    effective = float(np.median(PLANCK * frequency / (MU_B * fields)))
-    if 0.3 < effective < 15:
-        return []
-    message = f"Fields and frequency give g = {effective:.3g}. Check the units of both."
-    return [Flag("implausible-g", message)]

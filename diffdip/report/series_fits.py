@@ -98,8 +98,9 @@ def fit_sample(samples: Sequence[Sample], label: str, settings: FitSettings) -> 
         )
     except InputError as error:
         raise _in_sample(error, samples) from None
-    notes = [flag for sample in samples for flag in sample.warnings]
-    warnings = [*dict.fromkeys(notes), *residual_warnings(result), *g_or_a(result)]
+    notes = dict.fromkeys(flag for sample in samples for flag in sample.warnings)
+    warnings = [flag for flag in notes if flag not in result.flags]
+    warnings += [*residual_warnings(result), *g_or_a(result)]
     source = ", ".join(dict.fromkeys(str(sample.source) for sample in samples))
     comments = [comment for sample in samples for comment in sample.comments]
     return SampleFit(label, result, fit_document(result, label, source, warnings, comments))

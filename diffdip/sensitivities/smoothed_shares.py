@@ -94,6 +94,14 @@ def measured_shares(A: Numbers, B: Numbers) -> tuple[SmoothedShares, np.ndarray]
             expected=f"{FEWEST_PAIRS} or more",
         )
     values = [a[good], b[good]]
+    different = len(np.unique(np.stack(values), axis=1).T)
+    if different < FEWEST_PAIRS:
+        raise InputError(
+            "the number of different pairs of A and B",
+            given=different,
+            expected=f"{FEWEST_PAIRS} or more",
+            hint="Give each sample once: copies tell nothing about the scatter of samples",
+        )
     levels = np.stack([np.log(np.maximum(np.quantile(x, DECILES), FLOOR)) for x in values])
     shares = SmoothedShares(levels)
     return shares, shares.of(values)

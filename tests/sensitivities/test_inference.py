@@ -141,6 +141,11 @@ def test_noise_of_derivatives_is_no_information():
             5,
         ),
         (
+            {"samples": (np.ones(30), np.ones(30))},
+            "the number of different pairs of A and B",
+            1,
+        ),
+        (
             {"samples": (np.ones(20), np.ones(21))},
             "the shapes of A and B",
             ((20,), (21,)),
@@ -148,7 +153,7 @@ def test_noise_of_derivatives_is_no_information():
     ],
 )
 def test_arguments_that_cannot_be_used(change, what, value):
-    given = {"samples": (np.ones(20), np.ones(20)), "names": ["density"]} | change
+    given = {"samples": (np.arange(1.0, 21), np.ones(20)), "names": ["density"]} | change
     samples, names = given.pop("samples"), given.pop("names")
     with pytest.raises(InputError) as error:
         find(samples, uniform(), names, **given)

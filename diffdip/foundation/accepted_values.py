@@ -1,0 +1,65 @@
+"""The values of measured quantities that are accepted, in SI units. Needs no JAX."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from .flags import Flag
+from .units import MU_B, PLANCK
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The values in SI units that are accepted, as a test and as a phrase for errors.
+
+    The test takes numbers and arrays; it is false for NaN.
+    """
+
+    holds: Callable[[Any], Any]
+    expected: str
+
+
+ACCEPTED: Final = {
+    "angle": Accepted(lambda x: abs(x) <= 20 * np.pi, "an angle within ±3600°"),
+    "field": Accepted(lambda x: (x >= 1e-9) & (x <= 100), "a field above 0 and up to 100 T"),
+    "sigma": Accepted(lambda x: (x >= 1e-12) & (x <= 100), "an error above 0"),
+    "frequency": Accepted(lambda x: (x >= 1e6) & (x <= 1e13), "a frequency of 1 MHz to 10 THz"),
+}
+"""What is accepted, by quantity. Beyond these ranges the value or its unit is a mistake."""
+
+LARGEST_STEP: Final = 1.7
+"""Radians. If half of the neighbouring angles of a rotation lie further apart, they are degrees."""
+
+WHOLE: Final = 7.0
+"""Angles beyond this (radians) that are all multiples of 1/2 are degrees."""
+
+
+def look_like_degrees(angle: np.ndarray) -> bool:
+    """Whether angles that should be in radians are degrees.
+
+    No goniometer steps by more than a quarter turn, or by multiples of half a radian.
+
+    >>> look_like_degrees(np.arange(0.0, 180.0, 10.0)), look_like_degrees(np.arange(0.0, 6.2, 0.1))
+    (True, False)
+    """
+    distinct = np.unique(angle)
+    if len(distinct) < 3:
+        return False
+    halves = bool(
+        np.all(2 * distinct == np.round(2 * distinct)) and np.max(np.abs(distinct)) > WHOLE
+    )
+    return halves or (len(distinct) > 4 and bool(np.median(np.diff(distinct)) > LARGEST_STEP))
+
+
+def implausible_g(field: np.ndarray, frequency: np.ndarray) -> list[Flag]:
+    """A flag for fields (tesla) and frequencies (Hz) whose units do not fit together."""
+    known = np.isfinite(field) & np.isfinite(frequency)
+    if not known.any():
+        return []
+    effective = float(np.median(PLANCK * frequency[known] / (MU_B * field[known])))
+    if 0.3 < effective < 15:
+        return []
+    message = f"Fields and frequency give g = {effective:.3g}. Check the units of both."
+    return [Flag("implausible-g", message)]
