@@ -4,7 +4,7 @@ Dipoles are sorted by the number of their cell, whose edges are r_c. Blocks of t
 other in this order, meet the nine rows of cells around them: nine ranges of the same order. No
 array holds the dipoles of one cell, so no cell can overflow. A sample in which many dipoles lie
 together takes longer. This form serves accelerators. On the CPU the same sums are computed by
-`near_loops`, if numba is there: XLA would take some 20 times as long.
+`kernels.near_loops`, if numba is there: XLA would take some 20 times as long.
 """
 
 import importlib.util
@@ -185,7 +185,7 @@ def _loops(
 
 
 def _call_loops(derivative: bool, cut: float, *operands: Any) -> Any:
-    from .near_loops import near_loop  # which takes seconds the first time
+    from ..kernels.near_loops import near_loop  # which takes seconds the first time
 
     return near_loop(derivative, smooth_polynomials(cut), *operands)
 
