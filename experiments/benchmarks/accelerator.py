@@ -169,7 +169,9 @@ def many_dipoles(size: Size, device: Any, cpu: Any) -> None:
                 results.append(np.asarray(call(own)))
                 times.append(best_time(lambda call=call, own=own: call(own), 1))
         text = close(name, *results, tolerance)
-        row(f"{size.dipoles} dipoles, {name}", f"{times[0]:.3f} s", text, times[1] / times[0], first)
+        row(
+            f"{size.dipoles} dipoles, {name}", f"{times[0]:.3f} s", text, times[1] / times[0], first
+        )
 
 
 def many_fits(size: Size, device: Any, cpu: Any) -> None:
@@ -219,7 +221,9 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--size", choices=SIZES, default="full", help="default: full")
-    parser.add_argument("--out", type=Path, default=Path("accelerator.md"), help="file of the table")
+    parser.add_argument(
+        "--out", type=Path, default=Path("accelerator.md"), help="file of the table"
+    )
     parser.add_argument("--peak-tflops", type=float, help="float32 peak of a card not known here")
     options = parser.parse_args(arguments)
     size, device, cpu = SIZES[options.size], jax.devices()[0], jax.devices("cpu")[0]
@@ -238,7 +242,9 @@ def main(arguments: list[str] | None = None) -> None:
             print("JAX finds no accelerator: a dry run, which compares the CPU with itself.")
         for number, part in enumerate(parts):
             if time.perf_counter() - start > LIMIT:
-                line(f"the last {len(parts) - number} parts are left out: {LIMIT:.0f} s have passed")
+                line(
+                    f"the last {len(parts) - number} parts are left out: {LIMIT:.0f} s have passed"
+                )
                 break
             part()
         print(f"\nThe whole took {time.perf_counter() - start:.0f} s.")
