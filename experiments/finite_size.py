@@ -1,8 +1,8 @@
 """How the widths of A and B depend on the number of crystals.
 
 Medians of |A| and |B| in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5, and for
-the same number of dipoles placed uniformly at the same M; these up to 10⁶ dipoles. For many dipoles, theory predicts the
-widths from the probability P that a pair is closer than x. If P is proportional to x^(3a), a field
+the same number of dipoles placed uniformly at the same M; the latter up to 10⁶ dipoles. For many
+dipoles, theory predicts the widths from the probability P that a pair is closer than x. If P is proportional to x^(3a), a field
 has a tail of index a. The sum over pairs is divided by the number of dipoles n, so widths are
 proportional to n^(1/a − 1):
 

@@ -25,7 +25,7 @@ NEIGHBOURS: Final = 200
 """Dipoles within r_c, about, for the mesh of a compact sample: near and far part take as long."""
 
 _SMEAR: Final = 2.0
-"""Width in 1/η by which the kernel's cut at R is not sharp; pairs at this distance from R are few."""
+"""Width in 1/η of the kernel's cut at R, which is not sharp."""
 
 
 class Split(NamedTuple):
@@ -121,7 +121,7 @@ def mesh_shape(
     step = cut * split.step / split.cut
     most = 150 * count + 4096
     while True:
-        points = [int(math.ceil((edge + 2 * radius) / step + split.margin)) for edge in edges]
+        points = [math.ceil((edge + 2 * radius) / step + split.margin) for edge in edges]
         shape = tuple(next_fast_len(number, real=True) for number in points)
         if math.prod(shape) <= most:
             return shape  # type: ignore[return-value]

@@ -37,7 +37,7 @@ def ewald_sum_and_closest(
     shape: tuple[int, int, int],
     tolerance: float,
 ) -> tuple[Float[Array, "6"], Float[Array, ""]]:
-    """`ewald_pair_sum` and the distance of the closest pair (nm), without derivatives of the latter.
+    """`ewald_pair_sum` and the distance of the closest pair (nm), which has no derivative.
 
     The distance is NaN if all pairs are farther apart than the near part reaches: about 3.5 mean
     distances, for a mesh that suits the sample. It is inf with fewer than two unmasked dipoles.

@@ -37,7 +37,7 @@ def cylinder(aspect, seed=0, count=COUNT, density=2.0):
 
 
 def sites(aspect, seed=0):
-    """Dipoles of unequal moments far from the origin; a tenth is masked, and one of those is NaN."""
+    """Dipoles of unequal moments off the origin; a tenth is masked, one of those NaN."""
     rng = np.random.default_rng(100 + seed)
     positions = cylinder(aspect, seed) + np.array([30.0, -20.0, 5.0])
     mask = rng.uniform(size=COUNT) > 0.1
