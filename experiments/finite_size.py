@@ -2,9 +2,9 @@
 
 Medians of |A| and |B| in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5, and for
 the same number of dipoles placed uniformly at the same M; the latter up to 10⁶ dipoles. For many
-dipoles, theory predicts the widths from the probability P that a pair is closer than x. If P is proportional to x^(3a), a field
-has a tail of index a. The sum over pairs is divided by the number of dipoles n, so widths are
-proportional to n^(1/a − 1):
+dipoles, theory predicts the widths from the probability P that a pair is closer than x. If P is
+proportional to x^(3a), a field has a tail of index a. The sum over pairs is divided by the number
+of dipoles n, so widths are proportional to n^(1/a − 1):
 
     uniform in the volume                P ~ x³    a = 1      independent of n (Cauchy)
     extra dipoles anywhere               P ~ x²    a = 2/3    growing as n^(+1/2)
@@ -293,7 +293,7 @@ def main(argv: list[str] | None = None) -> None:
         parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
-    rows = run(*amount, seconds, options.seed, large=() if options.quick else LARGE)
+    rows = run(*amount, seconds, options.seed, large=() if options.quick or options.sizes else LARGE)
     finish(parser, options, files(rows), table(rows))
 
 
