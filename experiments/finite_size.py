@@ -293,7 +293,9 @@ def main(argv: list[str] | None = None) -> None:
         parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
-    rows = run(*amount, seconds, options.seed, large=() if options.quick or options.sizes else LARGE)
+    rows = run(
+        *amount, seconds, options.seed, large=() if options.quick or options.sizes else LARGE
+    )
     finish(parser, options, files(rows), table(rows))
 
 
