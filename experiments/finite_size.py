@@ -114,9 +114,9 @@ def run(
     """
     known = known or {}
     rows = []
+    dipoles = volume = 0.0
     with jax.enable_x64(True):
         for size in sizes:
-            dipoles = volume = 0.0
             for kind, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
                 model = NanocrystalPacking(n_crystals=size, extra_spacing=spacing)
                 ensemble = known.get((spacing, size))

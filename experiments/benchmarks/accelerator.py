@@ -168,7 +168,7 @@ def many_dipoles(size: Size, device: Any, cpu: Any) -> None:
                 first = first or compile_s
                 results.append(np.asarray(call(own)))
                 times.append(best_time(lambda call=call, own=own: call(own), 1))
-        text = close(name, *results, tolerance)
+        text = close(name, results[0], results[1], tolerance)
         row(
             f"{size.dipoles} dipoles, {name}", f"{times[0]:.3f} s", text, times[1] / times[0], first
         )
