@@ -21,7 +21,9 @@ def ewald_pair_sum(
     shape: tuple[int, int, int],
     tolerance: float,
 ) -> Float[Array, "6"]:
-    """`pair_sum` with an error of `tolerance`, relative to the norm of the tensor.
+    """`pair_sum` with an error of `tolerance`, relative to |D| or to D = 1.
+
+    This holds for 20 000 dipoles and more. For 1500 the error is up to two times larger.
 
     The time grows as n, not as n². Any shape of the mesh gives this error; one that suits the
     sample (`mesh_shape`) gives it fast. NaN if a position is not finite, or if two dipoles are at
