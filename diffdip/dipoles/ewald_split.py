@@ -51,13 +51,12 @@ def split_of(tolerance: float) -> Split:
 
     What is missing beyond r_c is isotropic in the bulk, but not at surfaces. For thin samples it
     is up to ηr_c e^{−(ηr_c)²} of |D|, a hundred times as much as in the bulk. The mesh errs by
-    10⁻⁵ (2ηh)⁷ for 20 000 dipoles, as 1/√n (all measured). Half and a tenth of the tolerance are
-    left to them.
+    10⁻⁵ (2ηh)⁷ for 20 000 dipoles, and up to ten times as much in thin films (all measured).
     """
     cut = 1.5
     while cut * math.exp(-cut * cut) > tolerance / 2:
         cut += 0.01
-    return Split(cut, min(0.5 * (tolerance / 1e-4) ** (1 / 7), 0.7))
+    return Split(cut, min(0.45 * (tolerance / 1e-4) ** (1 / 7), 0.7))
 
 
 class Geometry(NamedTuple):
