@@ -1,10 +1,10 @@
 """How the widths of A and B depend on the number of crystals.
 
 Medians of |A| and |B| in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5, and for
-the same number of dipoles placed uniformly at the same M. For many dipoles, theory predicts the
-widths from the probability P that a pair is closer than x. If P is proportional to x^(3a), a field
-has a tail of index a. The sum over pairs is divided by the number of dipoles n, so widths are
-proportional to n^(1/a − 1):
+the same number of dipoles placed uniformly at the same M; the latter up to 10⁶ dipoles. For many
+dipoles, theory predicts the widths from the probability P that a pair is closer than x. If P is
+proportional to x^(3a), a field has a tail of index a. The sum over pairs is divided by the number
+of dipoles n, so widths are proportional to n^(1/a − 1):
 
     uniform in the volume                P ~ x³    a = 1      independent of n (Cauchy)
     extra dipoles anywhere               P ~ x²    a = 2/3    growing as n^(+1/2)
@@ -47,6 +47,8 @@ from diffdip.report.figures.style import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMIL
 
 
 SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+LARGE = (30_000, 100_000, 300_000, 1_000_000)
+"""Dipoles of still larger samples, for the uniform arrangement alone."""
 QUICK_SIZES = (2, 20, 100)  # as in Fig. 5, so that its samples can be used
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
 SECONDS, QUICK_SECONDS = 8.0, 0.5
@@ -97,6 +99,7 @@ def run(
     seconds: float = SECONDS,
     seed: int = SEED,
     known: Mapping[tuple[float, int], Ensemble] | None = None,
+    large: Sequence[int] = (),
 ) -> list[Row]:
     """Simulate each arrangement at each size, in float64.
 
@@ -106,12 +109,14 @@ def run(
         seconds: Time for each; large packings get fewer samples.
         seed: Seed of all samples.
         known: Ensembles of `figure5.run` with the same `samples` and `seed`; they are used again.
+        large: Numbers of dipoles of larger uniform samples, at the density of the largest packings;
+            in float32, because float64 takes twice the memory.
     """
     known = known or {}
     rows = []
+    dipoles = volume = 0.0
     with jax.enable_x64(True):
         for size in sizes:
-            dipoles = volume = 0.0
             for kind, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
                 model = NanocrystalPacking(n_crystals=size, extra_spacing=spacing)
                 ensemble = known.get((spacing, size))
@@ -122,6 +127,10 @@ def run(
             count = round(dipoles)
             model = UniformCylinder(n=count, density=dipoles / volume)
             rows.append(row("uniform", size, _sample(model, samples, seconds, seed)))
+        density, each = dipoles / volume, dipoles / sizes[-1]
+    for count in large:
+        model = UniformCylinder(n=count, density=density)
+        rows.append(row("uniform", round(count / each), _sample(model, samples, seconds, seed)))
     return rows
 
 
@@ -163,13 +172,13 @@ def table(rows: Sequence[Row]) -> str:
         own = [row for row in rows if row.kind == kind]
         lines += [
             KINDS[kind][0],
-            "  n_NC  dipoles  samples  µ0M (mT)  median |A|/µ0M (68 %)      "
+            "   n_NC    dipoles  samples  µ0M (mT)  median |A|/µ0M (68 %)      "
             "median |B|/µ0M (68 %)      |B| (mT)",
         ]
         for one in own:
             a, b = (f"{x[0]:7.3f} ({x[1]:.3f} to {x[2]:.3f})" for x in (one.A, one.B))
             lines.append(
-                f"  {one.n_crystals:4d}  {one.dipoles:7.1f}  {one.samples:7d}  "
+                f"  {one.n_crystals:5d}  {one.dipoles:9.1f}  {one.samples:7d}  "
                 f"{1e3 * one.mu0_M:8.3f}  {a:25s}  {b:25s}  {1e3 * one.mu0_M * one.B[0]:7.2f}"
             )
         middle = sorted(row.n_crystals for row in own)[len(own) // 2]
@@ -185,7 +194,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def figure(rows: Sequence[Row]) -> Figure:
     """Medians of |A| and |B| against the number of crystals; two columns wide."""
-    sizes = np.array(sorted({row.n_crystals for row in rows}), float)
+    sizes = np.array(sorted({row.n_crystals for row in rows if row.kind != "uniform"}), float)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(TWO_COLUMNS / 25.4, 80 / 25.4), layout="constrained")
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
@@ -284,7 +293,9 @@ def main(argv: list[str] | None = None) -> None:
         parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
-    rows = run(*amount, seconds, options.seed)
+    rows = run(
+        *amount, seconds, options.seed, large=() if options.quick or options.sizes else LARGE
+    )
     finish(parser, options, files(rows), table(rows))
 
 

@@ -4,18 +4,18 @@ Dipoles are sorted by the number of their cell, whose edges are r_c. Blocks of t
 other in this order, meet the nine rows of cells around them: nine ranges of the same order. No
 array holds the dipoles of one cell, so no cell can overflow. A sample in which many dipoles lie
 together takes longer. This form serves accelerators. On the CPU the same sums are computed by
-`near_loops`, if numba is there: XLA would take some 20 times as long.
+`kernels.near_loops`, if numba is there: XLA would take some 20 times as long.
 """
 
-import importlib.util
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..kernels.calls import by_platform
 from .ewald_split import Geometry, Split
 from .near_kernel import smooth_polynomials
 
@@ -64,7 +64,7 @@ def near_sums(
     (nm²) is inf if no pair is within r_c. `moments` of masked dipoles have to be 0, and their
     positions finite.
     """
-    found, least = _by_platform(
+    found, least = by_platform(
         partial(_loops, derivative=False, split=split),
         partial(_second_moments, split=split),
         *(positions, moments, mask, geometry),
@@ -106,7 +106,7 @@ def near_slopes(
     For r from the dipole to another one, ∂(c rₐ r_b)/∂r_k = 2c′ rₐ r_b r_k + c (δₐₖ r_b + δ_bk rₐ)
     with c′ = ∂c/∂(r²). The derivative by the position of the dipole is the negative of it.
     """
-    found, _ = _by_platform(
+    found, _ = by_platform(
         partial(_loops, derivative=True, split=split),
         partial(_third_moments, split=split),
         *(positions, moments, mask, geometry),
@@ -145,22 +145,6 @@ def _third_moments(
     return jnp.stack(found, axis=-1), jnp.zeros((), positions.dtype)
 
 
-def _by_platform(
-    native: Callable[..., Any], portable: Callable[..., Any], *operands: Any
-) -> tuple[Array, Array]:
-    """`native` on a CPU if there is numba, `portable` elsewhere."""
-    if not _has_numba():
-        return portable(*operands)
-    if jax.default_backend() == "cpu":  # do not trace what is not used
-        return native(*operands)
-    return jax.lax.platform_dependent(*operands, cpu=native, default=portable)
-
-
-@lru_cache(maxsize=1)
-def _has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None
-
-
 def _loops(
     positions: Array,
     moments: Array,
@@ -185,7 +169,7 @@ def _loops(
 
 
 def _call_loops(derivative: bool, cut: float, *operands: Any) -> Any:
-    from .near_loops import near_loop  # which takes seconds the first time
+    from ..kernels.near_loops import near_loop  # which takes seconds the first time
 
     return near_loop(derivative, smooth_polynomials(cut), *operands)
 

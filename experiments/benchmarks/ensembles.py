@@ -1,7 +1,6 @@
 """Speed and memory of ensembles, compared with a C kernel and a numba program in the same run.
 
-    python experiments/benchmarks/ensembles.py [--parts pairs figure5 gradient memory accelerator]
-                                              [--quick]
+    python experiments/benchmarks/ensembles.py [--parts pairs figure5 gradient memory] [--quick]
 
 Prints tables in Markdown:
 
@@ -10,7 +9,6 @@ pairs        pair sum and its derivatives, in unique pairs per second, compared 
 figure5      the ensembles of Fig. 5 from sampling to statistics, compared with the same in numba
 gradient     derivatives of the median of |B| by all parameters, compared with the median alone
 memory       peak memory of a process that simulates few and many samples
-accelerator  pair sum on a GPU, compared with its peak (only if JAX finds one; not measured yet)
 
 This is not a test. But the script stops if a pair sum differs from that of C.
 """
@@ -37,7 +35,7 @@ from diffdip.foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF
 SIZES, SAMPLES = (2, 10, 20, 100), 2000
 QUICK_SIZES, QUICK_SAMPLES = (2,), 200
 REPEATS = 3
-PARTS = ("pairs", "figure5", "gradient", "memory", "accelerator")
+PARTS = ("pairs", "figure5", "gradient", "memory")
 
 START = "import jax; jax.numpy.zeros(1).block_until_ready()"
 MEMORY = {
@@ -212,9 +210,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="small cases, to check that everything runs"
     )
-    parser.add_argument(
-        "--peak-tflops", type=float, default=67.0, help="float32 peak of the card (H100 SXM: 67)"
-    )
     options = parser.parse_args(arguments)
     quick = options.quick
     print(machine("float32"))
@@ -236,12 +231,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         gradient(QUICK_SIZES if quick else SIZES[1::2], QUICK_SAMPLES if quick else SAMPLES)
     if "memory" in options.parts:
         memory(QUICK_MEMORY if quick else MEMORY)
-    if "accelerator" in options.parts:
-        if jax.devices()[0].platform == "cpu":
-            print("\nThe accelerator is left out: JAX finds none.")
-        else:
-            cases = pairs.QUICK_LARGE_CASES if quick else pairs.LARGE_CASES
-            pairs.on_accelerator(cases, options.peak_tflops)
 
 
 if __name__ == "__main__":

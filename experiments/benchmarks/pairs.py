@@ -1,4 +1,4 @@
-"""The pair sum in `ensembles.py`: compared with C on a CPU, and with the peak rate on a GPU."""
+"""The pair sum in `ensembles.py`: compared with C on a CPU."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,8 +13,6 @@ from diffdip.dipoles.pair_sums import pair_sum, pair_sum_and_closest
 
 
 CASES = ((1104, 64), (100, 256), (100, 5000), (10_000, 1))
-LARGE_CASES = ((1100, 2000), (200_000, 1))
-QUICK_LARGE_CASES = ((1100, 20), (5000, 1))
 """Each case: number of dipoles, number of systems."""
 
 SECONDS = 1.0
@@ -173,15 +171,3 @@ def quick_against_c(kernel: PairSum) -> None:
     """The same with small cases: all quantities of a batch, and the value of one system."""
     against_c(kernel, [(300, 4)])
     against_c(kernel, [(2000, 1)], [VALUE])
-
-
-def on_accelerator(cases: Sequence[tuple[int, int]], peak_tflops: float) -> None:
-    """Print pairs/s on the first device, and the share of its peak rate."""
-    header("Pair sum in float32 on the accelerator (ratio: share of its peak)")
-    for n, count in cases:
-        systems = Systems.equal(n, count)
-        call, compile_s = compiled(jax.vmap(pair_sum), *systems)
-        _, seconds = measure(call, systems)
-        share = FLOPS_PER_PAIR * systems.pairs / seconds / (1e12 * peak_tflops)
-        reference = f"{peak_tflops:g} TFLOP/s, {FLOPS_PER_PAIR} a pair"
-        row(f"{n} dipoles × {count}", systems.rate(seconds), reference, share, compile_s)

@@ -45,16 +45,37 @@ def test_a_wrong_pair_sum_stops_the_benchmark():
 def test_what_is_missing_is_left_out(benchmark, monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "compile_pair_sum", lambda: None)
     monkeypatch.setitem(sys.modules, "numba", None)
-    benchmark.main(["--parts", "pairs", "figure5", "accelerator", "--quick"])
+    benchmark.main(["--parts", "pairs", "figure5", "--quick"])
     out = capsys.readouterr().out
     assert "no C compiler" in out
     assert "numba is not installed" in out
 
 
+@pytest.mark.float32
+def test_the_script_for_accelerators_runs_on_the_cpu(benchmark, monkeypatch, tmp_path):
+    accelerator = script("accelerator", BENCHMARKS)
+    small = accelerator.Size(((20, 3),), ((2, 20),), 200, 16)
+    monkeypatch.setitem(accelerator.SIZES, "small", small)
+    out = tmp_path / "new" / "table.md"
+    accelerator.main(["--size", "small", "--out", str(out)])
+    table = out.read_text(encoding="utf-8")
+    for part in ("gradient by positions", "gradient of B", "16 series", "2 crystals", "samples/s"):
+        assert part in table
+
+
+def test_a_result_that_differs_from_the_cpu_stops_the_script():
+    accelerator = script("accelerator", BENCHMARKS)
+    accelerator.close("sum", [1.0, -2.0], [1.0, -2.0001], 1e-4)
+    for wrong in (-2.001, float("nan")):
+        with pytest.raises(SystemExit, match="differs from the CPU"):
+            accelerator.close("sum", [1.0, wrong], [1.0, -2.0], 1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "option"),
     [
-        ("ensembles", "--peak-tflops"),
+        ("accelerator", "--peak-tflops"),
+        ("ensembles", "--parts"),
         ("fits", "--series"),
         ("resonance", "--size"),
         ("startup", "--sweeps"),

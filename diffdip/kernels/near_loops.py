@@ -15,8 +15,8 @@ import numba
 import numpy as np
 
 
-# Without "ninf", because a dipole is left out of its own sum by an infinite distance. Two dipoles at
-# one place, which give NaN, are seen by their distance.
+# Without "ninf", because a dipole is left out of its own sum by an infinite distance. Two dipoles
+# at one place, which give NaN, are seen by their distance.
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn", "nnan"}
 
 _SHARE = 4096
