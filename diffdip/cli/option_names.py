@@ -6,6 +6,9 @@ from ..ensembles.model_parameters import ALL
 
 
 _SAME: Final = (
+    "angle_deg",
+    "angle_from",
+    "angles",
     "baseline",
     "convention",
     "definition",

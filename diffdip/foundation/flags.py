@@ -29,6 +29,7 @@ CODES: Final = {
     "not-gaussian": "An interval of a posterior differs from that of the least-squares fit.",
     "open-phase": "The phase of the anisotropy is not determined.",
     "outlier": "A point lies far from the fit.",
+    "reading-note": "Something about how the files were read that must be known.",
     "repeated-field": "Neighbouring rows have the same field.",
     "scaled-errors": "The residuals are larger than the noise, so all errors were scaled up.",
     "setting-unused": "A setting was not used, because the files state the value.",

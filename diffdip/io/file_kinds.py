@@ -44,7 +44,7 @@ def _one_file(name: str, read: Reader) -> Kind:
 
 
 # lambdas and functions, so that each reader is looked up when it is called
-MAGNETTECH = Kind("Magnettech XML", lambda path: ([read_magnettech(path)], None))
+MAGNETTECH = Kind("Magnettech XML", lambda path: (read_magnettech(path), None))
 BES3T = Kind("Bruker BES3T", lambda path: (read_bes3t(path), None))
 ESP = Kind("Bruker ESP", lambda path: (read_esp(path), None))
 NETCDF = Kind("NetCDF", read_netcdf)
@@ -62,7 +62,10 @@ WITHOUT_SIGNATURE = {ending: _one_file(*pair) for ending, pair in BY_ENDING.item
 """Kinds that only the ending tells, after all others."""
 
 DESCRIPTORS = {".dsc": BES3T, ".par": ESP, ".exp": RECOGNISED[is_specman]}
-"""Kinds whose descriptor lies beside files of binary data, by its ending."""
+"""Kinds whose descriptor lies beside files of binary data, by its ending.
+
+A file with this ending is no table, whatever it begins with.
+"""
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -71,7 +74,8 @@ def kind_of(path: Path) -> Kind | None:
     for recognises, kind in RECOGNISED.items():
         if recognises(head):
             return kind
-    if (kind := WITHOUT_SIGNATURE.get(path.suffix.casefold())) is not None:
+    endings = {**WITHOUT_SIGNATURE, **DESCRIPTORS}  # the latter with a head that is not known
+    if (kind := endings.get(path.suffix.casefold())) is not None:
         return kind
     text = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not re.search(rb"[\x00-\x08]", head)
     return TEXT if text else None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..foundation.effective_g import implausible_g
 from ..foundation.flags import Flag
-from ..foundation.units import MU_B, PLANCK
 from .angles import near_full_turn
 from .column_meanings import ACCEPTED, SERIES_NAMES, TableError, column_name, shown
 from .delimited_text import in_row
@@ -192,7 +192,7 @@ def _sample(path: Path, name: str, rows: Rows, frequency: float | None, table: T
             *table.flags,
             *turned,
             *_repeated(array["field"], rows.lines),
-            *_implausible(array["field"], array["frequency"]),
+            *implausible_g(array["field"], array["frequency"]),
         ),
         comments=table.comments,
     )
@@ -225,12 +225,3 @@ def _repeated(fields: np.ndarray, lines: list[int]) -> list[Flag]:
         for start, end in zip(starts, ends, strict=True)
         if end - start >= STALLED
     ]
-
-
-def _implausible(fields: np.ndarray, frequency: np.ndarray) -> list[Flag]:
-    """A flag for fields and frequencies whose units do not fit together."""
-    effective = float(np.median(PLANCK * frequency / (MU_B * fields)))
-    if 0.3 < effective < 15:
-        return []
-    message = f"Fields and frequency give g = {effective:.3g}. Check the units of both."
-    return [Flag("implausible-g", message)]
