@@ -74,7 +74,7 @@ def kind_of(path: Path) -> Kind | None:
     for recognises, kind in RECOGNISED.items():
         if recognises(head):
             return kind
-    endings = {**WITHOUT_SIGNATURE, **DESCRIPTORS}  # the latter with a head that is not known
+    endings = {**DESCRIPTORS, **WITHOUT_SIGNATURE}  # descriptors with a head that is not known
     if (kind := endings.get(path.suffix.casefold())) is not None:
         return kind
     text = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not re.search(rb"[\x00-\x08]", head)
