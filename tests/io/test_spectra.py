@@ -333,7 +333,7 @@ BAD_FILES = {
         "MwFreq",
         "9,45",
     ),
-    "hdf5": ("a.nc", b"\x89HDF\r\n\x1a\n", (), "HDF5", NONE),
+    "cut hdf5": ("a.nc", b"\x89HDF\r\n\x1a\n", (), "damaged", NONE),
     "cut netcdf": ("a.nc", b"CDF\x02\x00", (), "damaged", NONE),
     "empty netcdf": ("a.nc", b"CDF\x01" + bytes(28), (), "angle", NONE),
 }
