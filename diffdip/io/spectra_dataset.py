@@ -190,7 +190,9 @@ def _repeated(sweeps: Sequence[Sweep]) -> list[str]:
     notes = []
     if again:
         most = max(counts.values())
-        told = ", ".join(f"{angle:g}°" for angle in again[:5]) + ", ..." * (len(again) > 5)
+        told = ", ".join("unknown" if a is None else f"{a:g}°" for a in again[:5]) + ", ..." * (
+            len(again) > 5
+        )
         notes.append(f"angles are repeated, up to {most} sweeps at the same angle: {told}")
     both = {angle for angle, direction in counts if (angle, -direction) in counts}
     if both:

@@ -651,6 +651,15 @@ def test_one_spectrum_needs_no_angle(tmp_path):
     assert "no angle" in refusal(tmp_path)
 
 
+def test_one_measurement_of_two_sweeps_needs_no_angle(tmp_path):
+    rows = "\n".join(f"{b},{i}" for i, b in enumerate([*UP, *UP]))
+    path = tmp_path / "film.csv"
+    path.write_text(f"field_mT,signal\n{rows}\n")
+    spectra = read_spectra(path)
+    assert np.isnan(spectra["angle"].values).tolist() == [True, True]
+    assert "up to 2 sweeps at the same angle: unknown" in notes(spectra)
+
+
 def test_a_summary(tmp_path):
     for angle in (0, 30):
         files.table(tmp_path / f"film_{angle}deg.csv", above="# frequency = 9.45 GHz\n")
