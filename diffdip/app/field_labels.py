@@ -15,6 +15,8 @@ def model_label(parameter: ModelParameter) -> str:
 
 
 _PHRASES: Final = {
+    "angle_from": "Angle in the names, as a regular expression",
+    "angles": "Angles (degrees)",
     "baseline": "Baseline",
     "convention": "Convention",
     "definition": "Definition",

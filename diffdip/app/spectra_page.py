@@ -1,14 +1,14 @@
 """The page "Spectra": an uploaded rotation, the choices, the fit and the files."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from ..foundation.errors import InputError
-from ..report.analysis import Analysis, analyze
+from ..report.analysis import Analysis, analyze, with_frequency
 from ..report.choices import NAME, NONE, RULES, Choices
 from ..report.documents import fit_document_of
 from ..report.files import Report, make_report
@@ -27,10 +27,15 @@ from ..report.tables import (
     summary,
 )
 from ..spectra.definitions import AUTO, DEFINITIONS, ORDERS, SHAPES
+from ..spectra.line_selection import each_sweep
+from ..spectra.positions import line_positions
 from . import frame
 from .field_labels import LABELS, LINES
 from .uploads import Upload, choices_beside, read_uploads
 
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Streamlit shows None as an empty field, so we use the word none
 BASELINES = {
@@ -60,6 +65,11 @@ def show() -> None:
             return
         if not uploads:
             st.info("Drop the files of a rotation above to fit A, B and C.")
+            return
+        spectra = _spectra(uploads, choices)
+        if spectra.sizes["angle"] == 1:
+            st.session_state.pop("fit", None)
+            _show_one(spectra, choices)
             return
         analysis = _analysis(uploads, choices)
     except InputError as error:
@@ -173,6 +183,15 @@ def _choices() -> Choices:
             help="Also fit all data points of all spectra at once. It takes about half a minute.",
         )
         skip = st.checkbox(LABELS["skip_damaged"], key=key("skip_damaged"))
+        angles = st.text_input(
+            LABELS["angles"],
+            key=key("angles"),
+            placeholder="from the files",
+            help="In the order of the names of the files: first:last:step, or with commas.",
+        )
+        angle_from = st.text_input(
+            LABELS["angle_from"], key=key("angle_from"), placeholder="for example (\\d+)deg"
+        )
     if line == "near" and near is None:
         raise InputError("near_mT", expected="a field in mT")
     return Choices(
@@ -187,14 +206,61 @@ def _choices() -> Choices:
         convention=convention,
         direct=None if direct == NONE else direct,
         skip_damaged=skip,
+        angles=angles or None,
+        angle_from=angle_from or None,
     )
+
+
+@st.cache_resource(max_entries=4, scope="session", show_spinner="Reading the spectra …")
+def _spectra(uploads: Uploads, choices: Choices) -> "xr.Dataset":
+    return read_uploads(
+        uploads,
+        skip_damaged=choices.skip_damaged,
+        angles=choices.angles,
+        angle_from=choices.angle_from,
+    )
+
+
+def _show_one(spectra: "xr.Dataset", choices: Choices) -> None:
+    """Show one spectrum and the position of its line. Raises `InputError`."""
+    [(field, signal)] = each_sweep(spectra)
+    angle = float(spectra["angle"].values[0])
+    at = "angle unknown" if angle != angle else f"{angle:g}°"
+    st.subheader(frame.as_text(str(spectra.attrs["title"])), anchor=False)
+    st.caption(
+        frame.as_text(f"One spectrum, {at}, {spectra.attrs['format']}. A fit needs three angles.")
+    )
+    st.line_chart(pd.DataFrame({"field (mT)": field, "signal": signal}), x="field (mT)", y="signal")
+    for note in str(spectra.attrs.get("notes", "")).splitlines():
+        st.warning(frame.as_text(note))
+    with frame.COMPUTING:
+        found = line_positions(
+            with_frequency(spectra, choices.frequency_GHz, needed=False),
+            choices.definition,
+            line="strongest" if choices.strongest else None,
+            near=choices.near_mT,
+            baseline=choices.baseline,
+            phase_deg=choices.phase_deg,
+            smoothing=choices.smoothing,
+            progress=False,
+        )
+    value, error, width = (1e3 * float(v[0]) for v in (found.field, found.sigma, found.width))
+    frame.table(
+        ("", "mT"),
+        [
+            (f"position, {choices.definition}", f"{value:.4f}"),
+            ("standard error", f"{error:.2g}"),
+            (f"width, {found.settings['width']}", f"{width:.4g}"),
+        ],
+    )
+    frame.doubts(found.warnings)
 
 
 @st.cache_resource(
     max_entries=4, scope="session", show_spinner="Reading the spectra and fitting A, B, C …"
 )
 def _analysis(uploads: Uploads, choices: Choices) -> Analysis:
-    spectra = read_uploads(uploads, skip_damaged=choices.skip_damaged)
+    spectra = _spectra(uploads, choices)
     with frame.COMPUTING:
         try:
             return analyze(spectra, choices)

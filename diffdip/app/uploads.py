@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..foundation.errors import InputError
 from ..foundation.interruption import unfinished
+from ..io.angles import listed_angles
 from ..io.archive import is_zip, unpack
-from ..io.spectra_dataset import read_named
+from ..io.spectra_dataset import angle_choice, read_named
 from ..io.sweep import MAX_BYTES
 from ..io.sweep_files import MAX_FILES
 from ..report.choices import NAME, read_choices
@@ -29,17 +30,25 @@ class Upload:
     data: bytes
 
 
-def read_uploads(uploads: Sequence[Upload], *, skip_damaged: bool = False) -> "xr.Dataset":
+def read_uploads(
+    uploads: Sequence[Upload],
+    *,
+    skip_damaged: bool = False,
+    angles: str | None = None,
+    angle_from: str | None = None,
+) -> "xr.Dataset":
     """The spectra of one file, of the files of a folder, or of the zip of a folder.
 
-    Raises `InputError`, which names the files as their sender does.
+    `angles` and `angle_from` are as in `Choices`. Raises `InputError`, which names the files as
+    their sender does.
 
     >>> table = b"field_G,signal\\n3360,1\\n3370,4\\n3380,-4\\n3390,-1\\n"
     >>> read_uploads([Upload("film_10deg.csv", table)]).attrs["source"]
     'film_10deg.csv'
     """
+    choice = angle_choice(None if angles is None else listed_angles(angles), angle_from)
     with _on_disk(uploads) as path:
-        return read_named(path, path.name, skip_damaged=skip_damaged)
+        return read_named(path, path.name, skip_damaged=skip_damaged, angles=choice)
 
 
 def choices_beside(uploads: Sequence[Upload]) -> dict[str, Any]:

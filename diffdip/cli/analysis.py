@@ -21,6 +21,8 @@ from .spectra import (
     SKIP_HELP,
     SMOOTHING_HELP,
     STRONGEST_HELP,
+    AngleFromOption,
+    AnglesOption,
     SourceArgument,
     extent,
     read_source,
@@ -102,6 +104,8 @@ def analyze(
         bool | None,
         typer.Option("--skip-damaged/--no-skip-damaged", show_default="no", help=SKIP_HELP),
     ] = None,
+    angles: AnglesOption = None,
+    angle_from: AngleFromOption = None,
     force: ForceOption = False,
 ) -> None:
     """Determine A, B and C from the spectra of a rotation, and write a one-page report.
@@ -114,8 +118,9 @@ def analyze(
 
     Choices can be stored in a file diffdip.toml beside the spectra, or in the file of --config. Its
     keys are definition, near_mT, strongest, baseline, phase_deg, smoothing, g, frequency_GHz,
-    convention, direct and skip_damaged. Options override the file; --near, --baseline, --phase-deg,
-    --frequency-ghz and --direct also accept none, which cancels the choice in the file.
+    convention, direct, skip_damaged, angles and angle_from. Options override the file; --near,
+    --baseline, --phase-deg, --frequency-ghz, --direct, --angles and --angle-from also accept none,
+    which cancels the choice in the file.
 
     [bold]Examples[/bold]
 
@@ -137,6 +142,8 @@ def analyze(
         "convention": None if convention is None else str(convention),
         "direct": direct,
         "skip_damaged": skip_damaged,
+        "angles": angles,
+        "angle_from": angle_from,
     }
     _check_out(source, out, force=force)
     path = config or _beside(source)
@@ -146,7 +153,12 @@ def analyze(
     from ..io import write_files
     from ..report.analysis import analyze as analysis_of
 
-    spectra = read_source(source, skip_damaged=choices.skip_damaged)
+    spectra = read_source(
+        source,
+        skip_damaged=choices.skip_damaged,
+        angles=choices.angles,
+        angle_from=choices.angle_from,
+    )
     try:
         found = analysis_of(spectra, choices)
     except InputError as error:

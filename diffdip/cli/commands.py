@@ -10,6 +10,7 @@ from . import (
     ensembles as ensembles,
     fits as fits,
     inference as inference,
+    info as info,
     magnetometry as magnetometry,
     paper as paper,
     sensitivities as sensitivities,

@@ -7,6 +7,9 @@ from ..ensembles.model_parameters import ALL
 
 _SAME: Final = (
     "angle_column",
+    "angle_deg",
+    "angle_from",
+    "angles",
     "baseline",
     "convention",
     "definition",

@@ -30,11 +30,24 @@ SMOOTHING_HELP = (
 )
 SKIP_HELP = "Leave out files that cannot be read, and list them."
 
+ANGLES_HELP = (
+    "Angles (degrees) of the spectra in the order of the names of their files: first:last:step, "
+    "such as 0:180:10, or separated by commas."
+)
+ANGLE_FROM_HELP = (
+    "Regular expression whose first group is the angle in the name of a file: '(\\d+)deg'."
+)
+
 DEFAULT_DEFINITION = "zero-crossing"
 DEFAULT_PHASE = "fitted with a line shape, else 0"
 
 SourceArgument = Annotated[Path, typer.Argument(help=SOURCE_HELP)]
 SkipOption = Annotated[bool, typer.Option("--skip-damaged", help=SKIP_HELP)]
+AnglesOption = Annotated[str | None, typer.Option(metavar="ANGLES", help=ANGLES_HELP)]
+AngleFromOption = Annotated[str | None, typer.Option(metavar="REGEX", help=ANGLE_FROM_HELP)]
+AngleOption = Annotated[
+    float | None, typer.Option(metavar="DEG", help="Angle (degrees) of a single spectrum.")
+]
 
 
 def order(text: str) -> int | str:
@@ -49,6 +62,9 @@ def order(text: str) -> int | str:
 def convert(
     source: SourceArgument,
     target: Annotated[Path, typer.Argument(help="File to write: name.csv or name.nc (NetCDF).")],
+    angle_deg: AngleOption = None,
+    angles: AnglesOption = None,
+    angle_from: AngleFromOption = None,
     skip_damaged: SkipOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -57,7 +73,8 @@ def convert(
     The kind of the files is recognized by their content. The new file has angles in degrees,
     fields in mT and frequencies in GHz, without interpolation, and keeps what the files state
     about the measurement. If a file does not state its angle, the angle is taken from its name, as
-    in film_10deg.csv. A CSV file has one row for each sample of a spectrum.
+    in film_10deg.csv, or from --angles or --angle-from. One spectrum alone needs no angle. A CSV
+    file has one row for each sample of a spectrum.
 
     [bold]Examples[/bold]
 
@@ -69,7 +86,8 @@ def convert(
     from ..io.writing import check_inputs
 
     check_inputs([target], [source])
-    spectra = read_source(source, skip_damaged=skip_damaged)
+    given = _one_choice(angle_deg, angles)
+    spectra = read_source(source, skip_damaged=skip_damaged, angles=given, angle_from=angle_from)
     write_spectra(spectra, target, force=force)
     shown = console()
     print_line(shown, summary(spectra))
@@ -96,6 +114,9 @@ def positions(
         float | None, typer.Option(metavar="DEG", show_default=DEFAULT_PHASE, help=PHASE_HELP)
     ] = None,
     smoothing: Annotated[int, typer.Option(min=0, metavar="N", help=SMOOTHING_HELP)] = 0,
+    angle_deg: AngleOption = None,
+    angles: AnglesOption = None,
+    angle_from: AngleFromOption = None,
     skip_damaged: SkipOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -122,7 +143,8 @@ def positions(
     if out.suffix != ".csv":
         raise InputError(f"--out {out}", expected="a name that ends in .csv")
     check_inputs([out], [source])
-    spectra = read_source(source, skip_damaged=skip_damaged)
+    given = _one_choice(angle_deg, angles)
+    spectra = read_source(source, skip_damaged=skip_damaged, angles=given, angle_from=angle_from)
     try:
         found = line_positions(
             spectra,
@@ -144,13 +166,28 @@ def positions(
     print_line(shown, f"wrote {out}")
 
 
-def read_source(source: Path, *, skip_damaged: bool) -> "xr.Dataset":
-    """The spectra; each file that was left out is one line on stderr."""
-    from ..io import read_spectra
+def _one_choice(angle_deg: float | None, angles: str | None) -> str | None:
+    """The angles as text, from one of the two options."""
+    if angle_deg is None:
+        return angles
+    if angles is not None:
+        raise InputError("angle_deg", given=angle_deg, expected="no {angles} beside it")
+    return repr(angle_deg)
 
-    spectra = read_spectra(source, skip_damaged)
+
+def read_source(
+    source: Path, *, skip_damaged: bool, angles: str | None = None, angle_from: str | None = None
+) -> "xr.Dataset":
+    """The spectra; each file that was left out, and each note, is one line on stderr."""
+    from ..io import read_spectra
+    from ..io.angles import listed_angles
+
+    listed = None if angles is None else listed_angles(angles)
+    spectra = read_spectra(source, skip_damaged, angles=listed, angle_from=angle_from)
     for reason in spectra.attrs.get("skipped", "").splitlines():
         tell(f"left out {reason}")
+    for note in spectra.attrs.get("notes", "").splitlines():
+        tell(f"note: {note}")
     return spectra
 
 
@@ -161,10 +198,12 @@ def summary(spectra: "xr.Dataset") -> str:
     angles = spectra["angle"].values
     first, last = angle_text(angles[0]), angle_text(angles[-1])
     count = int(spectra["signal"].notnull().sum())
-    return (
-        f"{len(angles)} angles from {first} to {last}°, {count} samples, "
-        f"{spectra.attrs.get('format', 'unknown format')}"
-    )
+    kind = spectra.attrs.get("format", "unknown format")
+    if len(angles) == 1 and angles[0] != angles[0]:
+        return f"1 spectrum without an angle, {count} samples, {kind}"
+    origin = str(spectra.attrs.get("angles_from", ""))
+    named = f", angles from the {origin}" if origin.startswith("names") else ""
+    return f"{len(angles)} angles from {first} to {last}°, {count} samples, {kind}{named}"
 
 
 def extent(found: "LinePositions") -> str:

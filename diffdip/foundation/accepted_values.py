@@ -53,13 +53,24 @@ def look_like_degrees(angle: np.ndarray) -> bool:
     return halves or (len(distinct) > 4 and bool(np.median(np.diff(distinct)) > LARGEST_STEP))
 
 
+LOWEST_G: Final = 0.3
+HIGHEST_G: Final = 15.0
+"""Effective g-factors outside these are mistakes of a unit."""
+
+
 def implausible_g(field: np.ndarray, frequency: np.ndarray) -> list[Flag]:
-    """A flag for fields (tesla) and frequencies (Hz) whose units do not fit together."""
-    known = np.isfinite(field) & np.isfinite(frequency)
-    if not known.any():
+    """A flag if resonance fields (T) and frequencies (Hz) give an implausible g = hν/(µB B).
+
+    The median over all points counts; those of unknown frequency (NaN) are left out.
+
+    >>> [flag.code for flag in implausible_g(np.array([0.338]), np.array([9.45e6]))]
+    ['implausible-g']
+    """
+    effective = PLANCK * frequency / (MU_B * np.where(field == 0, np.nan, np.abs(field)))
+    if not np.isfinite(effective).any():
         return []
-    effective = float(np.median(PLANCK * frequency[known] / (MU_B * field[known])))
-    if 0.3 < effective < 15:
+    median = float(np.nanmedian(effective))
+    if LOWEST_G < median < HIGHEST_G:
         return []
-    message = f"Fields and frequency give g = {effective:.3g}. Check the units of both."
+    message = f"Fields and frequency give g = {median:.3g}. Check the units of both."
     return [Flag("implausible-g", message)]

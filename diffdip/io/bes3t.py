@@ -3,11 +3,14 @@
 The real part of complex data is used.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 
+from .bruker_axes import axis_scale, stated_angle
 from .bruker_descriptors import (
+    BOM,
     MAX_POINTS,
     TESLA_IN_MT,
     Descriptor,
@@ -15,7 +18,6 @@ from .bruker_descriptors import (
     descriptor_lines,
     read_array,
     rotation,
-    scale,
 )
 from .sweep import SpectrumError, Sweep
 
@@ -25,10 +27,17 @@ FORMATS = {"C": "i1", "S": "i2", "I": "i4", "F": "f4", "D": "f8"}
 
 ORDERS = {"BIG": ">", "LIT": "<"}
 
+APART = 1e-3
+"""Two frequencies that differ by more than this part get a note."""
+
+
+_HEAD = re.compile(rb"(?:[ \t]*(?:\*[^\r\n]*)?[\r\n]+)*+\s*#DESC\b")
+"""Lines of comment, then the first layer of a descriptor."""
+
 
 def is_bes3t(head: bytes) -> bool:
     """Whether a file that starts with these bytes is a BES3T descriptor."""
-    return head.lstrip().startswith(b"#DESC")
+    return _HEAD.match(head.removeprefix(BOM)) is not None
 
 
 def read_bes3t(path: Path) -> list[Sweep]:
@@ -37,6 +46,10 @@ def read_bes3t(path: Path) -> list[Sweep]:
     Raises `InputError` with the entry, or the file beside it.
     """
     descriptor = Descriptor(path, _entries(path))
+    if not descriptor.text("XPTS"):
+        raise SpectrumError(
+            "no entry XPTS", expected="a descriptor of Bruker Xepr", hint="Copy it again"
+        )
     points = descriptor.count("XPTS")
     rows = _length(descriptor, "Y")
     parts = {"REAL": 1, "CPLX": 2}.get(descriptor.text("IKKF", "REAL"))
@@ -47,21 +60,50 @@ def read_bes3t(path: Path) -> list[Sweep]:
     count = points * rows * parts
     if count > MAX_POINTS:
         raise SpectrumError(f"{points} × {rows} samples", expected=f"up to {MAX_POINTS}")
-    signal = read_array(companion(path, ".dta"), _dtype(descriptor, "IRFMT"), count)[::parts]
     field_mt = _axis(descriptor, "X", "field", TESLA_IN_MT, points)
-    angle_deg = None
+    angle_deg, angle, angle_from = None, None, f"axis {descriptor.text('YNAM')}"
     if descriptor.text("YTYP", "NODATA") != "NODATA":
         angle_deg = _axis(descriptor, "Y", "angle", np.degrees(1), rows)
-    return rotation(descriptor, field_mt, angle_deg, signal, _frequency(descriptor))
+    else:
+        angle, angle_from = stated_angle(descriptor)
+    row = points * parts if angle_deg is not None else 0
+    signal = read_array(companion(path, ".dta"), _dtype(descriptor, "IRFMT"), count, row)[::parts]
+    frequency, notes = _frequency(descriptor)
+    if parts == 2:
+        notes.append("the data are complex: the real part is used")
+    template = Sweep(
+        angle,
+        frequency,
+        field_mt,
+        signal,
+        path,
+        descriptor.instrument(),
+        angle_from=angle_from,
+        axis=f"{descriptor.text('XNAM')} [{descriptor.text('XUNI')}]",
+        notes=tuple(notes),
+        ignored=("imaginary part",) * (parts == 2),
+    )
+    return rotation(template, angle_deg, signal)
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:
-    """Names and values of the descriptor."""
+    """Names and values of the descriptor; entries of a device also as `device.name`."""
     found = []
+    device = ""
     for line in descriptor_lines(path):
         words = line.split(None, 1)
-        if words and words[0][0] not in "*#.":
-            found.append((words[0], words[1].strip().strip("'") if words[1:] else ""))
+        if not words:
+            continue
+        rest = words[1].strip() if words[1:] else ""
+        if words[0] == ".DVC":
+            device = rest.partition(",")[0].strip()
+        elif words[0].startswith("#"):
+            device = ""
+        elif words[0][0] not in "*.":
+            value = rest.strip("'")
+            found.append((words[0], value))
+            if device:
+                found.append((f"{device}.{words[0]}", value))
     return found
 
 
@@ -87,7 +129,7 @@ def _axis(
 ) -> np.ndarray:
     """The values along an axis: equal steps, or the values of a separate file."""
     name, unit = (descriptor.text(f"{axis}{part}") for part in ("NAM", "UNI"))
-    per_unit = per_si * scale(quantity, name, unit.strip("'"))
+    per_unit = per_si * axis_scale(quantity, name, unit)
     kind = descriptor.text(f"{axis}TYP", "IDX")
     if kind == "IGD":
         path = companion(descriptor.path, f".{axis.lower()}gf")
@@ -97,10 +139,16 @@ def _axis(
     return per_unit * descriptor.axis(f"{axis}MIN", f"{axis}WID", count)
 
 
-def _frequency(descriptor: Descriptor) -> float:
-    """The frequency in GHz: from the entry in Hz, or else the reading of the counter."""
-    if descriptor.text("MWFQ"):
-        return descriptor.number("MWFQ") / 1e9
+def _frequency(descriptor: Descriptor) -> tuple[float, list[str]]:
+    """The frequency in GHz, and a note if the entry and the counter differ.
+
+    It is the entry in Hz, or else the reading of the counter. 0 means that the counter was off.
+    """
+    entry = descriptor.number("MWFQ") / 1e9 if descriptor.text("MWFQ") else 0.0
+    reading = 0.0
     if descriptor.text("FrequencyMon").endswith("GHz"):
-        return descriptor.number("FrequencyMon")
-    return np.nan
+        reading = descriptor.number("FrequencyMon")
+    notes = []
+    if entry and reading and abs(entry - reading) > APART * abs(entry):
+        notes.append(f"MWFQ is {entry:.6g} GHz, FrequencyMon {reading:.6g} GHz: MWFQ is used")
+    return entry or reading or np.nan, notes

@@ -1,17 +1,23 @@
 """What the two kinds of Bruker files share: descriptors, axes, and arrays of declared size."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from .column_meanings import SERIES_NAMES, find_columns, shown, unit_scale
+from .column_meanings import shown
 from .input_files import as_place, inside
 from .sweep import Instrument, SpectrumError, Sweep, read_bytes
 
 
 MAX_POINTS = 50_000_000
 """More samples than this are refused before they are read, whatever a descriptor declares."""
+
+MAX_DESCRIPTOR = 10_000_000
+"""Larger descriptors are refused. A pulse program in one may have more than a megabyte."""
+
+BOM = b"\xef\xbb\xbf"
 
 TESLA_IN_MT = 1e3
 
@@ -62,8 +68,9 @@ class Descriptor:
 
 
 def descriptor_lines(path: Path) -> list[str]:
-    """The lines of a descriptor. Raises `SpectrumError` for more than a megabyte."""
-    text = read_bytes(path, 1_000_000).decode("latin-1")
+    """The lines of a descriptor. Raises `SpectrumError` beyond `MAX_DESCRIPTOR` bytes."""
+    data = read_bytes(path, MAX_DESCRIPTOR).removeprefix(BOM)
+    text = data.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
@@ -83,45 +90,58 @@ def companion(path: Path, ending: str) -> Path:
     return next((p for p in found if p.stem == path.stem), found[0])
 
 
-def read_array(path: Path, dtype: str, count: int) -> np.ndarray:
-    """The `count` numbers that a file consists of, as float64. Raises `SpectrumError`."""
-    expected = count * np.dtype(dtype).itemsize
+def read_array(path: Path, dtype: str, count: int, row: int = 0) -> np.ndarray:
+    """The `count` numbers that a file consists of, as float64.
+
+    With `row`, the length of a row, a file that was cut off gives the rows that are whole, if there
+    is one. Raises `SpectrumError`.
+    """
+    size = np.dtype(dtype).itemsize
     with inside(as_place(path.name)):
         data = read_bytes(path)
-        if len(data) != expected:
+        whole = len(data) // (row * size) * row if row else 0
+        if len(data) != count * size and not 0 < whole < count:
             raise SpectrumError(
                 "number of bytes",
                 given=len(data),
-                expected=f"{expected}, as the descriptor declares",
+                expected=f"{count * size}, as the descriptor declares",
                 hint="The file is cut off or belongs to another measurement: copy it again",
             )
-    return np.frombuffer(data, dtype).astype(float)
+    kept = count if len(data) == count * size else whole
+    return np.frombuffer(data, dtype, kept).astype(float)
 
 
-def scale(quantity: str, name: str, unit: str) -> float:
-    """SI units per unit of an axis of field or angle. Raises `InputError` for another axis."""
-    if unit:
-        return unit_scale(f"axis {shown(name)}", quantity, unit)
-    columns, _ = find_columns([name], SERIES_NAMES)
-    if [column.quantity for column in columns] != [quantity]:
-        raise SpectrumError(f"axis {shown(name)} without a unit", expected=f"the {quantity}")
-    return columns[0].scale
+def rotation(template: Sweep, angle_deg: np.ndarray | None, signal: np.ndarray) -> list[Sweep]:
+    """The rows of `signal` (angle, field) as sweeps like `template`; without angles one sweep.
 
-
-def rotation(
-    descriptor: Descriptor,
-    field_mt: np.ndarray,
-    angle_deg: np.ndarray | None,
-    signal: np.ndarray,
-    frequency_ghz: float,
-) -> list[Sweep]:
-    """The rows of `signal` (angle, field) as sweeps; without angles one sweep, its angle None."""
-    angles = [None] if angle_deg is None else angle_deg.tolist()
-    instrument = descriptor.instrument()
+    Rows that are missing, or that were not measured, are left out with a note.
+    """
+    if angle_deg is None:
+        return [replace(template, signal=signal)]
+    rows = signal.reshape(-1, len(template.field_mt))
+    measured = _measured(rows)
+    notes = template.notes
+    if measured < len(angle_deg):
+        notes = (
+            *notes,
+            f"the rotation was stopped: {measured} of {len(angle_deg)} angles are measured",
+        )
     return [
-        Sweep(angle, frequency_ghz, field_mt, row, descriptor.path, instrument)
-        for angle, row in zip(angles, signal.reshape(len(angles), -1), strict=True)
+        replace(template, angle_deg=angle, signal=row, notes=notes)
+        for angle, row in zip(angle_deg[:measured].tolist(), rows, strict=False)
     ]
+
+
+def _measured(rows: np.ndarray) -> int:
+    """Number of rows before those that a stopped measurement left as one constant."""
+    count = len(rows)
+    while count > 1 and np.ptp(rows[count - 1]) == 0:
+        count -= 1
+    if 1 < count < len(rows):
+        last, blank = rows[count - 1], rows[-1][0]
+        filled = np.flatnonzero(last != blank)
+        count -= int(len(filled) > 0 and filled[-1] < 0.9 * len(last))
+    return count
 
 
 def _plain(value: str) -> str | float:

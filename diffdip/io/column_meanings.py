@@ -9,16 +9,18 @@ import numpy as np
 from ..foundation.accepted_values import ACCEPTED as MEASURED, Accepted
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from ..foundation.units import HERTZ_PER, TESLA_PER
+from ..foundation.units import HERTZ_PER, MU_0, TESLA_PER
 from ..resonance.plane_names import PLANES
 
 
 _RADIANS_PER = {"rad": 1.0, "deg": np.pi / 180}
 
+_FIELDS = {**TESLA_PER, "uT": 1e-6, "A/m": MU_0, "kA/m": 1e3 * MU_0}
+
 _UNITS = {
     "angle": _RADIANS_PER,
-    "field": {**TESLA_PER, "uT": 1e-6},
-    "sigma": {**TESLA_PER, "uT": 1e-6},
+    "field": _FIELDS,
+    "sigma": _FIELDS,
     "frequency": HERTZ_PER,
     "sample": {},
     "signal": {},
@@ -28,6 +30,7 @@ _UNITS = {
     "frequency error": HERTZ_PER,
     "plane": {},
     "measured": {},
+    "direction": {},
     "anisotropy field A": {**TESLA_PER, "uT": 1e-6},
     "anisotropy field B": {**TESLA_PER, "uT": 1e-6},
 }
@@ -49,13 +52,16 @@ _SPELLINGS = {
 }
 
 NAMES = {
-    "angle": "angle alpha alphah α αh theta θ phi φ ϕ rotation rotationangle gonangle "
-    "goniometer goniometerangle fieldangle azimuth",
-    "field": "field resonancefield resfield fieldres magneticfield b h b0 h0 bres hres br hr b0res "
-    "h0res hresonance bresonance mu0h μ0h mu0hres μ0hres zerocrossing resonanceposition",
+    "angle": "angle alpha alphah α αh theta θ phi φ ϕ rotation rotationangle gonangle goniometer "
+    "goniometerangle gonioangle fieldangle sampleangle winkel azimuth",
+    "field": "field bfield hfield magfield staticfield staticmagneticfield fieldsweep b0field "
+    "appliedfield externalfield sweepfield hext bext happ bapp happl bappl fieldstrength "
+    "feld magnetfeld resonancefield resfield fieldres magneticfield b h b0 h0 bres hres br "
+    "hr b0res h0res hresonance bresonance mu0h μ0h mu0hres μ0hres zerocrossing "
+    "resonanceposition",
     "sigma": "sigma σ error err sd std stddev stderr standarderror uncertainty fielderror fielderr "
     "fieldsigma sigmafield sigmah sigmab errorfield hreserror hreserr hressigma breserror",
-    "frequency": "frequency freq nu ν f mwfreq mwfrequency microwavefrequency",
+    "frequency": "frequency freq nu ν f mwfreq mwfrequency microwavefrequency frequenz",
     "sample": "sample samplename sampleid samplenumber",
     "plane": "plane rotationplane",
     "measured": "measured",
@@ -64,8 +70,14 @@ NAMES = {
 
 _SIGNAL = (
     "signal intensity derivative amplitude absorption spectrum y dpdh dpdb esr epr fmr "
-    "lockin mwabsorption"
+    "lockin mwabsorption intensität"
 )
+
+_ABSCISSA = "x"
+"""A name that means a field only if a unit of the field is written with it."""
+
+_ALONE = ("mt", "gauss", "oe", "koe", "a/m", "ka/m", "tesla", "oersted", "millitesla")
+"""Units that name a column of fields by themselves."""
 
 SERIES_NAMES = {name: quantity for quantity, names in NAMES.items() for name in names.split()}
 """Names of columns in angular series, where `b` is the resonance field."""
@@ -80,6 +92,7 @@ SPECTRUM_NAMES = {
     **{name: q for name, q in SERIES_NAMES.items() if q in ("angle", "field", "frequency")},
     **dict.fromkeys(_SIGNAL.split(), "signal"),
     **dict.fromkeys(["sweep", "sweepnumber", "scan"], "sweep"),
+    **dict.fromkeys(["direction", "sweepdirection"], "direction"),
 }
 """Names of columns in spectra, where `b` is the field of a sample."""
 
@@ -142,6 +155,8 @@ class Column:
     header: str
     quantity: str
     scale: float
+    labelled: bool = True
+    """Whether the unit is written in the header."""
 
 
 def find_columns(
@@ -177,7 +192,7 @@ def find_columns(
         except TableError as error:
             error.hint = f"Write the unit as in {EXAMPLES[quantity]}"
             raise
-        columns.append(Column(index, header, quantity, scale))
+        columns.append(Column(index, header, quantity, scale, unit is not None))
     field_scale = next((c.scale for c in columns if c.quantity == "field"), np.nan)
     return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], flags
 
@@ -235,7 +250,13 @@ def missing_column(quantity: str, cells: list[str]) -> tuple[str, str]:
 def _meaning(header: str, names: Mapping[str, str]) -> tuple[str | None, str | None]:
     """The quantity that a column name stands for, and the unit written with it."""
     name, unit = _parts(header, names)
-    return names.get(_plain(name)), unit
+    quantity = names.get(_plain(name))
+    if quantity is None and "field" in names.values():
+        if unit is None and name.strip().casefold() in _ALONE:
+            return "field", name.strip()
+        if unit is not None and _plain(name) in ("", _ABSCISSA) and _unit(unit) in _FIELDS:
+            return "field", unit
+    return quantity, unit
 
 
 def _parts(header: str, names: Mapping[str, str]) -> tuple[str, str | None]:
@@ -244,11 +265,21 @@ def _parts(header: str, names: Mapping[str, str]) -> tuple[str, str | None]:
     assert match is not None  # every part of the pattern is optional
     name, unit = match["name"], match["inside"]
     if unit is None:
-        parts = list(_SEPARATOR.finditer(name))
-        last = name[parts[-1].end() :] if parts else ""
-        if _unit(last) and _plain(name[: parts[-1].start()]) in names:
-            name, unit = name[: parts[-1].start()], last
+        for part in _SEPARATOR.finditer(name):
+            last = name[part.end() :]
+            if _unit(last) and names.get(_plain(name[: part.start()])) is not None:
+                name, unit = name[: part.start()], last
+                break
     return name, unit
+
+
+def quantity_of(name: str, names: Mapping[str, str] = SERIES_NAMES) -> str | None:
+    """The quantity that a name without a unit stands for, or None.
+
+    >>> quantity_of("Sample Angle"), quantity_of("Phase")
+    ('angle', None)
+    """
+    return names.get(_plain(name))
 
 
 def _plain(name: str) -> str:
@@ -280,6 +311,33 @@ def unit_scale(subject: str, quantity: str, unit: str | None) -> float:
     if unit is None:
         raise TableError(f"{subject} has no unit", expected=expected)
     raise TableError(f"unit of {subject}", given=unit, expected=expected)
+
+
+def check_degrees(subject: str, degrees: np.ndarray) -> None:
+    """Raise `TableError` for angles that have no unit and look like radians.
+
+    They do if three or more span one or more, lie within a full turn in radians, and are no
+    quarters of a degree.
+
+    >>> check_degrees("column 'phi'", np.array([0, 10.0, 20.0]))
+    >>> check_degrees("column 'phi'", np.array([0, 0.785, 1.571]))
+    Traceback (most recent call last):
+    diffdip.io.column_meanings.TableError: column 'phi' has no unit, and its values from 0 to 1.571\
+ look like radians: expected degrees, or a name with the unit. Name it angle_rad or angle_deg
+    """
+    quarters = 4 * degrees
+    if (
+        len(degrees) >= 3
+        and np.ptp(degrees) >= 1
+        and np.abs(degrees).max() <= 2 * np.pi + 0.01
+        and (np.abs(quarters - np.round(quarters)) > 0.1).any()
+    ):
+        low, high = degrees.min(), degrees.max()
+        raise TableError(
+            f"{subject} has no unit, and its values from {low:g} to {high:g} look like radians",
+            expected="degrees, or a name with the unit",
+            hint="Name it angle_rad or angle_deg",
+        )
 
 
 def column_name(header: str) -> str:

@@ -3,13 +3,23 @@
 import csv
 import io
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from .column_meanings import TableError
 from .input_files import all_bytes
 
 
-_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_GROUPED = {
+    mark: re.compile(
+        rf"[+-]?\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+(?![\d{re.escape(mark)}])", re.ASCII
+    )
+    for mark in ".,"
+}
+_MARKED = re.compile(r"[-+−]?(?P<digits>[\d.,]+)(?P<exponent>[eE][+-]?\d+)?", re.ASCII)
+_CTRL_Z = re.compile(rb"\x1a[\x1a\x00\r\n]*\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -58,23 +68,97 @@ def in_row(number: int) -> tuple[str]:
     return (f"row {number}",)
 
 
-def to_number(subject: str, cell: str, delimiter: str) -> float:
-    """The number in a cell. A decimal comma is accepted unless commas separate the cells.
+@dataclass(frozen=True)
+class Marks:
+    """The marks in the numbers of a file: for decimals, and between thousands (or "")."""
 
-    Raises `TableError`, with `subject` as what has this value.
+    decimal: str = "."
+    thousands: str = ""
 
-    >>> to_number("column 'field_mT'", "338,36", ";")
+
+POINT = Marks()
+
+
+class MarksError(TableError):
+    """Numbers that may have a decimal mark or thousands: `3,370` alone is 3370 or 3.37."""
+
+
+def marks_of(cells: Iterable[str], delimiter: str) -> Marks:
+    """The marks that all cells with numbers of a file agree on.
+
+    `3.370,5` has both; `0,5` and `3370,5` have decimals, and so has `3.370` if no other cell speaks
+    against it. `3,370` alone says nothing: with other cells such as `0.5` it is 3370. Raises
+    `MarksError` if nothing decides.
+
+    >>> marks_of(["3,370", "0.25"], "\\t"), marks_of(["338,36", "3"], ";")
+    (Marks(decimal='.', thousands=','), Marks(decimal=',', thousands=''))
+    """
+    cells = list(cells)
+    if not any("," in cell or cell.count(".") > 1 for cell in cells):
+        return POINT
+    decimal: dict[str, None] = {}
+    thousands: set[str] = set()
+    unclear: dict[str, str] = {}
+    for cell in cells:
+        match = _MARKED.fullmatch(cell)
+        if match is None:
+            continue
+        digits = match["digits"]
+        found = [mark for mark in digits if mark in ".,"]
+        if len(set(found)) == 2:
+            decimal[found[-1]] = None
+            thousands.add(found[0])
+        elif len(found) > 1:
+            thousands.add(found[0])
+        elif found:
+            whole, _, rest = digits.partition(found[0])
+            grouped = len(rest) == 3 and 1 <= len(whole) <= 3 and whole[0] != "0"
+            if grouped and not match["exponent"]:
+                unclear.setdefault(found[0], cell)
+            else:
+                decimal[found[0]] = None
+    if delimiter == ",":  # then a comma is no decimal mark
+        decimal.pop(",", None)
+    if decimal:
+        mark = next(iter(decimal))
+        other = "," if mark == "." else "."
+        grouped = other not in decimal and (other in thousands or other in unclear)
+        return Marks(mark, other if grouped else "")
+    if thousands:
+        mark = next(iter(thousands))
+        return Marks("," if mark == "." else ".", mark)
+    if "," in unclear:
+        given = unclear[","]
+        plain = given.replace(",", "")
+        raise MarksError(
+            f"{given!r} may be {plain} or {given.replace(',', '.')}",
+            expected="numbers whose decimal mark can be told",
+            hint="Write numbers without marks between thousands",
+        )
+    return Marks()
+
+
+def to_number(subject: str, cell: str, marks: Marks = POINT) -> float:
+    """The number in a cell. Raises `TableError`, with `subject` as what has this value.
+
+    >>> to_number("column 'field_mT'", "338,36", Marks(","))
     338.36
+    >>> to_number("column 'field_G'", "3,370.5", Marks(".", ","))
+    3370.5
     """
     text = cell.replace("−", "-")
-    if not _NUMBER.fullmatch(text) or ("," in text and delimiter == ","):
-        comma = " or 338,36" if delimiter != "," else ""
-        raise TableError(subject, given=cell, expected=f"a number such as 338.36{comma}")
-    return float(text.replace(",", "."))
+    if marks.thousands and marks.thousands in text and _GROUPED[marks.thousands].match(text):
+        text = text.replace(marks.thousands, "")
+    if marks.decimal == ",":
+        text = text.replace(".", "?").replace(",", ".")
+    if not _NUMBER.fullmatch(text):
+        raise TableError(subject, given=cell, expected=f"a number such as 338{marks.decimal}36")
+    return float(text)
 
 
 def _decode(data: bytes) -> str:
     """The text in these bytes. Raises `TableError`."""
+    data = _CTRL_Z.sub(b"", data)  # the end of a file of DOS
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:

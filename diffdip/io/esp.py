@@ -1,6 +1,8 @@
 """Bruker ESP and WinEPR files: a descriptor (.par) and the signal (.spc).
 
-WinEPR writes little-endian float32 and the entry `DOS Format`; ESP wrote big-endian int32.
+WinEPR writes little-endian float32 and the entry `DOS Format`; ESP wrote big-endian int32. ESP left
+out entries with their default: the number of points, then found from the size of the .spc, and the
+width of 50 G.
 """
 
 import re
@@ -8,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .bruker_axes import axis_scale, stated_angle
 from .bruker_descriptors import (
+    BOM,
     MAX_POINTS,
     TESLA_IN_MT,
     Descriptor,
@@ -16,21 +20,35 @@ from .bruker_descriptors import (
     descriptor_lines,
     read_array,
     rotation,
-    scale,
 )
-from .sweep import SpectrumError, Sweep
+from .column_meanings import shown
+from .input_files import as_place, inside
+from .sweep import SpectrumError, Sweep, read_bytes
 
 
-_HEAD = re.compile(rb"\A\s*(DOS[ \t]+Format|[A-Z][A-Z0-9]{1,3}[ \t][^\r\n]*)[\r\n]")
-_ENTRY = re.compile(rb"[\r\n](JSS|ANZ|SSX|RES|HCF|GST|JEX|JON)[ \t]")
+_HEAD = re.compile(
+    rb"(?:[ \t]*(?:\*[^\r\n]*)?[\r\n]+)*+\s*"
+    rb"(?:DOS[ \t]+Format|[A-Z][A-Z0-9]{1,3}[ \t][^\r\n]*)[\r\n]"
+)
+_ENTRY = re.compile(rb"[\r\n](JSS|ANZ|SSX|RES|HCF|GST|JEX|JON|JUN)[ \t]")
 
 COMPLEX, TWO_AXES = 1 << 4, 1 << 12
 """Bits of the entry JSS."""
 
+FIELD_SCANS = ("", "fieldsweep", "field", "epr", "cw", "cwepr")
+"""Experiments (JEX) over the field, in small letters without marks."""
+
+DEFAULT_WIDTH = 50.0
+"""Width of the field in G that ESP does not write."""
+
+APART = 0.02
+"""Two sets of entries whose fields differ by more than this part of the width get a note."""
+
 
 def is_esp(head: bytes) -> bool:
     """Whether a file that starts with these bytes is a descriptor of ESP or WinEPR."""
-    return bool(_HEAD.match(head) and _ENTRY.search(head))
+    head = head.removeprefix(BOM)
+    return bool(_HEAD.match(head) and _ENTRY.search(b"\n" + head))
 
 
 def read_esp(path: Path) -> list[Sweep]:
@@ -39,41 +57,106 @@ def read_esp(path: Path) -> list[Sweep]:
     Raises `InputError` with the entry, or the file beside it.
     """
     descriptor = Descriptor(path, _entries(path))
-    flags = int(descriptor.count("JSS")) if descriptor.text("JSS", "0").strip() != "0" else 0
+    flags = int(descriptor.number("JSS")) if descriptor.text("JSS") else 0
+    experiment = descriptor.text("JEX")
+    if re.sub(r"[\W_]+", "", experiment.casefold()) not in FIELD_SCANS:
+        raise SpectrumError(
+            "entry JEX",
+            given=experiment,
+            expected="a sweep of the field",
+            hint="Spectra over a time or a radio frequency have no resonance field",
+        )
     if flags & COMPLEX:
         raise SpectrumError("entry JSS", given=flags, expected="a real signal, not complex data")
-    angle_deg = None
+    dtype = "<f4" if "DOS" in descriptor.entries else ">i4"
+    angle_deg, angle, angle_from = None, None, f"axis {_axis_name(descriptor) or 'XY'}"
+    rows = 1
     if flags & TWO_AXES:
         points, rows = descriptor.count("SSX"), descriptor.count("SSY")
-        per_unit = scale("angle", _axis_name(descriptor), descriptor.text("XYUN"))
+        per_unit = axis_scale("angle", _axis_name(descriptor), descriptor.text("XYUN"))
         angle_deg = np.degrees(per_unit) * descriptor.axis("XYLB", "XYWI", rows)
     else:
-        points, rows = descriptor.count("ANZ" if descriptor.text("ANZ") else "RES"), 1
+        points = _points(descriptor, path)
+        angle, angle_from = stated_angle(descriptor)
     if points * rows > MAX_POINTS:
         raise SpectrumError(f"{points} × {rows} samples", expected=f"up to {MAX_POINTS}")
-    dtype = "<f4" if "DOS" in descriptor.entries else ">i4"
-    signal = read_array(companion(path, ".spc"), dtype, points * rows)
-    frequency = descriptor.number("MF") if descriptor.text("MF") else np.nan
-    return rotation(descriptor, _field_mt(descriptor, points), angle_deg, signal, frequency)
+    field_mt, unit, notes = _field(descriptor, points)
+    count, row = points * rows, points if angle_deg is not None else 0
+    signal = read_array(companion(path, ".spc"), dtype, count, row)
+    template = Sweep(
+        angle,
+        descriptor.number("MF") if descriptor.text("MF") else np.nan,
+        field_mt,
+        signal,
+        path,
+        descriptor.instrument(),
+        angle_from=angle_from,
+        axis=f"{experiment or 'field'} [{unit}]",
+        notes=tuple(notes),
+    )
+    return rotation(template, angle_deg, signal)
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:
     """Names and values of the descriptor."""
     lines = [line.partition(" ") for line in descriptor_lines(path)]
-    return [(name.strip(), value.strip()) for name, _, value in lines if name.strip()]
+    return [(n.strip(), v.strip()) for n, _, v in lines if n.strip() and not n.startswith("*")]
 
 
 def _axis_name(descriptor: Descriptor) -> str:
     """The name of the second axis."""
-    return descriptor.text("JEY").removesuffix("-sweep")
+    return re.sub(r"(?i)[-_ ]sweep$", "", descriptor.text("JEY"))
 
 
-def _field_mt(descriptor: Descriptor, points: int) -> np.ndarray:
-    """The fields in mT, from the first set of entries that the descriptor has."""
-    if descriptor.text("XXLB") and descriptor.text("XXWI"):
-        per_unit = scale("field", "field", descriptor.text("XXUN", "G"))
-        return TESLA_IN_MT * per_unit * descriptor.axis("XXLB", "XXWI", points)
-    if descriptor.text("GST"):
-        return 0.1 * descriptor.axis("GST", "GSI", points)
-    centre, width = descriptor.number("HCF"), descriptor.number("HSW")
-    return 0.1 * (centre + width * np.linspace(-0.5, 0.5, points))
+def _points(descriptor: Descriptor, path: Path) -> int:
+    """The number of samples of one sweep. Raises `SpectrumError`."""
+    stated = [descriptor.count(name) for name in ("ANZ", "RES", "XPLS") if descriptor.text(name)]
+    data = companion(path, ".spc")
+    with inside(as_place(data.name)):
+        size = len(read_bytes(data))
+    if stated:
+        return next((count for count in stated if 4 * count == size), stated[0])
+    count, odd = divmod(size, 4)
+    if odd or count < 256 or count & (count - 1):
+        raise SpectrumError(
+            "no entry ANZ or RES for the number of points",
+            expected=f"a power of two in {shown(data.name)}, which has {size} bytes",
+            hint="The file is cut off or belongs to another measurement: copy it again",
+        )
+    return count
+
+
+def _field(descriptor: Descriptor, points: int) -> tuple[np.ndarray, str, list[str]]:
+    """The fields in mT, their unit in the file, and notes.
+
+    They follow from the first complete set of entries: XXLB and XXWI, GST and GSI, HCF and HSW,
+    where a missing width is 50 G.
+    """
+    units = [unit for unit in (descriptor.text("XXUN"), descriptor.text("JUN")) if unit.strip()]
+    unit = units[0] if units else "G"
+    scales = [TESLA_IN_MT * axis_scale("field", "field", one) for one in units or ["G"]]
+    if scales[0] != scales[-1]:
+        raise SpectrumError("entries XXUN and JUN", given=tuple(units), expected="one unit")
+    sets = {
+        f"{low} and {width}": scales[0] * descriptor.axis(low, width, points)
+        for low, width in (("XXLB", "XXWI"), ("GST", "GSI"))
+        if descriptor.text(low) and descriptor.text(width)
+    }
+    if descriptor.text("HCF") and (descriptor.text("HSW") or not sets):
+        width = descriptor.number("HSW") if descriptor.text("HSW") else DEFAULT_WIDTH
+        steps = width * np.linspace(-0.5, 0.5, points)
+        # these are settings of the magnet, in G whatever the unit of the axis
+        sets["HCF and HSW"] = 0.1 * (descriptor.number("HCF") + steps)
+    if not sets and descriptor.text("GST"):
+        steps = DEFAULT_WIDTH * np.linspace(0, 1, points)
+        sets["GST"] = scales[0] * descriptor.number("GST") + 0.1 * steps
+    if not sets:
+        descriptor.number("HCF")
+    (taken, field), *others = sets.items()
+    notes = [
+        f"{name} give {other[0]:.5g} to {other[-1]:.5g} mT, {taken} {field[0]:.5g} to "
+        f"{field[-1]:.5g} mT: {taken} are used"
+        for name, other in others
+        if np.abs(other[[0, -1]] - field[[0, -1]]).max() > APART * np.ptp(field)
+    ]
+    return field, unit, notes

@@ -44,7 +44,7 @@ def _one_file(name: str, read: Reader) -> Kind:
 
 
 # lambdas and functions, so that each reader is looked up when it is called
-MAGNETTECH = Kind("Magnettech XML", lambda path: ([read_magnettech(path)], None))
+MAGNETTECH = Kind("Magnettech XML", lambda path: (read_magnettech(path), None))
 BES3T = Kind("Bruker BES3T", lambda path: (read_bes3t(path), None))
 ESP = Kind("Bruker ESP", lambda path: (read_esp(path), None))
 NETCDF = Kind("NetCDF", read_netcdf)
@@ -64,7 +64,10 @@ WITHOUT_SIGNATURE = {
 """Kinds that only the ending tells, after all others, with a test of the first bytes."""
 
 DESCRIPTORS = {".dsc": BES3T, ".par": ESP, ".exp": RECOGNISED[is_specman]}
-"""Kinds whose descriptor lies beside files of binary data, by its ending."""
+"""Kinds whose descriptor lies beside files of binary data, by its ending.
+
+A file with this ending is no table, whatever it begins with.
+"""
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -73,9 +76,12 @@ def kind_of(path: Path) -> Kind | None:
     for recognises, kind in RECOGNISED.items():
         if recognises(head):
             return kind
-    test, kind = WITHOUT_SIGNATURE.get(path.suffix.casefold(), (None, None))
+    ending = path.suffix.casefold()
+    test, kind = WITHOUT_SIGNATURE.get(ending, (None, None))
     if test is not None and test(head):
         return kind
+    if ending in DESCRIPTORS:  # a descriptor with a head that is not known
+        return DESCRIPTORS[ending]
     text = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not re.search(rb"[\x00-\x08]", head)
     return TEXT if text else None
 

@@ -1,4 +1,4 @@
-"""Sweeps of Magnettech spectrometers (ESRStudio), one XML file each.
+"""Sweeps of Magnettech spectrometers (ESRStudio) in XML files.
 
 Field and signal are recorded at different times. The field is interpolated to the time of each
 sample of the signal, and samples at times without a field are left out.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .column_meanings import shown
+from .column_meanings import shown, unit_scale
 from .input_files import inside
 from .sweep import SpectrumError, Sweep, read_bytes
 
@@ -30,27 +30,124 @@ def is_magnettech(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
 
-def read_magnettech(path: Path) -> Sweep:
-    """Read one XML file. Raises `SpectrumError` with the element that is wrong.
+def read_magnettech(path: Path) -> list[Sweep]:
+    """Read one XML file: a sweep for each of its measurements.
 
     Entities and document types are refused: no spectrometer writes them, and they can be attacks.
+    Raises `SpectrumError` with the element that is wrong.
     """
-    measurement = _root(path).find(".//Measurement")
-    if measurement is None:
+    measurements = _root(path).findall(".//Measurement")
+    if not measurements:
         raise SpectrumError("no element Measurement", expected=EXPECTED)
-    curves = {curve.get("YType"): curve for curve in measurement.iter("Curve")}
-    field_time, field = _curve(curves, "BField")
-    time, signal = _curve(curves, "MW_Absorption")
+    if len(measurements) == 1:
+        return [_sweep(measurements[0], path)]
+    sweeps = []
+    for number, measurement in enumerate(measurements, start=1):
+        with inside(f"measurement {number}"):
+            sweeps.append(_sweep(measurement, path))
+    return sweeps
+
+
+def _sweep(measurement: Any, path: Path) -> Sweep:
+    """The sweep of an element Measurement. Raises `SpectrumError`."""
+    _check_field_sweep(measurement)
+    curves = list(measurement.iter("Curve"))
+    field_curve = _chosen(curves, "BField")
+    unit = field_curve.get("YUnit") or "mT"
+    per_unit = 1e3 * unit_scale("Curve BField", "field", unit)
+    with inside("Curve BField"):
+        field_time, field = curve_values(field_curve)
+    signal_curve = _chosen(curves, "MW_Absorption")
+    with inside("Curve MW_Absorption"):
+        time, signal = curve_values(signal_curve)
     # the signal is recorded for some time after the last field
     known = (time >= field_time[0]) & (time <= field_time[-1])
+    others = [curve for curve in curves if curve not in (field_curve, signal_curve)]
     return Sweep(
         _attribute(measurement, "GonAngle", None),
         _attribute(measurement, "MwFreq", np.nan),
-        np.interp(time[known], field_time, field),
+        np.interp(time[known], field_time, per_unit * field),
         signal[known],
         path,
         _instrument(measurement),
+        angle_from="GonAngle",
+        axis=f"BField [{unit}]",
+        label=measurement.get("Name") or "",
+        ignored=tuple(f"curve {_called(curve)}" for curve in others),
     )
+
+
+def _check_field_sweep(measurement: Any) -> None:
+    """Raise `SpectrumError` for a measurement over time, or over anything but the field."""
+    hint = "Such a measurement has no resonance field: leave it out"
+    source = measurement.get("XDatasource")
+    if source and source.casefold() != "bfield":
+        raise SpectrumError("XDatasource", given=source, expected="BField", hint=hint)
+    recipe = measurement.find("./Recipe")
+    if recipe is None:
+        return
+    settings = {
+        parameter.get("Name"): (parameter.text or "").strip().casefold()
+        for parameter in recipe.findall("./Parameters/Param")
+    }
+    if settings.get("BHoldEnabled") in ("true", "1", "yes"):
+        raise SpectrumError(
+            "BHoldEnabled",
+            given="True",
+            expected="a sweep of the field, not a time sweep",
+            hint=hint,
+        )
+    kind = (recipe.get("Type") or "").casefold()
+    mode = settings.get("KineticMode", "")
+    if kind in ("kinetic", "transient", "timesweep", "time") and mode != "fieldsweep":
+        given = f"{kind}, {mode}" if mode else kind
+        raise SpectrumError(
+            "type of the recipe",
+            given=given,
+            expected="a sweep of the field, not a time sweep",
+            hint=hint,
+        )
+
+
+def _chosen(curves: list[Any], name: str) -> Any:
+    """The curve with a YType: the processed one, if the raw one is there too.
+
+    Raises `SpectrumError` if there is none, or several without a difference.
+    """
+    named = [curve for curve in curves if curve.get("YType") == name]
+    processed = [curve for curve in named if (curve.get("Mode") or "").casefold() != "raw"]
+    first = [curve for curve in processed if "1st harm" in (curve.get("Name") or "")]
+    for found in (processed, first):
+        if len(found) == 1:
+            return found[0]
+    if not named:
+        found = ", ".join(shown(str(curve.get("YType"))) for curve in curves[:8]) or "none"
+        raise SpectrumError(
+            f"no Curve with YType {name} (found: {found})", expected="a sweep of the field"
+        )
+    if not processed:
+        [*others, last] = named
+        # counts of a converter have no unit
+        if not others and (name != "BField" or last.get("YUnit")):
+            return last
+        raise SpectrumError(
+            f"{len(named)} Curve {name}, all of Mode Raw",
+            expected="one in mT",
+            hint="Export the processed curves",
+        )
+    told = ", ".join(map(_called, processed[:4]))
+    raise SpectrumError(
+        f"{len(processed)} curves with YType {name} ({told})",
+        expected="one",
+        hint="Export one of them",
+    )
+
+
+def _called(curve: Any) -> str:
+    """A curve as an error or a note calls it."""
+    name = curve.get("Name") or curve.get("YType") or "without a name"
+    mode = curve.get("Mode")
+    return shown(f"{name} ({mode})" if mode else str(name))
 
 
 def curve_values(curve: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -92,17 +189,6 @@ def _root(path: Path) -> Any:
         raise
     except (ParseError, ValueError, LookupError) as error:  # also for an unknown encoding
         raise SpectrumError(f"not well-formed XML ({error})", expected=EXPECTED) from None
-
-
-def _curve(curves: dict[str | None, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Times and values of the curve with this name. Raises `SpectrumError`."""
-    if name not in curves:
-        found = ", ".join(shown(str(key)) for key in list(curves)[:8]) or "none"
-        raise SpectrumError(
-            f"no Curve with YType {name} (found: {found})", expected="a sweep of the field"
-        )
-    with inside(f"Curve {name}"):
-        return curve_values(curves[name])
 
 
 def _doubles(letters: str) -> np.ndarray:

@@ -56,9 +56,21 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
         arrays[name] * _scale(name, units.get(name, "")) for name in IN_FILES
     )
     field = np.broadcast_to(field, shape)
+    direction = arrays.get("direction", np.ones(len(angle)))
+    if direction.shape != angle.shape:
+        direction = np.ones(len(angle))
     sweeps = [
-        Sweep(float(a), float(nu), b[~np.isnan(b)], s[~np.isnan(b)], path)
-        for a, nu, b, s in zip(angle, frequency, field, signal, strict=True)
+        Sweep(
+            None if np.isnan(a) else float(a),
+            float(nu),
+            b[~np.isnan(b)],
+            s[~np.isnan(b)],
+            path,
+            angle_from="axis angle",
+            axis="field [mT]",
+            direction=-1 if d < 0 else 1,
+        )
+        for a, nu, b, s, d in zip(angle, frequency, field, signal, direction, strict=True)
     ]
     return sweeps, attributes
 
@@ -92,7 +104,7 @@ def _classic(data: bytes) -> Contents:
 
     with netcdf_file(io.BytesIO(data), mmap=False) as file:
         variables = {str(name): variable for name, variable in file.variables.items()}
-        used = [name for name in NAMES if name in variables]
+        used = [name for name in (*NAMES, "direction") if name in variables]
         arrays = {name: np.array(variables[name][...], float) for name in used}
         own = {name: variables[name]._attributes for name in used}
         return arrays, _units(own), _texts(file._attributes)
@@ -110,7 +122,7 @@ def _hdf5(data: bytes) -> Contents:
         warnings.catch_warnings(action="ignore"),
         File(io.BytesIO(data), "r", backend="pyfive", phony_dims="access") as file,
     ):
-        used = [name for name in NAMES if name in file.variables]
+        used = [name for name in (*NAMES, "direction") if name in file.variables]
         arrays, own = {}, {}
         for name in used:
             with inside(f"array {name}"):

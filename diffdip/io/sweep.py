@@ -8,6 +8,7 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from .column_meanings import ACCEPTED
+from .field_sweeps import PARTIAL, field_runs
 from .input_files import all_bytes
 
 
@@ -33,11 +34,18 @@ class Sweep:
 
     Args:
         angle_deg: Angle in degrees; None where the file does not state it.
-        frequency_ghz: Frequency in GHz; NaN where the file does not state it.
+        frequency_ghz: Frequency in GHz; NaN where the file does not state it, 0 where a counter was
+            off.
         field_mt: Field in mT, float64 of shape (n,).
         signal: Signal as recorded, float64 of shape (n,).
         source: The file.
         instrument: What the file says about the measurement, by name.
+        angle_from: What states the angle, for example "entry GAN".
+        axis: The axis of the field as the file writes it, for example "Field [G]".
+        label: The name of the measurement in a file of several.
+        direction: 1 for a sweep up, -1 for one down, as recorded.
+        notes: Sentences on how the file was read that its user must know.
+        ignored: What is in the file and not used.
     """
 
     angle_deg: float | None
@@ -46,6 +54,12 @@ class Sweep:
     signal: np.ndarray
     source: Path
     instrument: Instrument = field(default_factory=dict)
+    angle_from: str = ""
+    axis: str = ""
+    label: str = ""
+    direction: int = 1
+    notes: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
@@ -53,8 +67,11 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     return all_bytes(path, limit, SpectrumError, "a file of spectra")
 
 
-def checked(sweep: Sweep) -> Sweep:
-    """The sweep with ascending field. Raises `SpectrumError` for numbers that must be mistakes."""
+def checked(sweep: Sweep) -> list[Sweep]:
+    """The sweep with ascending field, or each run of a field that goes up and down.
+
+    Raises `SpectrumError` for numbers that must be mistakes.
+    """
     count = len(sweep.field_mt)
     if count < LEAST_SAMPLES:
         raise SpectrumError("samples in a sweep", given=count, expected=f"{LEAST_SAMPLES} or more")
@@ -66,11 +83,56 @@ def checked(sweep: Sweep) -> Sweep:
         )
     if sweep.angle_deg is not None:
         _check_number("angle", sweep.angle_deg, np.pi / 180, "°")
+    if sweep.frequency_ghz == 0:  # the counter was off
+        sweep = replace(sweep, frequency_ghz=np.nan)
     if not np.isnan(sweep.frequency_ghz):
         _check_number("frequency", sweep.frequency_ghz, 1e9, "GHz")
+    return _runs(sweep)
+
+
+def _runs(sweep: Sweep) -> list[Sweep]:
+    """The runs of the field in one direction, each with ascending field. Raises `SpectrumError`."""
+    try:
+        runs = field_runs(sweep.field_mt)
+    except InputError as error:
+        raise error.as_category(SpectrumError) from None
+    if len(runs) == 1:
+        return [_ascending(sweep)]
+    whole = np.ptp(sweep.field_mt)
+    kept = [
+        run
+        for run in runs
+        if len(sweep.field_mt[run]) >= LEAST_SAMPLES
+        and np.ptp(sweep.field_mt[run]) >= PARTIAL * whole
+    ]
+    if not kept:
+        raise SpectrumError(
+            f"the field runs in {len(runs)} parts, of which none covers half of its range",
+            expected="a sweep of the field, up or down",
+        )
+    note = f"the field turns {len(runs) - 1} times: the file has {len(kept)} sweeps"
+    if len(kept) < len(runs):
+        note += f", and {len(runs) - len(kept)} part of one, which is left out"
+    return [
+        _ascending(
+            replace(
+                sweep,
+                field_mt=sweep.field_mt[run],
+                signal=sweep.signal[run],
+                notes=(*sweep.notes, note),
+            )
+        )
+        for run in kept
+    ]
+
+
+def _ascending(sweep: Sweep) -> Sweep:
+    """The sweep with its direction, and with the samples of a sweep down reversed."""
     if sweep.field_mt[0] <= sweep.field_mt[-1]:
         return sweep
-    return replace(sweep, field_mt=sweep.field_mt[::-1], signal=sweep.signal[::-1])
+    return replace(
+        sweep, field_mt=sweep.field_mt[::-1], signal=sweep.signal[::-1], direction=-sweep.direction
+    )
 
 
 def common(sweeps: Iterable[Sweep]) -> dict[str, str | float]:

@@ -6,16 +6,14 @@ of the file if only one is read.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..foundation.errors import InputError
-from .angles import angle_in_name
 from .file_kinds import DESCRIPTORS, TEXT, Attributes, Kind, kind_of
 from .input_files import as_place, inside
 from .sweep import SpectrumError, Sweep, checked
+from .sweep_angles import STATED_OR_NAMED, AngleChoice, Unnamed, with_angles
 
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".asc")
@@ -34,35 +32,54 @@ class Found:
         kind: Name of the kind of the files.
         skipped: One sentence for each file that could not be read, starting with its name.
         attributes: Attributes of the dataset, if the file was written from one.
+        notes: Sentences on angles and sweeps that the user must know.
     """
 
     sweeps: Sequence[Sweep]
     kind: str
     skipped: tuple[str, ...] = ()
     attributes: Attributes | None = None
+    notes: tuple[str, ...] = ()
 
 
-def read_sweeps(path: Path, *, skip_damaged: bool = False) -> Found:
+def read_sweeps(
+    path: Path, *, skip_damaged: bool = False, angles: AngleChoice = STATED_OR_NAMED
+) -> Found:
     """All sweeps of a file or folder, as `read_spectra` describes it. Raises `SpectrumError`."""
     try:
-        return _folder(path, skip_damaged=skip_damaged) if path.is_dir() else _file(path)
+        if path.is_dir():
+            return _folder(path, angles, skip_damaged=skip_damaged)
+        return _file(path, angles)
     except SpectrumError:
         raise
     except InputError as error:  # a TableError about columns and cells
         raise error.as_category(SpectrumError) from None
 
 
-def _file(path: Path) -> Found:
+def _file(path: Path, angles: AngleChoice) -> Found:
     kind = kind_of(path)
     if kind is not None:
-        sweeps, attributes = kind.read(path)
-        return Found(_with_angles(sweeps), kind.name, (), attributes)
+        read, attributes = kind.read(path)
+        return _alone(kind.name, read, attributes, angles)
     descriptor, kind = _descriptor(path)
     with inside(as_place(descriptor.name)):
-        return Found(_with_angles(kind.read(descriptor)[0]), kind.name)
+        return _alone(kind.name, kind.read(descriptor)[0], None, angles)
 
 
-def _folder(path: Path, *, skip_damaged: bool) -> Found:
+def _alone(
+    kind: str, read: list[Sweep], attributes: Attributes | None, angles: AngleChoice
+) -> Found:
+    """The sweeps of one file. Raises `InputError`."""
+    named = with_angles(read, angles, many=False)
+    sweeps: list[Sweep] = []
+    for sweep in named.sweeps:
+        if isinstance(sweep, Unnamed):
+            raise sweep.error
+        sweeps += checked(sweep)
+    return Found(sweeps, kind, (), attributes, named.notes)
+
+
+def _folder(path: Path, angles: AngleChoice, *, skip_damaged: bool) -> Found:
     paths = _files(path)
     kinds: dict[Path, Kind | None] = {}
     for file in paths:
@@ -84,19 +101,31 @@ def _folder(path: Path, *, skip_damaged: bool) -> Found:
             expected="files of a spectrometer, such as .xml, .DSC or .par, or text "
             f"({', '.join(TEXT_ENDINGS)})",
         )
-    sweeps: list[Sweep] = []
+    read: list[Sweep] = []
     skipped: list[InputError] = []
     for member in members:
         try:
-            sweeps += _with_angles(kind.read(member)[0])
+            with inside(as_place(member.name)):
+                read += kind.read(member)[0]
         except InputError as error:
-            placed = error.at(as_place(member.name))
             if not skip_damaged:
-                raise placed from None
-            skipped.append(placed)
+                raise
+            skipped.append(error)
+    named = with_angles(read, angles, many=len(members) > 1)
+    sweeps: list[Sweep] = []
+    for sweep in named.sweeps:
+        try:
+            with inside(as_place(sweep.source.name)):
+                if isinstance(sweep, Unnamed):
+                    raise sweep.error
+                sweeps += checked(sweep)
+        except InputError as error:
+            if not skip_damaged:
+                raise
+            skipped.append(error)
     if not sweeps:
         raise SpectrumError(f"none of {len(members)} files can be read. The first: {skipped[0]}")
-    return Found(sweeps, kind.name, tuple(map(str, skipped)))
+    return Found(sweeps, kind.name, tuple(map(str, skipped)), None, named.notes)
 
 
 def _files(path: Path) -> list[Path]:
@@ -132,21 +161,3 @@ def _descriptor(path: Path) -> tuple[Path, Kind]:
         "a binary file of an unknown kind",
         expected="files of a spectrometer, as the documentation lists them, text, or NetCDF",
     )
-
-
-def _with_angles(sweeps: list[Sweep]) -> list[Sweep]:
-    return [checked(_with_angle(sweep)) for sweep in sweeps]
-
-
-def _with_angle(sweep: Sweep) -> Sweep:
-    """The sweep with its angle, from the name of its file unless the file states it."""
-    if sweep.angle_deg is not None and not np.isnan(sweep.angle_deg):
-        return sweep
-    angle = angle_in_name(sweep.source.stem)
-    if angle is None:
-        raise SpectrumError(
-            "no angle in the file or its name",
-            hint="Rename the file, for example film_10deg, or add a comment to a text file, for "
-            "example '# angle = 10 deg'",
-        )
-    return replace(sweep, angle_deg=angle)

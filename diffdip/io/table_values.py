@@ -17,11 +17,14 @@ from .column_meanings import (
     WORDS,
     Column,
     TableError,
+    check_degrees,
     column_name,
     find_columns,
     missing_column,
 )
-from .delimited_text import delimiter_of, in_row, is_comment, read_lines, split, to_number
+from .delimited_text import Marks, in_row, is_comment, marks_of, read_lines, split, to_number
+from .input_files import inside
+from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
 
 
 MAX_BYTES = 50_000_000
@@ -65,16 +68,17 @@ class Table:
 
     def rows(self) -> dict[str, Rows]:
         """All values, by the name in the column of samples. Raises `TableError`."""
-        rows: dict[str, Rows] = {}
-        decimal_mark = ""  # as seen so far
+        cells_of: list[tuple[int, list[str]]] = []
         for number, line in self.body:
             cells = split(number, line, self.delimiter)
-            try:
+            with inside(*in_row(number)):
                 self._check_count(cells)
-                decimal_mark = self._check_decimal_mark(cells, decimal_mark)
-                name, values = self._values(cells)
-            except TableError as error:
-                raise error.at(*in_row(number)) from None
+            cells_of.append((number, cells))
+        marks = self._marks(cells_of)
+        rows: dict[str, Rows] = {}
+        for number, cells in cells_of:
+            with inside(*in_row(number)):
+                name, values = self._values(cells, marks)
             data = rows.setdefault(name, Rows())
             data.lines.append(number)
             for quantity, value in values.items():
@@ -85,6 +89,7 @@ class Table:
                 hint="Add a row for each angle or sample",
                 where=in_row(self.header[0]),
             )
+        self._check_radians(rows)
         return rows
 
     def _optional(self) -> tuple[str, ...]:
@@ -92,6 +97,21 @@ class Table:
         found = {column.quantity for column in self.columns}
         angles, errors = ("angle", "polar angle", "azimuth"), ("sigma", "frequency error")
         return tuple(name for kind in (angles, errors) if found.issuperset(kind) for name in kind)
+
+    def _marks(self, rows: list[tuple[int, list[str]]]) -> Marks:
+        """The marks in the numbers of the columns that are used. Raises `TableError`."""
+        words = ("sample", *WORDS)
+        used = [column.index for column in self.columns if column.quantity not in words]
+        return marks_of((cells[i] for _, cells in rows for i in used), self.delimiter)
+
+    def _check_radians(self, rows: dict[str, Rows]) -> None:
+        """Raise `TableError` for angles without a unit that look like radians."""
+        for column in self.columns:
+            if column.quantity in ("angle", "polar angle", "azimuth") and not column.labelled:
+                values = [np.array(data.values[column.quantity]) for data in rows.values()]
+                angles = np.concatenate(values)
+                with inside(*in_row(self.header[0])):
+                    check_degrees(column_name(column.header), np.degrees(angles[~np.isnan(angles)]))
 
     def _check_count(self, cells: list[str]) -> None:
         """Raises `TableError` for another number of cells than in the header."""
@@ -105,23 +125,7 @@ class Table:
                 hint=comma if self.delimiter == "," else "",
             )
 
-    def _check_decimal_mark(self, cells: list[str], seen: str) -> str:
-        """The decimal mark of the rows so far. Raises `TableError` where both are used."""
-        if self.delimiter == ",":
-            return seen
-        for column in self.columns:
-            cell = cells[column.index]
-            for mark in ",." if column.quantity not in ("sample", *WORDS) else "":
-                if mark in cell and (seen := seen or mark) != mark:
-                    raise TableError(
-                        column_name(column.header),
-                        given=cell,
-                        expected=f"the decimal mark {seen!r} of the cells before",
-                        hint="Use one decimal mark, and none for thousands",
-                    )
-        return seen
-
-    def _values(self, cells: list[str]) -> tuple[str, dict[str, float]]:
+    def _values(self, cells: list[str], marks: Marks) -> tuple[str, dict[str, float]]:
         """The name of the sample and the values of one row. Raises `TableError`."""
         name, values = "", {}
         for column in self.columns:
@@ -133,7 +137,7 @@ class Table:
             elif column.quantity in WORDS:
                 values[column.quantity] = _position(subject, cell, WORDS[column.quantity])
             else:
-                value = to_number(subject, cell, self.delimiter) * column.scale
+                value = to_number(subject, cell, marks) * column.scale
                 accepted = ACCEPTED[column.quantity]
                 if not accepted.holds(value):
                     raise TableError(
@@ -157,12 +161,20 @@ def open_table(
     `chosen` as for `find_columns`.
     """
     everything = read_lines(path, MAX_BYTES, "a header and rows of numbers")
-    lines = [(number, line) for number, line in everything if not is_comment(line)]
-    if not lines:
+
+    def rank(cells: list[str]) -> int:
+        if len(cells) > MAX_COLUMNS:
+            return FAULTY
+        try:
+            found = {column.quantity for column in find_columns(cells, names)[0]}
+        except TableError:
+            return FAULTY if len(cells) >= len(required) else NO_HEADER
+        return HEADER if found.issuperset(required) else NO_HEADER
+
+    layout = layout_of(everything, rank)
+    if layout is None:
         raise TableError("the file is empty", expected="a header and rows of numbers")
-    (number, header), *body = lines
-    delimiter = delimiter_of(header)
-    cells = split(number, header, delimiter)
+    number, cells = layout.number, layout.header
     try:
         columns, flags = find_columns(cells, names, chosen)
         for quantity in required:
@@ -172,7 +184,7 @@ def open_table(
     except TableError as error:
         raise error.at(*in_row(number)) from None
     comments = _comments([line for _, line in everything if is_comment(line)])
-    return Table(columns, (number, cells), body, delimiter, tuple(flags), comments)
+    return Table(columns, (number, cells), layout.body, layout.delimiter, tuple(flags), comments)
 
 
 def _comments(lines: list[str]) -> tuple[str, ...]:

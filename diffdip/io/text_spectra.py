@@ -11,28 +11,27 @@ from .column_meanings import (
     SPECTRUM_NAMES,
     Column,
     TableError,
+    check_degrees,
     column_name,
     find_columns,
     missing_column,
-    shown,
 )
-from .delimited_text import delimiter_of, in_row, is_comment, read_lines, split, to_number
+from .delimited_text import POINT, Marks, MarksError, in_row, marks_of, read_lines, split, to_number
 from .input_files import inside
+from .stated_values import LONGEST, Stated, check_against, stated_values
 from .sweep import SpectrumError, Sweep
+from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
+from .third_axes import MOST_COLUMNS, check_third_axis
 
 
 MAX_BYTES = 50_000_000
 """Larger files are refused: the spectra of a rotation have about ten megabytes as text."""
 
-_STATED = re.compile(
-    r"[\s#%;]*(?P<name>[^=:\d]{1,60}?)\s*[=:]\s*(?P<value>[-−+]?[\d.,]+(?:[eE][-+]?\d+)?)"
-    r"\s*(?P<unit>[^\s\d]{0,12})\s*"
-)
-MAX_COLUMNS = 10_000
-"""Wider tables are refused: a matrix has a column for each angle."""
+IMPLAUSIBLE_MT = 3e4
+"""A field that is larger with marks between thousands has a decimal comma."""
 
-LONGEST = 200
-"""Longer comments and header cells are not searched for an angle or frequency."""
+DIRECTIONS = {"up": 1, "1": 1, "1.0": 1, "+1": 1, "down": -1, "-1": -1, "-1.0": -1}
+"""Cells in a column of directions."""
 
 _ANGLE_CELL = re.compile(r"(.*?)\s*(?:°|º|deg|degrees?)?", re.IGNORECASE)
 
@@ -52,11 +51,12 @@ class _Cells:
     delimiter: str
     header: list[str]
     rows: list[tuple[int, list[str]]]
+    marks: Marks = POINT
 
     def number(self, number: int, cells: list[str], index: int) -> float:
         """The number in a cell. Raises `InputError` with its row and column."""
         try:
-            return to_number("", cells[index], self.delimiter)
+            return to_number("", cells[index], self.marks)
         except (IndexError, TableError):
             if len(cells) != len(self.header):
                 raise SpectrumError(
@@ -66,17 +66,17 @@ class _Cells:
                     where=in_row(number),
                 ) from None
         with inside(*in_row(number)):
-            return to_number(column_name(self.header[index]), cells[index], self.delimiter)
+            return to_number(column_name(self.header[index]), cells[index], self.marks)
 
     def column(self, column: Column) -> np.ndarray:
         """The numbers of a column in degrees, mT or GHz."""
         found = [self.number(number, cells, column.index) for number, cells in self.rows]
         return column.scale * np.array(found)
 
-    def shared(self, column: Column | None, stated: float) -> float:
-        """The one number of a column; without a column, what a comment stated."""
-        if column is None or not any("".join(cells[column.index :][:1]) for _, cells in self.rows):
-            return stated
+    def shared(self, column: Column | None) -> float:
+        """The one number of a column, NaN without it or if it is empty."""
+        if column is None or not any(self.texts(column)):
+            return np.nan
         values = self.column(column)
         other = values != values[0]
         if other.any():
@@ -89,13 +89,32 @@ class _Cells:
             )
         return float(values[0])
 
-    def split_by(self, column: Column | None) -> "list[_Cells]":
-        """Groups of rows that have the same text in a column."""
-        groups: dict[str, list[tuple[int, list[str]]]] = {}
-        for number, cells in self.rows:
-            name = "" if column is None else "".join(cells[column.index :][:1])
-            groups.setdefault(name, []).append((number, cells))
+    def texts(self, column: Column | None) -> list[str]:
+        """The cells of a column, "" without it."""
+        index = len(self.header) if column is None else column.index
+        return ["".join(cells[index : index + 1]) for _, cells in self.rows]
+
+    def split_by(self, columns: list[Column]) -> "list[_Cells]":
+        """Groups of rows that have the same text in these columns."""
+        groups: dict[tuple[str, ...], list[tuple[int, list[str]]]] = {}
+        keys = zip(*(self.texts(column) for column in [None, *columns]), strict=True)
+        for row, key in zip(self.rows, keys, strict=True):
+            groups.setdefault(key, []).append(row)
         return [replace(self, rows=rows) for rows in groups.values()]
+
+    def unused(self, columns: dict[str, Column]) -> dict[str, np.ndarray]:
+        """The columns that are not used and have a number in each row, by header."""
+        used = {column.index for column in columns.values()}
+        found: dict[str, np.ndarray] = {}
+        rest = [i for i in range(len(self.header)) if i not in used and self.header[i]]
+        for index in rest[:MOST_COLUMNS]:
+            try:
+                found[self.header[index]] = np.array(
+                    [to_number("", cells[index], self.marks) for _, cells in self.rows]
+                )
+            except (IndexError, TableError):
+                continue
+        return found
 
 
 def read_text_sweeps(path: Path) -> list[Sweep]:
@@ -107,21 +126,16 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
     - `field_mT, 0, 10, 20 deg`: a matrix, angles in the first row and fields in the first column.
 
     Tabs, semicolons, commas or spaces separate the cells. Names in the header that contain spaces
-    are separated by two or more.
+    are separated by two or more. Lines above the header may state angle and frequency as well.
 
     Raises `InputError` with row, column and value.
     """
-    lines = read_lines(path, MAX_BYTES, "spectra")
-    body = [(number, line) for number, line in lines if not is_comment(line)]
-    if not body:
+    layout = layout_of(read_lines(path, MAX_BYTES, "spectra"), _rank)
+    if layout is None:
         raise SpectrumError("the file is empty", expected="a header and rows of numbers")
-    first, header = body[0]
-    if not re.search(r"[\t;,]", header):
-        body = [(number, _tabbed(line, is_header=number == first)) for number, line in body]
-        header = body[0][1]
-    delimiter = delimiter_of(header)
-    rows = [(number, split(number, line, delimiter)) for number, line in body[1:]]
-    cells = _Cells(path, delimiter, split(first, header, delimiter), rows)
+    first, delimiter = layout.number, layout.delimiter
+    rows = [(number, split(number, line, delimiter)) for number, line in layout.body]
+    cells = _Cells(path, delimiter, layout.header, rows)
     with inside(*in_row(first)):
         if len(cells.header) > MAX_COLUMNS:
             raise SpectrumError(
@@ -132,7 +146,8 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
                 "no rows of numbers after the header", hint="Add a row for each field"
             )
         columns = {column.quantity: column for column in _columns(cells.header)}
-    stated = _stated([line for _, line in lines[: first - 1]])
+    stated = stated_values(layout.above)
+    cells = replace(cells, marks=_marks(cells, columns))
     if "signal" in columns:
         return _table(cells, columns, stated)
     if "angle" in columns:
@@ -145,10 +160,33 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
     return _matrix(cells, columns["field"], first, stated)
 
 
-def _tabbed(line: str, *, is_header: bool) -> str:
-    """A row with tabs instead of the spaces between its cells."""
-    apart = r" {2,}" if is_header and re.search(r"\S {2,}\S", line) else r"\s+"
-    return re.sub(apart, "\t", line.strip())
+def _rank(cells: list[str]) -> int:
+    """Whether a row is the header of spectra, may be one with a fault, or is none."""
+    if len(cells) > MAX_COLUMNS:
+        return FAULTY
+    try:
+        found, _ = find_columns(cells, SPECTRUM_NAMES)
+    except TableError:  # a header with a fault, unless it is a statement such as "Field;330"
+        return NO_HEADER if any(map(_is_angle, cells)) else FAULTY
+    fields = [column.index for column in found if column.quantity == "field"]
+    others = [_is_angle(cell) for i, cell in enumerate(cells) if i not in fields]
+    return HEADER if fields and (not any(others) or all(others)) else NO_HEADER
+
+
+def _marks(cells: _Cells, columns: dict[str, Column]) -> Marks:
+    """The marks in the numbers of the columns that are used. Raises `MarksError`."""
+    used = list(columns.values())
+    if "signal" not in columns:
+        used = [Column(i, name, "", 1.0) for i, name in enumerate(cells.header)]
+    texts = [text for column in used for text in cells.texts(column)]
+    try:
+        return marks_of(texts, cells.delimiter)
+    except MarksError:
+        field = columns["field"]
+        largest = max(cells.texts(field), key=len).replace(",", "")
+        if largest.isdecimal() and field.scale * int(largest) > IMPLAUSIBLE_MT:
+            return Marks(",")
+        raise
 
 
 def _columns(cells: list[str]) -> list[Column]:
@@ -172,43 +210,73 @@ def _in_files(column: Column) -> Column:
     return replace(column, scale=float(f"{convert(column.scale):.15g}"))
 
 
-def _stated(comments: list[str]) -> dict[str, float]:
-    """Angle and frequency in degrees and GHz, if a comment states them. Raises `TableError`."""
-    found: dict[str, float] = {}
-    for comment in comments:
-        match = _STATED.fullmatch(comment.rstrip("\r\n")) if len(comment) <= LONGEST else None
-        if match is None:
-            continue
-        name, unit = match["name"], match["unit"]
-        header = f"{name} ({unit})" if unit else name
-        with inside(f"comment {shown(comment.strip())}"):
-            for column in map(_in_files, find_columns([header], SPECTRUM_NAMES)[0]):
-                value = to_number(f"value of the {column.quantity}", match["value"], ";")
-                found[column.quantity] = column.scale * value
-    return found
-
-
-def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, float]) -> list[Sweep]:
+def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated]) -> list[Sweep]:
     """Sweeps from a row for each sample, separated by the column `sweep` or else by the angle."""
+    by = ["sweep"] if "sweep" in columns else ["angle", "direction"]
+    if (angles := columns.get("angle")) is not None and not angles.labelled:
+        texts = list(dict.fromkeys(text for text in cells.texts(angles) if text))
+        known = replace(cells, rows=[(0, [text]) for text in texts], header=[angles.header])
+        check_degrees(column_name(angles.header), known.column(replace(angles, index=0)))
+    groups = cells.split_by([columns[name] for name in by if name in columns])
     sweeps = []
-    for group in cells.split_by(columns.get("sweep", columns.get("angle"))):
-        angle, frequency = (
-            group.shared(columns.get(name), stated.get(name, np.nan))
-            for name in ("angle", "frequency")
-        )
+    for group in groups:
+        angle, frequency = (group.shared(columns.get(name)) for name in ("angle", "frequency"))
+        if len(groups) == 1:
+            check_against(stated.get("angle"), "angle", angle)
+        check_against(stated.get("frequency"), "frequency", frequency)
+        origin = f"column {columns['angle'].header}" if "angle" in columns else ""
+        if np.isnan(angle) and "angle" in stated:
+            angle, origin = stated["angle"].value, stated["angle"].origin
+        if np.isnan(frequency) and "frequency" in stated:
+            frequency = stated["frequency"].value
+        field_mt = group.column(columns["field"])
+        unused = group.unused(columns)
         sweeps.append(
             Sweep(
                 None if np.isnan(angle) else angle,
                 frequency,
-                group.column(columns["field"]),
+                field_mt,
                 group.column(columns["signal"]),
                 cells.path,
+                angle_from=origin,
+                axis=columns["field"].header,
+                direction=_direction(group, columns.get("direction")),
+                notes=(
+                    *check_third_axis(field_mt, unused),
+                    *_thousands(cells, columns),
+                    *(one.note for one in stated.values() if one.note),
+                ),
+                ignored=tuple(_ignored(cells, columns)),
             )
         )
     return sweeps
 
 
-def _matrix(cells: _Cells, field: Column, header_row: int, stated: dict[str, float]) -> list[Sweep]:
+def _direction(group: _Cells, column: Column | None) -> int:
+    """1 for up or no column, -1 for down. Raises `SpectrumError`."""
+    text = group.texts(column)[0].casefold()
+    if text not in DIRECTIONS and text:
+        raise SpectrumError("direction of a sweep", given=text, expected="up or down, 1 or -1")
+    return DIRECTIONS.get(text, 1)
+
+
+def _thousands(cells: _Cells, columns: dict[str, Column]) -> list[str]:
+    """A note if a column of fields has marks between thousands."""
+    mark = cells.marks.thousands
+    examples = [text for text in cells.texts(columns["field"])[:1] if mark and mark in text]
+    return [f"{text} is read as {text.replace(mark, '')}, with thousands" for text in examples]
+
+
+def _ignored(cells: _Cells, columns: dict[str, Column]) -> list[str]:
+    """The columns that are not used."""
+    used = {column.index for column in columns.values()}
+    names = [name for i, name in enumerate(cells.header) if i not in used and name]
+    return [f"column {name[:40]}" for name in names[:MOST_COLUMNS]]
+
+
+def _matrix(
+    cells: _Cells, field: Column, header_row: int, stated: dict[str, Stated]
+) -> list[Sweep]:
     """Sweeps from a column for each angle."""
     angles = cells.header[1:]
     if field.index or not angles or not all(map(_is_angle, angles)):
@@ -218,16 +286,25 @@ def _matrix(cells: _Cells, field: Column, header_row: int, stated: dict[str, flo
             hint=f"{hint}, or write angles in the first row and fields in the first column",
             where=in_row(header_row),
         )
-    field_mt, frequency = cells.column(field), stated.get("frequency", np.nan)
+    marks = Marks(",") if any("," in cell for cell in angles) else POINT
+    degrees = [to_number("angle", _angle(cell), marks) for cell in angles]
+    if not any(_angle(cell) != cell for cell in angles):
+        with inside(*in_row(header_row)):
+            check_degrees("the row of angles", np.array(degrees))
+    field_mt = cells.column(field)
+    frequency = stated["frequency"].value if "frequency" in stated else np.nan
     return [
         Sweep(
-            to_number("angle", _angle(cell), ";"),
+            angle,
             frequency,
             field_mt,
             cells.column(Column(1 + i, cell, "signal", 1.0)),
             cells.path,
+            angle_from="header of the column",
+            axis=field.header,
+            notes=tuple(one.note for one in stated.values() if one.note),
         )
-        for i, cell in enumerate(angles)
+        for i, (cell, angle) in enumerate(zip(angles, degrees, strict=True))
     ]
 
 
@@ -239,7 +316,7 @@ def _angle(cell: str) -> str:
 
 def _is_angle(cell: str) -> bool:
     try:
-        to_number("", _angle(cell), ";")
+        to_number("", _angle(cell).replace(",", ".", 1))
     except ValueError:
         return False
     return True

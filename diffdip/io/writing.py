@@ -255,9 +255,18 @@ def rows_bytes(rows: Sequence[Sequence[Any]]) -> bytes:
     return stream.getvalue().encode(errors="replace")
 
 
+def _is_number(text: str) -> bool:
+    """Whether a text is a number, with all its digits, and so no formula of a spreadsheet."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return f"{value:.10g}" if math.isfinite(value) else ""
-    if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _is_number(value):
         return f"'{value}"
     return value

@@ -144,6 +144,12 @@ def analyze(
 
 def _check_rotation(angle: np.ndarray) -> None:
     """Refuse spectra that all have one direction of the field."""
+    if np.isnan(angle).all():
+        raise InputError(
+            "one spectrum without an angle",
+            expected="spectra of a rotation, at three angles or more",
+            hint="For its line position alone use diffdip positions",
+        )
     # the resonance field is the same for opposite directions
     if not (np.abs(np.sin(np.radians(angle - angle[0]))) > 1e-6).any():
         raise InputError(
@@ -277,14 +283,16 @@ def larmor_of(positions: LinePositions, g: float) -> float:
     return larmor_value(float(np.mean(positions.frequency)), g)
 
 
-def with_frequency(spectra: "xr.Dataset", frequency_ghz: float | None) -> "xr.Dataset":
+def with_frequency(
+    spectra: "xr.Dataset", frequency_ghz: float | None, *, needed: bool = True
+) -> "xr.Dataset":
     """The spectra, with this frequency (GHz) at the angles whose files state none.
 
-    Raises `LineError` for an angle without any frequency.
+    Raises `LineError` for an angle without any frequency, if it is needed.
     """
     stated = np.asarray(spectra["frequency"].values, float)
     lacking = np.isnan(stated)
-    if not lacking.any():
+    if not lacking.any() or (frequency_ghz is None and not needed):
         return spectra
     if frequency_ghz is None:
         raise LineError(
@@ -301,6 +309,9 @@ def _notes(spectra: "xr.Dataset", choices: Choices) -> list[Flag]:
     attributes = spectra.attrs
     skipped = str(attributes.get("skipped", "")).splitlines()
     notes = [Flag("file-skipped", f"Left out: {line}.") for line in skipped]
+    notes += [
+        Flag("reading-note", f"{line}.") for line in str(attributes.get("notes", "")).splitlines()
+    ]
     if "angles" in attributes:
         notes.append(Flag("angle-read-as-negative", f"Angles: {attributes['angles']}."))
     stated = ~np.isnan(np.asarray(spectra["frequency"].values, float))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ..foundation.convention import CONVENTIONS
 from ..foundation.errors import InputError
 from ..foundation.version import __version__
+from ..io.angles import check_pattern, listed_angles
 from ..io.input_files import all_bytes, as_place, inside
 from ..spectra.definitions import AUTO, DEFINITIONS, ORDERS, SHAPES
 
@@ -44,6 +45,9 @@ class Choices:
         convention: "paper" or "physical".
         direct: Also fit all spectra at once, with this line shape; none by default.
         skip_damaged: Leave out files that cannot be read.
+        angles: Angles of the spectra in the order of the names of their files, as first:last:step
+            or separated by commas. By default those that files or their names state.
+        angle_from: Regular expression whose first group is the angle in the name of a file.
 
     Raises:
         InputError: For a value that is not allowed. It names the choice.
@@ -63,6 +67,8 @@ class Choices:
     convention: str = "paper"
     direct: str | None = None
     skip_damaged: bool = False
+    angles: str | None = None
+    angle_from: str | None = None
 
     def __post_init__(self):
         for name, value in self.given().items():
@@ -74,6 +80,8 @@ class Choices:
                 expected="either a field or the strongest line",
                 hint="Leave out one of the two",
             )
+        if self.angles is not None and self.angle_from is not None:
+            raise InputError("angle_from", given=self.angle_from, expected="no {angles} beside it")
 
     def given(self) -> dict[str, Any]:
         """All choices that are not None, by name.
@@ -115,6 +123,19 @@ def _one_of(*names: str) -> _Rule:
     return _Rule((str,), lambda name: name in names, "one of " + ", ".join(names))
 
 
+def _accepts(parse: Callable[[str], Any]) -> Callable[[str], bool]:
+    """Whether a text can be parsed."""
+
+    def holds(text: str) -> bool:
+        try:
+            parse(text)
+        except InputError:
+            return False
+        return True
+
+    return holds
+
+
 RULES: Final = {
     "definition": _one_of(*DEFINITIONS),
     "near_mT": _POSITIVE,
@@ -131,6 +152,10 @@ RULES: Final = {
     "convention": _one_of(*CONVENTIONS),
     "direct": _one_of(*SHAPES),
     "skip_damaged": _TRUTH,
+    "angles": _Rule(
+        (str,), _accepts(listed_angles), "first:last:step, such as 0:180:10, or a list"
+    ),
+    "angle_from": _Rule((str,), _accepts(check_pattern), "a regular expression such as (\\d+)deg"),
 }
 
 

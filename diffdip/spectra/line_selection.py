@@ -69,17 +69,29 @@ def select_lines(
             index = choose(lines, line, at)
             if near is not None:
                 _check_near(lines, index, near, at if selected else None, reach)
-                at, reach = float(lines.position[index]), neighbours(lines, index)
+                at = float(lines.position[index])
+                low, high = neighbours(lines, index)
+                # a line that is followed stays on its side of zero field
+                reach = (max(low, 0.0), high) if at > 0 else (low, min(high, 0.0))
             if not lines.width[index] > 0:
                 raise LineError(
                     f"both extrema of the line lie at {lines.position[index]:.6g} mT",
                     hint="Remove repeated fields from the sweep",
                 )
         except LineError as error:
-            raise error.at(f"{angle:g}°") from None
+            raise error.at(angle_place(angle)) from None
         selected.append(SelectedLine(lines, index))
         advance()
     return selected
+
+
+def angle_place(angle: float) -> str:
+    """A spectrum as a place in an error: its angle in degrees, which one alone may not have.
+
+    >>> angle_place(30.0), angle_place(float("nan"))
+    ('30°', 'the spectrum')
+    """
+    return "the spectrum" if np.isnan(angle) else f"{angle:g}°"
 
 
 def _check_near(
@@ -112,10 +124,14 @@ def choose(lines: Lines, line: str | None = None, near: float | None = None) -> 
         )
     if near is not None:
         return int(np.argmin(np.abs(lines.position - near)))
+    # a sweep through zero field has each line twice; only a positive field can be fitted
+    positive = lines.position > 0
     if line == "strongest":
-        return int(np.argmax(lines.height))
+        return int(np.argmax(np.where(positive | ~positive.any(), lines.height, -1)))
     if len(lines) == 1:
         return 0
+    if _mirrored(lines) and positive.sum() == 1:
+        return int(np.argmax(positive))
     first = ", ".join(f"{position:.1f}" for position in lines.position[:6])
     more = ", ..." if len(lines) > 6 else ""
     strongest = lines.position[np.argmax(lines.height)]
@@ -124,6 +140,14 @@ def choose(lines: Lines, line: str | None = None, near: float | None = None) -> 
         expected="one line",
         hint=f"Select one with {{strongest}} or {{near}} = {strongest:.1f}",
     )
+
+
+def _mirrored(lines: Lines) -> bool:
+    """Whether there is a line at negative field for each one at positive field, and no other."""
+    low, high = (np.sort(np.abs(p)) for p in (lines.position[lines.position < 0], lines.position))
+    if 2 * len(low) != len(lines):
+        return False
+    return bool((np.abs(np.repeat(low, 2) - high) <= lines.width.max()).all())
 
 
 def neighbours(lines: Lines, index: int) -> tuple[float, float]:

@@ -183,7 +183,8 @@ def find_lines(
 
     An extremum counts if it rises (by its topographic prominence) 8 standard deviations of the
     noise, and 5 % of the highest one, after smoothing over a third of the steepest line. The
-    steepest pair decides whether the maximum or the minimum comes first in all lines.
+    steepest pair decides whether the maximum or the minimum comes first in all lines. In a sweep
+    through zero field, lines at negative field may have the opposite order.
 
     Where the ground and not a line makes up the range of the signal, a polynomial ground is
     subtracted for the search (`ground_below`). The signal of the lines keeps its ground.
@@ -219,7 +220,7 @@ def find_lines(
     if len(extrema):
         least = max(SIGNIFICANCE * noise.of_sum(_kernel(window)), SMALLEST * heights.max())
         extrema = extrema[heights >= max(least, np.finfo(float).tiny)]
-    pairs = _same_order(smoothed, list(pairwise(extrema.tolist())))
+    pairs = _by_sides(field, smoothed, list(pairwise(extrema.tolist())))
     refined = [[_extremum(even, i, o, window) for i, o in (pair, pair[::-1])] for pair in pairs]
     indices = np.array(refined, int).reshape(-1, 2)
     return Lines(field, prepared, indices[:, 0], indices[:, 1], noise, ground)
@@ -312,6 +313,25 @@ def _noise(signal: np.ndarray, strong: np.ndarray, window: int) -> Noise:
     bridged = np.where(quiet, signal, np.interp(samples, samples[quiet], smoothed[quiet]))
     freedom = 1 - _kernel(long)[long // 2]
     return noise_of(np.where(quiet, signal - smooth(bridged, long), np.nan), freedom)
+
+
+def _by_sides(
+    field: np.ndarray, signal: np.ndarray, pairs: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The pairs of neighbouring extrema that are lines.
+
+    A signal that is odd in the field, such as a rectified voltage, has the opposite order at
+    negative field. Otherwise all lines have one order.
+    """
+    low, high = (
+        _same_order(signal, [(i, j) for i, j in pairs if inside(i, j)])
+        for inside in (lambda i, j: field[j] <= 0, lambda i, j: field[i] >= 0)
+    )
+    if low and high:
+        (i, j), (m, n) = low[0], high[0]
+        if (signal[j] > signal[i]) != (signal[n] > signal[m]):
+            return [*low, *high]
+    return _same_order(signal, pairs)
 
 
 def _same_order(signal: np.ndarray, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..foundation.accepted_values import implausible_g
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.progress import progress_bar
@@ -14,7 +15,7 @@ from .definitions import AUTO, DEFINITIONS, SHAPES, Definition
 from .ground import offset_below
 from .line_fits import LineStart, fit_lines
 from .line_reading import crossing, midpoint
-from .line_selection import SelectedLine, check_selection, neighbours, select_lines
+from .line_selection import SelectedLine, angle_place, check_selection, neighbours, select_lines
 from .lines import LineError, Lines, Preparation
 
 
@@ -195,6 +196,8 @@ def line_positions(
       and the line at negative field (`fit_line`). It is fitted to the samples within five widths,
       up to the midpoint to the next line.
 
+    In a sweep through zero field the lines at positive field count, unless `near` is negative.
+
     If a spectrum has several lines, select one. `line="strongest"` selects the strongest line of
     each angle. `near` selects the line nearest to this field at the first angle, if it lies within
     five widths. This line is then followed: at each further angle the line nearest to it is used,
@@ -318,20 +321,25 @@ def _located(
     found: list[Position] = []
     for angle, one in zip(angles, options.positions(selected), strict=True):
         if isinstance(one, LineError):
-            return one.at(f"{angle:g}°")
+            return one.at(angle_place(angle))
         found.append(one)
+    field, frequency = (
+        np.array([one.position for one in found]) / 1e3,
+        1e9 * spectra["frequency"].values,
+    )
     return LinePositions(
         np.radians(angles),
-        np.array([one.position for one in found]) / 1e3,
+        field,
         np.array([one.sigma for one in found]) / 1e3,
         np.array([one.width for one in found]) / 1e3,
-        1e9 * spectra["frequency"].values,
+        frequency,
         {**options.settings(), **chosen},
         (
             *copies,
             *_leaps(angles, spectra["frequency"].values, found),
             *_broad(options.definition, found),
             *_sloping(found),
+            *implausible_g(field, frequency),
         ),
         np.array([one.width_sigma for one in found]) / 1e3 if options.meaning.shape else None,
     )

@@ -149,3 +149,57 @@ def test_from_sweeps_to_anisotropy(tmp_path):
     )
     for name in ("A_mT", "B_mT", "C_mT"):
         assert found[name]["value"] == pytest.approx(example[name]["value"], abs=1e-3)
+
+
+def test_one_spectrum_is_welcome(tmp_path):
+    path = tmp_path / "film.csv"
+    x = np.linspace(330, 346, 161)
+    rows = "\n".join(f"{b:.1f},{-(b - 338) * np.exp(-((b - 338) ** 2)):.6f}" for b in x)
+    path.write_text(f"field_mT,signal\n{rows}\n")
+    done = run("convert", path, tmp_path / "copy.nc")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "1 spectrum without an angle" in done.stdout
+    done = run("positions", path, "--out", tmp_path / "t.csv")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "t.csv").read_text().splitlines()[-1].startswith(",338")
+    done = run("positions", path, "--out", tmp_path / "t.csv", "--angle-deg", "-30")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "t.csv").read_text().splitlines()[-1].startswith("-30,338")
+    assert "--angles" in refused(
+        "convert", path, tmp_path / "c.nc", "--angle-deg", "1", "--angles", "1"
+    )
+
+
+def test_names_and_angles_as_the_user_says(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    for i, angle in enumerate(files.ANGLES):
+        rows = "\n".join(f"{b},{s}" for b, s in zip(files.FIELD, files.signal(angle), strict=True))
+        (source / f"s{i}_{angle:g}p5deg.csv").write_text(f"field_mT,signal\n{rows}\n")
+    said = refused("convert", source, tmp_path / "a.nc")
+    assert "--angle-from" in said
+    assert "--angles" in said
+    done = run("convert", source, tmp_path / "a.nc", "--angle-from", r"_(\d+p\d)deg")
+    assert done.exit_code == 0, done.output
+    assert "3 angles from 0.5 to 60.5°" in done.stdout
+    assert "'0p5' in s0_0p5deg.csv" in done.stdout
+    done = run("convert", source, tmp_path / "b.nc", "--angles", "0:60:30")
+    assert done.exit_code == 0, done.output
+    assert read_spectra(tmp_path / "b.nc")["angle"].values.tolist() == [0, 30, 60]
+    assert "angles as given, from 's0_0p5deg.csv'" in done.stderr
+    assert "--angles" in refused("convert", source, tmp_path / "c.nc", "--angles", "0:60")
+
+
+def test_info(tmp_path):
+    folder = files.magnettech(tmp_path)
+    done = run("info", *sorted(folder.iterdir()), folder)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("Magnettech XML") == 4
+    assert "30°, from GonAngle" in done.stdout
+    assert "330 to 346 mT, in the file BField [mT]" in done.stdout
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("time_s,signal\n1,2\n")
+    done = run("info", wrong, folder)
+    assert done.exit_code == 2
+    assert "cannot be read" in done.stdout
+    assert "0 to 60°" in done.stdout

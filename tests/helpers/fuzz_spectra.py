@@ -25,7 +25,7 @@ from diffdip.spectra.positions import line_positions
 from tests.helpers import instrument_files, spectra_files as files
 
 
-KINDS = files.KINDS | instrument_files.KINDS
+KINDS = files.KINDS | instrument_files.KINDS | files.VARIANTS
 
 LONGEST = 2.0
 LARGEST = 20e6
@@ -136,7 +136,8 @@ def outcome(target, path, damaged, definition="zero-crossing"):
     assert len(said.splitlines()) <= 1, repr(said)
     if result != "refused":
         assert spectra["signal"].dims == ("angle", "field")
-        assert np.isfinite(spectra["angle"]).all()
+        # one measurement alone needs no angle; its field may go up and down
+        assert np.isfinite(spectra["angle"]).all() or np.isnan(spectra["angle"]).all()
     return result
 
 

@@ -160,6 +160,66 @@ def netcdf(folder):
     return write_spectra(read_spectra(long_table(folder)), folder / "rotation.nc")
 
 
+def magnettech_many(folder):
+    """Several measurements in one file, with raw curves and settings."""
+    part = lambda text: text[text.index("<Measurement") : text.index("</Data>")]
+    raw = curve("BField", 0, 0.5, np.arange(41.0)).replace("<Curve", '<Curve Mode="Raw"')
+    settings = '<Param Name="BHoldEnabled">False</Param><Param Name="KineticMode">x</Param>'
+    parts = [part(xml(angle).decode()) for angle in ANGLES]
+    text = "".join(parts).replace("</Parameters>", f"{settings}</Parameters>")
+    text = text.replace("</DataCurves>", f"{raw}</DataCurves>")
+    path = folder / "rotation.xml"
+    path.write_text(f"<ESRXmlFile><Data>{text}</Data></ESRXmlFile>")
+    return path
+
+
+def bes3t_device(folder):
+    """A spectrum whose angle is in the layer of a device."""
+    text = (
+        "* saved by hand\n#DESC\t1.2\nBSEQ\tBIG\nIKKF\tREAL\nXTYP\tIDX\nYTYP\tNODATA\nIRFMT\tD\n"
+        f"XPTS\t{len(FIELD)}\nXMIN\t3300\nXWID\t160\nXNAM\t'Field'\nXUNI\t'G'\n#SPL\t1.2\n"
+        f"MWFQ    {1e9 * FREQUENCY}\n#DSL\t1.0\n.DVC     goniometer, 1.0\nAngle   30.000 deg\n"
+    )
+    (folder / "s1.DSC").write_text(text)
+    (folder / "s1.DTA").write_bytes(signal(30.0).astype(">f8").tobytes())
+    return folder / "s1.DSC"
+
+
+def esp_defaults(folder):
+    """A spectrum without the entries that ESP leaves out."""
+    text = f"JSS  2\nJUN G\nJEX field-sweep\nGST  3300\nGSI  160\nGAN  30\nMF  {FREQUENCY}\n"
+    (folder / "s1.par").write_text(text)
+    shape = np.interp(np.linspace(330, 346, 256), FIELD, signal(30.0))
+    (folder / "s1.spc").write_bytes(np.round(shape).astype(">i4").tobytes())
+    return folder / "s1.par"
+
+
+def studio(folder):
+    """Lines above the header, a third column that is not used, decimal commas, an up-down sweep."""
+    rows = [
+        f"{b:.2f};{s:.3f};{i}"
+        for i, (b, s) in enumerate(zip([*FIELD, *FIELD[::-1]], [*signal(30.0)] * 2, strict=True))
+    ]
+    table = "BField [mT];MW_Absorption [];index\n" + "\n".join(rows) + "\n"
+    head = f"sep=;\nName;film\nRecipe\nBfrom;330;B from\nFrequency;{FREQUENCY}\n\nMeas\n"
+    path = folder / "film_30deg.csv"
+    path.write_bytes((head + table.replace(".", ",")).encode() + b"\x1a")
+    return path
+
+
+def xepr_ascii(folder):
+    """Columns apart by spaces, with an index and an angle."""
+    rows = [
+        f"{i:10d}{10 * b:22.6f}{angle:22.3f}{s:22.6f}"
+        for angle in ANGLES
+        for i, (b, s) in enumerate(zip(FIELD, signal(angle), strict=True), start=1)
+    ]
+    header = "     index            Field [G]   Sample Angle [deg]         Intensity []"
+    path = folder / "rotation.txt"
+    path.write_text(header + "\n\n" + "\n".join(rows) + "\n")
+    return path
+
+
 KINDS = {
     "magnettech": magnettech,
     "bes3t": bes3t,
@@ -170,6 +230,15 @@ KINDS = {
     "netcdf": netcdf,
 }
 """Each writes files into a folder and returns what to read: that folder, or the file."""
+
+VARIANTS = {
+    "magnettech, several": magnettech_many,
+    "bes3t of a device": bes3t_device,
+    "esp with defaults": esp_defaults,
+    "esrstudio text": studio,
+    "xepr text": xepr_ascii,
+}
+"""Further forms of these kinds, which give other datasets."""
 
 
 def several_lines(folder):

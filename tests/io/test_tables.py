@@ -172,13 +172,13 @@ BAD = {
         NONE,
     ),
     "no field": ("angle,f_GHz\n1,3\n", ("row 1",), "the field among 'angle', 'f_GHz'", NONE),
-    "spaces": ("angle field_mT\n1 2\n", ("row 1",), "'angle field_mT'", NONE),
+    "spaces": ("angle field_mT\n1 2\n", ("row 1",), "column for the frequency", NONE),
     "no unit": ("angle,field,f_GHz\n1,2,3\n", ("row 1",), "column 'field'", NONE),
     "unknown unit": (
-        "angle,field (A/m),f_GHz\n1,2,3\n",
+        "angle,field (V/m),f_GHz\n1,2,3\n",
         ("row 1",),
-        "column 'field (A/m)'",
-        "A/m",
+        "column 'field (V/m)'",
+        "V/m",
     ),
     "unit of something else": (
         "angle (mT),field_mT,f_GHz\n1,2,3\n",
@@ -248,11 +248,12 @@ BAD = {
         "column 'field_mT'",
         "339,2",
     ),
-    "thousands": (
-        "angle;field_G;f_GHz\n0;3.385,1;9\n",
-        ("row 2",),
+    "thousands": ("angle;field_G;f_GHz\n0;3,385;9\n", (), "'3,385' may be 3385 or 3.385", NONE),
+    "a point after a comma": (
+        "angle;field_G;f_GHz\n0;3385,1;9\n1;3385.1;9\n",
+        ("row 3",),
         "column 'field_G'",
-        "3.385,1",
+        "3385.1",
     ),
     "equal angles": (
         PLAIN.replace("45,", "0,").replace("90,", "180,"),

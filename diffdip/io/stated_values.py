@@ -1,0 +1,136 @@
+"""Angle and frequency that lines above a table state: `# angle = 10 deg`, `Frequency;9.45`."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from .column_meanings import (
+    EXAMPLES,
+    SPECTRUM_NAMES,
+    TableError,
+    find_columns,
+    quantity_of,
+    shown,
+)
+from .delimited_text import Marks, is_comment, to_number
+from .input_files import inside
+from .sweep import SpectrumError
+
+
+_STATED = re.compile(
+    r"[\s#%;]*(?P<name>[^=:\d]{1,60}?)\s*[=:]\s*(?P<value>[-−+]?[\d.,]+(?:[eE][-+]?\d+)?)"
+    r"\s*(?P<unit>[^\s\d]{0,12})\s*"
+)
+_CELLS = re.compile(
+    r"\s*(?P<name>[^=:;,\t\d]{1,60}?)\s*[;,\t]\s*(?P<value>[-−+]?[\d.]+(?:[eE][-+]?\d+)?)"
+    r"(?P<unit>)\s*(?:[;,\t][^;,\t\d]{0,60})?\s*"
+)
+_STUDIO = re.compile(r"\s*Meas[;,\s]*", re.IGNORECASE)
+"""The line above the table of an export by Magnettech ESRStudio, which gives frequencies in GHz."""
+
+LONGEST = 200
+"""Longer lines are not searched."""
+
+MICROWAVE = ("mwfreq", "mwfrequency", "microwavefrequency")
+"""Names, in small letters, that mean no other frequency."""
+
+SAME = 1e-6
+"""Two values that differ by a smaller part are one."""
+
+APART = 1e-3
+"""A frequency that differs by a larger part from that of a column contradicts it."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """An angle in degrees or a frequency in GHz, what states it, and a note on others."""
+
+    value: float
+    origin: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Line:
+    name: str
+    value: float
+    text: str
+
+
+def stated_values(above: list[str]) -> dict[str, Stated]:
+    """Angle and frequency in degrees and GHz, by quantity, from the lines above a table.
+
+    A microwave frequency has precedence over a mere "f". Raises `InputError` for values that
+    contradict each other, and for a comment with a wrong unit.
+    """
+    studio = any(_STUDIO.fullmatch(line.strip()) for line in above)
+    found: dict[str, list[_Line]] = {"angle": [], "frequency": []}
+    for text in above:
+        line = text.rstrip("\r\n")
+        match = None
+        if len(line) <= LONGEST:
+            match = _STATED.fullmatch(line) or (
+                None if is_comment(line) else _CELLS.fullmatch(line)
+            )
+        if match is None:
+            continue
+        try:
+            with inside(f"comment {shown(line.strip())}"):
+                one = _value(match["name"], match["value"], match["unit"], studio=studio)
+        except TableError:
+            if is_comment(line):
+                raise
+            continue
+        if one is not None:
+            found[one[0]].append(_Line(match["name"].strip(), one[1], line.strip()))
+    return {name: _agreed(name, lines) for name, lines in found.items() if lines}
+
+
+def check_against(stated: Stated | None, quantity: str, of_column: float) -> None:
+    """Raise `SpectrumError` if a comment contradicts the value of a column."""
+    if stated is None or np.isnan(of_column) or np.isnan(stated.value):
+        return
+    within = APART * abs(of_column) if quantity == "frequency" else 0.01
+    if abs(stated.value - of_column) > within and stated.value != 0:
+        raise SpectrumError(
+            f"{stated.origin} gives {stated.value:g}, the column of the {quantity} {of_column:g}",
+            expected=f"one {quantity}",
+            hint="Correct one of the two",
+        )
+
+
+def _value(name: str, value: str, unit: str, *, studio: bool) -> tuple[str, float] | None:
+    """The quantity and its value in degrees or GHz, None for another one. Raises `TableError`."""
+    quantity = quantity_of(name, SPECTRUM_NAMES)
+    if quantity == "frequency" and not unit and studio:
+        unit = "GHz"
+    header = f"{name} ({unit})" if unit else name
+    columns, _ = find_columns([header], SPECTRUM_NAMES)
+    if not columns or columns[0].quantity not in ("angle", "frequency"):
+        return None
+    [column] = columns
+    comma = "," in value and "." not in value
+    marks = Marks(",") if comma else Marks(".", ",")
+    number = column.scale * to_number(f"value of the {column.quantity}", value, marks)
+    in_files = float(np.degrees(number)) if column.quantity == "angle" else number / 1e9
+    return column.quantity, float(f"{in_files:.15g}")
+
+
+def _agreed(quantity: str, lines: list[_Line]) -> Stated:
+    """The one value that lines state. Raises `SpectrumError` if they contradict each other."""
+    sure = [line for line in lines if re.sub(r"\W|_", "", line.name.casefold()) in MICROWAVE]
+    for chosen in (lines, sure):
+        if not chosen:
+            continue
+        first, *others = chosen
+        if all(abs(one.value - first.value) <= SAME * abs(first.value) for one in others):
+            rest = [one for one in lines if one not in chosen]
+            note = f"{shown(rest[0].text)} is not used beside {shown(first.text)}" if rest else ""
+            return Stated(first.value, f"comment {shown(first.text)}", note)
+    told = " and ".join(shown(one.text) for one in lines[:3])
+    raise SpectrumError(
+        f"comments state several values of the {quantity} ({told})",
+        expected="one",
+        hint=f"Delete the others, or add a column {EXAMPLES[quantity]}",
+    )

@@ -1,0 +1,51 @@
+"""Columns of a table of spectra that are not used, and whether one of them is a further axis."""
+
+import numpy as np
+
+from ..foundation.errors import InputError
+from .column_meanings import column_name, shown
+from .field_sweeps import field_runs
+from .sweep import SpectrumError
+
+
+REPEATED = 0.3
+"""If more of the neighbouring fields are equal, a column that changes among them is an axis."""
+
+MOST_COLUMNS = 20
+"""So many unused columns are looked at."""
+
+
+def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """Notes on columns that change within a sweep and are not used.
+
+    Raises `SpectrumError` for a column that has one value in each run of the field, or that changes
+    at equal fields: the spectra depend on it.
+
+    Args:
+        field_mt: Fields of the rows of one sweep, as far as the columns in use tell.
+        others: The numbers of columns that are not used, by header.
+    """
+    if len(field_mt) < 2 or not np.isfinite(field_mt).all():
+        return ()
+    try:
+        runs = field_runs(field_mt) if np.ptp(field_mt) > 0 else []
+    except InputError:
+        runs = []  # refused later, for the field
+    equal = np.diff(field_mt) == 0
+    notes = []
+    for header, values in others.items():
+        changes = np.diff(values) != 0
+        if not changes.any() or (np.diff(values) > 0).all() or (np.diff(values) < 0).all():
+            continue  # constant, or a count or a clock that runs through
+        steps = [values[run] for run in runs]
+        by_run = len(steps) > 1 and all(np.ptp(step) == 0 for step in steps)
+        at_field = equal.mean() > REPEATED and changes[equal].any()
+        if by_run or at_field:
+            told = ", ".join(f"{value:g}" for value in np.unique(values)[:4])
+            raise SpectrumError(
+                f"{column_name(header)} is a further axis: the field is swept at {told}",
+                expected="axes of field and angle only",
+                hint="Save the sweeps at one of these values; an angle needs a name like angle_deg",
+            )
+        notes.append(f"column {shown(header)} changes within the sweep and is not used")
+    return tuple(notes)
