@@ -17,7 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 
 
-LOOPS = {"packings": "packing_loops"}
+LOOPS = {
+    "packings": "packing_loops",
+    "pair_sums_32": "pair_loops",
+    "pair_sums_64": "pair_loops",
+    "second_at_32": "pair_loops",
+    "second_at_64": "pair_loops",
+    "third_at_32": "pair_loops",
+    "third_at_64": "pair_loops",
+}
 """The loops, by name, and the modules they are in. A loop has the number of its place here."""
 
 _lock = threading.Lock()

@@ -31,19 +31,20 @@ WORD = U32(32)
 
 _compiled = njit(error_model="numpy")
 _inlined = njit(error_model="numpy", inline="always")
+_within = njit(error_model="numpy", forceinline=True)
 
 
 # random numbers
 
 
-@_compiled
+@_within
 def _mix(a, b, turn):
     a = U32(a + b)
     b = U32(U32(b << turn) | U32(b >> U32(WORD - turn)))
     return a, U32(a ^ b)
 
 
-@_compiled
+@_within
 def _block(key, a, b):
     """The two words of threefry with 20 rounds, for a key of two words and a counter of two."""
     one, two = key
@@ -84,17 +85,26 @@ def _fold(key, number):
 
 
 @_compiled
-def _fill(words, key, count, precise, first=0, most=1 << 40):
+def _fill_part(words, key, count, precise, first, most):
     """The words of `count` numbers, an even one: see `numerics.random_numbers`.
 
     Of the blocks of two words, at most `most` from the block `first` on.
     """
     blocks = count if precise else count // 2
-    for i in range(first, min(first + most, blocks)):
-        words[i], words[i + blocks] = _block(key, U32(i), U32(i + blocks))
+    last = min(first + most, blocks)
+    # with slices, numba knows that no index is negative, and the loop is vectorized
+    ones, twos = words[first:last], words[first + blocks : last + blocks]
+    for i in range(len(ones)):
+        ones[i], twos[i] = _block(key, U32(first + i), U32(first + i + blocks))
 
 
 @_compiled
+def _fill(words, key, count, precise):
+    """The words of all `count` numbers."""
+    _fill_part(words, key, count, precise, np.int64(0), np.int64(count))
+
+
+@_within
 def _uniform(words, i, count, precise):
     """Number i of the `count` that `_fill` prepared."""
     if precise:
@@ -149,12 +159,13 @@ _END = np.array(
 )
 
 
-@_compiled
+@njit(error_model="numpy", fastmath={"contract"})
 def _polynomial(coefficients, x):
-    value = coefficients[0]
-    for k in range(1, len(coefficients)):
-        value = value * x + coefficients[k]
-    return value
+    """Its value; an odd number of coefficients. Two chains of operations run side by side."""
+    squared, even, odd = x * x, coefficients[0], coefficients[1]
+    for k in range(2, len(coefficients) - 1, 2):
+        even, odd = even * squared + coefficients[k], odd * squared + coefficients[k + 1]
+    return (even * x + odd) * x + coefficients[len(coefficients) - 1]
 
 
 @_compiled
@@ -168,8 +179,9 @@ def _erf_inv(x):
 
 
 @_compiled
-def _thickness(uniform, mean, sd):
-    above = (1 - uniform) * _below(mean / sd)
+def _thickness(uniform, mean, sd, most):
+    """Thickness of a ligand shell; `most` is the share of the normal law above zero."""
+    above = (1 - uniform) * most
     return max(mean - sd * math.sqrt(2.0) * _erf_inv(2 * above - 1), 0.0)
 
 
@@ -261,6 +273,7 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
     n, count = native.number(frame, CRYSTALS), STEPS * at_once * 5
     filled = np.empty(count // GROUP + 1, np.bool_)
     height = sizes[8] if kind == CYLINDER else sizes[7] if kind == SPHERE else sizes[9]
+    above = _below(mean / sd)
     starts, placed, refused, tables = 0, 0, 0, 0
     share, possible = 1.0, True
     while placed < n and not (starts >= max_starts and refused >= max_proposals):
@@ -291,7 +304,7 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
                 block = i if precise or i < count // 2 else i - count // 2
                 if not filled[block // GROUP]:
                     filled[block // GROUP] = True
-                    _fill(words, own, count, precise, block - block % GROUP, GROUP)
+                    _fill_part(words, own, count, precise, block - block % GROUP, np.int64(GROUP))
                 before = int(_uniform(words, i + 4, count, precise) * placed)
                 x, y, z = centers[3 * before], centers[3 * before + 1], centers[3 * before + 2]
                 # a container has no hollows: what is outside now is outside with ligands, too
@@ -307,7 +320,9 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
                 two = _uniform(words, i + 3, count, precise) * share
                 if not precise:
                     one, two = np.float64(np.float32(one)), np.float64(np.float32(two))
-                length = diameter + _thickness(one, mean, sd) + _thickness(two, mean, sd)
+                length = (
+                    diameter + _thickness(one, mean, sd, above) + _thickness(two, mean, sd, above)
+                )
                 x, y, z = x + length * u, y + length * v, z + length * w
                 good = _contains(kind, sizes, x, y, z)
                 k = 0
@@ -370,6 +385,7 @@ def _scatter(key, crystals, per_crystal, most, precise, words, dipoles, filled):
 def _add_extra(sizes, key, per_crystal, precise, words, parent, uniform, dipoles, filled, extra):
     """Extra dipoles where the ligand is thin; whether all found a place."""
     mean, sd, below, kappa, most = sizes[1], sizes[2], sizes[3], sizes[4], sizes[6]
+    above = _below(mean / sd)
     contacts = len(parent)
     crystals = contacts + 1
     count = 2 * contacts * EXTRA_CANDIDATES * 2
@@ -381,7 +397,7 @@ def _add_extra(sizes, key, per_crystal, precise, words, parent, uniform, dipoles
     for place in range(2 * contacts):
         contact, side = place // 2, place % 2
         pick = 0
-        if _thickness(uniform[4 * contact + 2 + side], mean, sd) < below:
+        if _thickness(uniform[4 * contact + 2 + side], mean, sd, above) < below:
             x, y, z = _direction(uniform[4 * contact], uniform[4 * contact + 1])
             crystal = np.int64(parent[contact])
             if side:
