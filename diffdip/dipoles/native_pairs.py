@@ -47,7 +47,7 @@ def second_by_loop(
     *,
     near: bool = False,
 ) -> Float[Array, "k 6"]:
-    """Σ m r rᵀ/r⁵ at each point. Dipoles at the point, or with `near` very near to it, do not count."""
+    """Σ m r rᵀ/r⁵ at each point, without dipoles at the point; with `near` also those very near."""
     return _at("second_at", points, positions, moments, mask, 6, near)
 
 

@@ -8,7 +8,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -31,7 +31,7 @@ LOOPS = {
 _lock = threading.Lock()
 
 
-@lru_cache(maxsize=1)
+@cache
 def available() -> bool:
     """Whether there are loops: whether numba is installed."""
     return importlib.util.find_spec("numba") is not None
@@ -95,7 +95,7 @@ def _registered(name: str) -> str:
         return _register(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _register(name: str) -> str:
     module = importlib.import_module(f".{LOOPS[name]}", __package__)
     handler = module.compile_loop(list(LOOPS).index(name), name)

@@ -1,7 +1,7 @@
 """Sums over pairs of dipoles, in loops for the CPU: those of `dipoles.pair_sums`.
 
-The inner loops are vectorized: operations may be reordered, but the order is the same for any number
-of threads and for any batch. Infinite and undefined numbers are kept.
+The inner loops are vectorized: operations may be reordered, but the order is the same for any
+number of threads and for any batch. Infinite and undefined numbers are kept.
 """
 
 import math
