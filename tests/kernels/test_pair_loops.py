@@ -50,7 +50,7 @@ def test_loops_and_tiles_agree(precise, monkeypatch):
 
 
 def test_threads_and_batches_do_not_matter(monkeypatch):
-    """A system of several parts: the same bits from one thread and from three, alone and in a batch."""
+    """A system of several parts gives the same bits with three threads, alone and in a batch."""
     positions, moments, mask = systems(3, 1200)
     one = jax.jit(jax.vmap(pair_sums.pair_sum_and_closest))(positions, moments, mask)
     monkeypatch.setattr(calls, "_threads", lambda: 3)
