@@ -305,6 +305,8 @@ def _make_loop(stamp):
             starts, complete = _choose(
                 frame, key, sizes, precise, first, parent, uniform, dipoles, extra
             )
+            if not complete:  # nothing of other packings
+                first[:], parent[:], uniform[:], extra[:], dipoles[:] = 0, 0, 0, 0, 0
             _write(first, native.result(frame, 0), 3 * i, precise)
             parents = native.data(native.result(frame, 1)) + 4 * contacts * i
             for k in range(contacts):

@@ -24,3 +24,15 @@ def test_loops_and_jax_make_the_same_choices(crystals, container):
     for one, other in zip(jax.tree.leaves(by_loops), jax.tree.leaves(in_jax), strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_allclose(np.asarray(one)[kept], np.asarray(other)[kept], atol=1e-13)
+
+
+def test_a_packing_without_room_holds_nothing_of_another():
+    """Its choices are zeros, also in a batch with complete packings."""
+    model = dd.NanocrystalPacking(2, volume_fraction=0.24, max_starts=2)
+    choices = jax.jit(jax.vmap(model.choose))(jax.random.split(jax.random.key(0), 200))
+    lost = ~np.asarray(choices.complete)
+    assert 0 < lost.sum() < 200
+    for name in ("first", "parent", "uniform"):
+        assert not np.any(np.asarray(getattr(choices.growth, name))[lost])
+    assert not np.any(np.asarray(choices.directions)[lost])
+    assert not np.any(np.asarray(choices.extra)[lost])
