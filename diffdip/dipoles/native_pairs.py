@@ -27,7 +27,7 @@ def pairs_by_loop(
     chunks = max(1, min(n, -(-pairs // PART)))
     (found,) = call(
         _name("pair_sums", positions),
-        (positions, moments, mask),
+        (positions, moments.astype(positions.dtype), mask.astype(bool)),
         [((chunks, 7), positions.dtype)],
         axes=2,
         tasks=chunks,
@@ -67,12 +67,12 @@ def _at(
     elements: int,
     near: bool,
 ) -> Array:
-    count, n = len(points), len(mask)
+    count, n, dtype = len(points), len(mask), positions.dtype
     blocks = max(1, -(-count // MOST_POINTS))
     (found,) = call(
         _name(name, positions),
-        (points, positions, moments, mask),
-        [((count, elements), positions.dtype)],
+        (points.astype(dtype), positions, moments.astype(dtype), mask.astype(bool)),
+        [((count, elements), dtype)],
         axes=2,
         tasks=blocks,
         cost=count * n // blocks + n,

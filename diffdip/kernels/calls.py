@@ -37,6 +37,14 @@ def available() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
+def has_a_loop(dtype: Any) -> bool:
+    """Whether loops know such numbers, and JAX keeps them as they are: float64 only with x64."""
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return True
+    kept = jax.dtypes.canonicalize_dtype(dtype) == dtype
+    return kept and dtype in (jnp.float32, jnp.float64)
+
+
 def by_platform(
     native: Callable[..., Any], portable: Callable[..., Any], *operands: Any, usable: bool = True
 ) -> Any:
@@ -45,7 +53,8 @@ def by_platform(
     Both must give arrays of the same shapes. If `usable` is False or if there is no numba,
     `portable` is taken everywhere.
     """
-    if not (usable and available()):
+    operands = tuple(x if isinstance(x, jax.Array) else jnp.asarray(x) for x in operands)
+    if not (usable and available() and all(has_a_loop(x.dtype) for x in operands)):
         return portable(*operands)
     if set(jax.extend.backend.backends()) <= {"cpu"}:  # do not trace what is not used
         return native(*operands)
