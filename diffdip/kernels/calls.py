@@ -1,4 +1,4 @@
-"""How the rest of the program calls the loops of this folder. Without numba none of them is used.
+"""How the rest of the program calls the loops of this folder; without numba it calls none.
 
 Neither this module nor the start of the program imports numba: that takes half a second.
 """
@@ -6,6 +6,7 @@ Neither this module nor the start of the program imports numba: that takes half 
 import importlib
 import importlib.util
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -33,8 +34,8 @@ _lock = threading.Lock()
 
 @cache
 def available() -> bool:
-    """Whether there are loops: whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether there are loops: whether numba is installed, and the system has POSIX threads."""
+    return importlib.util.find_spec("numba") is not None and sys.platform != "win32"
 
 
 def has_a_loop(dtype: Any) -> bool:
