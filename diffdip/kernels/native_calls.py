@@ -116,6 +116,12 @@ def _half(builder, address):
     return builder.zext(_at(builder, address, ir.IntType(32)), WORD)
 
 
+@_one(types.voidptr)
+def pointer(builder, address):
+    """An address as a pointer."""
+    return builder.inttoptr(address, cgutils.voidptr_t)
+
+
 @_one(types.uint32)
 def read_bits(builder, address):
     return _at(builder, address, ir.IntType(32))

@@ -43,7 +43,7 @@ def _first_place(kind, sizes, diameter, key, precise, words, first):
     """Numbers of a first centre that leaves room for a second one; returns its reach."""
     count = 3 * FIRST_CANDIDATES
     fill(words, key, count, precise)
-    found = 0.0
+    found, x, y, z = 0.0, 0.0, 0.0, 0.0
     for candidate in range(FIRST_CANDIDATES + 1):
         i = 3 * (candidate % FIRST_CANDIDATES)  # the first one again if none leaves room
         for k in range(3):
@@ -195,7 +195,7 @@ def _add_extra(sizes, key, per_crystal, precise, words, parent, uniform, dipoles
             if side:
                 x, y, z, crystal = -x, -y, -z, contact + 1
             start = crystals * per_crystal + crystal * MOST_EXTRA
-            found = False
+            found, u, v, w = False, x, y, z
             for candidate in range(EXTRA_CANDIDATES):
                 i = 2 * (place * EXTRA_CANDIDATES + candidate)
                 one = uniform_at(words, i, count, precise)

@@ -5,10 +5,10 @@ number of threads and for any batch. Infinite and undefined numbers are kept.
 """
 
 import math
+from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
-from numba.core import cgutils
+from numba import carray, njit  # type: ignore
 from numba.extending import intrinsic
 
 from . import native_calls as native
@@ -26,16 +26,7 @@ _FREE = {"nsz", "arcp", "contract", "afn", "reassoc"}
 _vectorized = njit(fastmath=_FREE, error_model="numpy")
 
 
-@intrinsic
-def _pointer(typing, address):
-    signature = types.voidptr(types.intp)
-    return signature, lambda c, builder, s, values: builder.inttoptr(values[0], cgutils.voidptr_t)
-
-
-@intrinsic
-def _smaller(typing, a, b):
-    """The smaller of two numbers; a minimum over a loop is vectorized only with these flags."""
-
+def _write_smaller(typing, a, b):
     def generate(context, builder, signature, values):
         flags = ("nnan", "nsz")
         less = builder.fcmp_ordered("<", *values, flags=flags)
@@ -44,10 +35,14 @@ def _smaller(typing, a, b):
     return a(a, a), generate
 
 
+_smaller: Any = intrinsic(_write_smaller)
+"""The smaller of two numbers; a minimum over a loop is vectorized only with these flags."""
+
+
 @njit
 def _numbers(buffer, size, dtype):
     """All numbers of an operand or a result, in a row."""
-    return carray(_pointer(native.data(buffer)), (size,), dtype)
+    return carray(native.pointer(native.data(buffer)), (size,), dtype)
 
 
 @njit
