@@ -307,6 +307,8 @@ def _make_loop(stamp):
             )
             if not complete:  # nothing of other packings
                 first[:], parent[:], uniform[:], extra[:], dipoles[:] = 0, 0, 0, 0, 0
+                for k in range(2, len(dipoles), 3):  # directions stay unit vectors
+                    dipoles[k] = 1
             _write(first, native.result(frame, 0), 3 * i, precise)
             parents = native.data(native.result(frame, 1)) + 4 * contacts * i
             for k in range(contacts):

@@ -27,12 +27,12 @@ def test_loops_and_jax_make_the_same_choices(crystals, container):
 
 
 def test_a_packing_without_room_holds_nothing_of_another():
-    """Its choices are zeros, also in a batch with complete packings."""
+    """Its choices are the same in all, also in a batch with complete packings."""
     model = dd.NanocrystalPacking(2, volume_fraction=0.24, max_starts=2)
     choices = jax.jit(jax.vmap(model.choose))(jax.random.split(jax.random.key(0), 200))
     lost = ~np.asarray(choices.complete)
     assert 0 < lost.sum() < 200
     for name in ("first", "parent", "uniform"):
         assert not np.any(np.asarray(getattr(choices.growth, name))[lost])
-    assert not np.any(np.asarray(choices.directions)[lost])
+    assert np.all(np.asarray(choices.directions)[lost] == [0, 0, 1])
     assert not np.any(np.asarray(choices.extra)[lost])
