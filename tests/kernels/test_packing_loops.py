@@ -9,11 +9,12 @@ import diffdip as dd
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("crystals", "container"), [(1, dd.Cylinder()), (2, dd.Sphere()), (5, dd.Box((1.0, 2.0, 1.5)))]
+    ("crystals", "container"),
+    [(1, dd.Cylinder), (2, dd.Sphere), (5, lambda: dd.Box((1.0, 2.0, 1.5)))],
 )
 def test_loops_and_jax_make_the_same_choices(crystals, container):
     """From the same keys: the same proposals are accepted, and all numbers agree."""
-    model = dd.NanocrystalPacking(crystals, container=container, max_starts=3)
+    model = dd.NanocrystalPacking(crystals, container=container(), max_starts=3)
     keys = jax.random.split(jax.random.key(crystals), 30)
     by_loops = jax.jit(jax.vmap(model._choose_in_loops))(keys)
     in_jax = jax.jit(jax.vmap(model._choose_in_jax))(keys)
