@@ -1,4 +1,6 @@
-"""The loops over pairs of dipoles, in the order that makes them fast.
+"""The loops over pairs of dipoles in JAX, in the order that makes them fast.
+
+They run on accelerators, and on a CPU without numba; `kernels.pair_loops` has the others.
 
 XLA's CPU backend writes the n × n intermediates of a plain broadcast to memory, or computes each
 of several sums in a separate loop. It does neither for a reduction of several operands at once,

@@ -10,6 +10,8 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
+from ..kernels.calls import by_platform
+from .native_pairs import pairs_by_loop, second_by_loop, third_by_loop
 from .pair_kernels import Kernel, Sites, at_each, over_pairs, sites_of, smaller
 
 
@@ -55,8 +57,9 @@ def pair_sum(
     >>> print(pair_sum(pair, jnp.ones(2), jnp.ones(2, bool))[:3])
     [  8.   8. -16.]
     """
-    second = over_pairs(_SECOND, sites_of(positions, moments, mask))
-    return finite_or_nan(traceless(jnp.stack(second)))
+    tiles = lambda *system: jnp.stack(over_pairs(_SECOND, sites_of(*system)))
+    loops = lambda *system: pairs_by_loop(*system)[:6]
+    return finite_or_nan(traceless(by_platform(loops, tiles, positions, moments, mask)))
 
 
 def pair_sum_and_closest(
@@ -74,9 +77,10 @@ def pair_sum_and_closest(
     0.5
     """
     several = jnp.sum(mask) > 1
-    *second, squared = over_pairs(_CLOSEST, sites_of(positions, moments, mask))
-    sums = finite_or_nan(traceless(jnp.stack(second)))
-    return sums, jnp.where(several, jnp.sqrt(squared), jnp.inf)
+    tiles = lambda *system: jnp.stack(over_pairs(_CLOSEST, sites_of(*system)))
+    found = by_platform(pairs_by_loop, tiles, positions, moments, mask)
+    sums = finite_or_nan(traceless(found[:6]))
+    return sums, jnp.where(several, jnp.sqrt(found[6]), jnp.inf)
 
 
 @partial(pair_sum.defjvp, symbolic_zeros=True)
@@ -113,9 +117,14 @@ def pair_quadrupole(
     >>> print(pair_quadrupole(pair, jnp.array([1.0, 2.0]), jnp.ones(2, bool))[0, :3])
     [ 16.  16. -32.]
     """
-    sites = sites_of(positions, moments, mask)
-    second = at_each(_SECOND_AT_EACH, sites, sites)
-    return jnp.where(mask[:, None], traceless(jnp.stack(second)).T, 0)
+
+    def tiles(*system: Array) -> Array:
+        sites = sites_of(*system)
+        return jnp.stack(at_each(_SECOND_AT_EACH, sites, sites))
+
+    loops = lambda *system: second_by_loop(system[0], *system).T
+    second = by_platform(loops, tiles, positions, moments, mask)
+    return jnp.where(mask[:, None], traceless(second).T, 0)
 
 
 def quadrupole_at(
@@ -135,9 +144,13 @@ def quadrupole_at(
     >>> print(quadrupole_at(jnp.array([[0.0, 0.0, 0.5]]), *one)[0, :3])
     [  8.   8. -16.]
     """
-    columns = (*points.T, jnp.zeros_like(points[:, 0]))
-    second = at_each(_SECOND_AT_POINTS, sites_of(positions, moments, mask), columns)
-    return traceless(jnp.stack(second)).T
+
+    def tiles(points: Array, *system: Array) -> Array:
+        columns = (*points.T, jnp.zeros_like(points[:, 0]))
+        return jnp.stack(at_each(_SECOND_AT_POINTS, sites_of(*system), columns))
+
+    loops = lambda *operands: second_by_loop(*operands, near=True).T
+    return traceless(by_platform(loops, tiles, points, positions, moments, mask)).T
 
 
 @jax.custom_jvp
@@ -157,8 +170,13 @@ def pair_octupole(
     >>> print(pair_octupole(pair, jnp.ones(2), jnp.ones(2, bool))[0, 2, 2])  # of −2/z³: 6/z⁴
     96.0
     """
-    sites = sites_of(positions, moments, mask)
-    third = at_each(_THIRD_AT_EACH, sites, sites)
+
+    def tiles(*system: Array) -> Array:
+        sites = sites_of(*system)
+        return jnp.stack(at_each(_THIRD_AT_EACH, sites, sites))
+
+    loops = lambda *system: third_by_loop(*system).T
+    third = by_platform(loops, tiles, positions, moments, mask)
     xxx, xxy, xxz, xyy, xyz, yyy, yyz = third
     xzz, yzz, zzz = -xxx - xyy, -xxy - yyy, -xxz - yyz
     elements = [xxx, xxy, xxz, xyy, yyy, yyz, xzz, yzz, zzz]

@@ -3,7 +3,8 @@
 Only the random choices are made here, as numbers uniform in [0, 1); nothing is differentiated. All
 loops are bounded, and many samples run side by side under `vmap`. For speed, random numbers come in
 tables, and several proposals are judged at a time. The first acceptable one is taken: the result is
-the same as when they are tried one after the other.
+the same as when they are tried one after the other. On a CPU with numba that is done, by
+`kernels.packing_loops`, which makes the same choices: change both together.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from ..dipoles.dipole_system import DipoleSystem
 from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
-from ..kernels.calls import by_platform, call
+from ..kernels.calls import by_platform, call, has_a_loop
 from .containers import AbstractContainer, Box, Cylinder, Sphere, unit_vector
 from .crystal_growth import Growth, PackingRules, grow, proposals_at_once
 from .model_parameters import PACKING
@@ -205,7 +205,8 @@ class NanocrystalPacking(AbstractModel):
         """Make all random choices of a sample. They have no derivative."""
         fixed = jax.lax.stop_gradient(self)
         words = jax.random.key_data(key)
-        usable = type(self.container) in _KINDS and words.shape == (2,)
+        usable = type(self.container) in _KINDS and words.shape == (2,)  # threefry's keys have two
+        usable = usable and has_a_loop(self.diameter.dtype)
         return by_platform(fixed._choose_in_loops, fixed._choose_in_jax, key, usable=usable)
 
     def _choose_in_loops(self, key: Key[Array, ""]) -> RandomChoices:
@@ -218,7 +219,7 @@ class NanocrystalPacking(AbstractModel):
         sizes += [self.cosine(self.bond_length), self.cosine(self.extra_spacing)]
         first, parent, uniform, starts, complete, directions, extra = call(
             "packings",
-            (jax.random.key_data(key), jnp.concatenate([jnp.stack(sizes), room])),
+            (jax.random.key_data(key), jnp.concatenate([jnp.stack(sizes), room]).astype(dtype)),
             [
                 ((3,), dtype),
                 ((contacts,), jnp.int32),

@@ -1,4 +1,4 @@
-"""How the rest of the program calls the loops of this folder. Without numba none of them is used.
+"""How the rest of the program calls the loops of this folder; without numba it calls none.
 
 Neither this module nor the start of the program imports numba: that takes half a second.
 """
@@ -6,9 +6,10 @@ Neither this module nor the start of the program imports numba: that takes half 
 import importlib
 import importlib.util
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -17,16 +18,32 @@ import jax.numpy as jnp
 import numpy as np
 
 
-LOOPS = {"packings": "packing_loops"}
+LOOPS = {
+    "packings": "packing_loops",
+    "pair_sums_32": "pair_loops",
+    "pair_sums_64": "pair_loops",
+    "second_at_32": "pair_loops",
+    "second_at_64": "pair_loops",
+    "third_at_32": "pair_loops",
+    "third_at_64": "pair_loops",
+}
 """The loops, by name, and the modules they are in. A loop has the number of its place here."""
 
 _lock = threading.Lock()
 
 
-@lru_cache(maxsize=1)
+@cache
 def available() -> bool:
-    """Whether there are loops: whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether there are loops: whether numba is installed, and the system has POSIX threads."""
+    return importlib.util.find_spec("numba") is not None and sys.platform != "win32"
+
+
+def has_a_loop(dtype: Any) -> bool:
+    """Whether loops know such numbers, and JAX keeps them as they are: float64 only with x64."""
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return True
+    kept = jax.dtypes.canonicalize_dtype(dtype) == dtype
+    return kept and dtype in (jnp.float32, jnp.float64)
 
 
 def by_platform(
@@ -37,7 +54,8 @@ def by_platform(
     Both must give arrays of the same shapes. If `usable` is False or if there is no numba,
     `portable` is taken everywhere.
     """
-    if not (usable and available()):
+    operands = tuple(x if isinstance(x, jax.Array) else jnp.asarray(x) for x in operands)
+    if not (usable and available() and all(has_a_loop(x.dtype) for x in operands)):
         return portable(*operands)
     if set(jax.extend.backend.backends()) <= {"cpu"}:  # do not trace what is not used
         return native(*operands)
@@ -87,7 +105,7 @@ def _registered(name: str) -> str:
         return _register(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _register(name: str) -> str:
     module = importlib.import_module(f".{LOOPS[name]}", __package__)
     handler = module.compile_loop(list(LOOPS).index(name), name)

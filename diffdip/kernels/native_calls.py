@@ -15,7 +15,6 @@ numba takes a quarter of a second for any function, however small.
 """
 
 import ctypes
-import sys
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
@@ -49,8 +48,6 @@ _WORTH = 200_000
 
 _STATE = 3
 """Numbers that threads share: the next task, the number of tasks, the call."""
-
-_HAS_THREADS = sys.platform != "win32"
 
 _MOST_LOOPS = 16
 _loops = (ctypes.c_void_p * _MOST_LOOPS)()
@@ -117,6 +114,12 @@ def word(builder, address):
 @_one(types.intp)
 def _half(builder, address):
     return builder.zext(_at(builder, address, ir.IntType(32)), WORD)
+
+
+@_one(types.voidptr)
+def pointer(builder, address):
+    """An address as a pointer."""
+    return builder.inttoptr(address, cgutils.voidptr_t)
 
 
 @_one(types.uint32)
@@ -289,9 +292,8 @@ def _make_handle(stamp: int) -> Any:
         write_word(state + 8, tasks)
         write_word(state + 16, frame)
         started = 0
-        if _HAS_THREADS:
-            for _ in range(threads - 1):
-                started += _create(state + 8 * (_STATE + started), 0, loop, state) == 0
+        for _ in range(threads - 1):
+            started += _create(state + 8 * (_STATE + started), 0, loop, state) == 0
         _run(loop, state)
         for k in range(started):
             _join(word(state + 8 * (_STATE + k)), 0)
