@@ -142,7 +142,7 @@ class FitResult:
         if measured.direction is not None:
             raise InputError("series", given=series, expected="a series in a plane")
         hertz = np.nanmean(measured.frequency) if frequency is None else frequency
-        angles = np.asarray(angle, float) - offset_of(self.values, series % count)
+        angles = np.asarray(np.asarray(angle, float) - offset_of(self.values, series % count))
         return angles, np.asarray(hertz, float), self.values["g"], measured.plane
 
 

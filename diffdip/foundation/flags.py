@@ -30,7 +30,8 @@ CODES: Final = {
     "open-interval": "An interval has no end on one side.",
     "open-phase": "The phase of the anisotropy is not determined.",
     "outlier": "A point lies far from the fit.",
-    "reading-note": "Something about how the files were read that must be known.",
+    "reading-note": "Something about how the files were read that must be known: which of several "
+    "sources, curves or sweeps was used.",
     "repeated-field": "Neighbouring rows have the same field.",
     "scaled-errors": "The residuals are larger than the noise, so all errors were scaled up.",
     "setting-unused": "A setting was not used, because the files state the value.",

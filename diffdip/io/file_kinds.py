@@ -63,11 +63,11 @@ WITHOUT_SIGNATURE = {
 }
 """Kinds that only the ending tells, after all others, with a test of the first bytes."""
 
-DESCRIPTORS = {".dsc": BES3T, ".par": ESP, ".exp": RECOGNISED[is_specman]}
-"""Kinds whose descriptor lies beside files of binary data, by its ending.
+BRUKER = {".dsc": BES3T, ".par": ESP}
+"""Kinds by the ending of their descriptor. Such a file is no table, whatever it begins with."""
 
-A file with this ending is no table, whatever it begins with.
-"""
+DESCRIPTORS = {**BRUKER, ".exp": RECOGNISED[is_specman]}
+"""Kinds whose descriptor lies beside files of binary data, by its ending."""
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -80,8 +80,8 @@ def kind_of(path: Path) -> Kind | None:
     test, kind = WITHOUT_SIGNATURE.get(ending, (None, None))
     if test is not None and test(head):
         return kind
-    if ending in DESCRIPTORS:  # a descriptor with a head that is not known
-        return DESCRIPTORS[ending]
+    if ending in BRUKER:  # a descriptor with a head that is not known
+        return BRUKER[ending]
     text = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not re.search(rb"[\x00-\x08]", head)
     return TEXT if text else None
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "run.zarr",
     "fit": "--fix-c-mt",
     "infer": "--parameter",
+    "info": "film_10deg.xml",
     "magnetization": "--moment-mub",
     "positions": "--strongest",
     "reproduce": "--figure",

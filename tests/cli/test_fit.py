@@ -9,8 +9,8 @@ import pytest
 
 import diffdip
 from diffdip.cli import fits
-from diffdip.fitting import series_fit as fit_module
 from diffdip.foundation import units
+from diffdip.report import series_fits
 from diffdip.report.parameter_text import interval_text, value_text
 from tests.helpers.command_line import assert_refused, run, snapshot
 
@@ -89,11 +89,11 @@ def test_options_reach_the_fit(tmp_path, monkeypatch):
     class Seen(Exception):
         pass
 
-    def record(angle, field, sigma, **options):
-        seen.update(options, field=field)
+    def record(series, **options):
+        seen.update(options, series=series)
         raise Seen
 
-    monkeypatch.setattr(fit_module, "fit_series", record)
+    monkeypatch.setattr(series_fits, "fit_joint", record)
     path = table(tmp_path, frequency=False)
     arguments = (
         "--frequency-ghz 9.6 --g 2.1 --free-g --free-offset --fix-c 5 --fix-b-mt 7 --plane xz"
@@ -102,13 +102,15 @@ def test_options_reach_the_fit(tmp_path, monkeypatch):
     assert isinstance(run("fit", path, *arguments.split()).exception, Seen)
     assert seen["g"] == diffdip.Free(start=2.1)
     assert seen["offset"] == diffdip.Free()
-    assert seen["parameters"] == {"A": diffdip.Free(), "B": 7e-3, "C": 5e-3}
-    assert (seen["plane"], seen["loss"], seen["convention"]) == ("xz", "soft_l1", "physical")
-    np.testing.assert_allclose(seen["frequency"], 9.6e9)
+    assert seen["parameters"] == {"B": 7e-3, "C": 5e-3}
+    assert (seen["model"], seen["loss"]) == (diffdip.InPlaneModel("physical"), "soft_l1")
+    [series] = seen["series"]
+    assert series.plane == "xz"
+    np.testing.assert_allclose(series.frequency, 9.6e9)
     assert isinstance(run("fit", path, "--frequency-ghz", "9.6").exception, Seen)
-    assert seen["parameters"] == dict.fromkeys("ABC", diffdip.Free())
-    assert (seen["g"], seen["offset"], seen["plane"]) == (2.0, 0.0, "xy")
-    assert (seen["loss"], seen["convention"]) == ("linear", "paper")
+    assert seen["parameters"] == {}
+    assert (seen["g"], seen["offset"], seen["series"][0].plane) == (2.0, 0.0, "xy")
+    assert (seen["loss"], seen["model"]) == ("linear", diffdip.InPlaneModel("paper"))
 
 
 @pytest.mark.slow

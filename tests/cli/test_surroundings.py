@@ -87,6 +87,7 @@ def commands(folder):
             *("infer", fields, "--parameter", "density", *SIZES, *samples),
             *("--steps", 1, "--out", out / "infer"),
         ),
+        "info": ("info", raw),
         "magnetization": ("magnetization", "2 memu/g"),
     }
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
-from diffdip.foundation.effective_g import implausible_g
 
 from diffdip import find_lines, line_positions
+from diffdip.foundation.accepted_values import implausible_g
 from diffdip.spectra.lines import LineError
 
 

@@ -117,23 +117,19 @@ def _view(result: "FitResult", series: int) -> _View:
         shown = np.where(known, of(angle) + residual, scale * data.observed)
         held = "field" if swept else "frequency"
         label = "measured" if constant else f"measured, corrected to this {held}"
-        view = angle, shown, error, residual, known, grid, of(grid), unit, "", y_label, label
-        return _View(*view)
+        return _View(angle, shown, error, residual, known, grid, of(grid), unit, "", y_label, label)
     measured = np.where(known, predicted + residual, scale * data.observed)
     if data.direction is not None:
         row = np.arange(1.0, len(data) + 1)
         y_label = hertz_label if swept else field_label
         return _View(row, measured, error, residual, known, row, predicted, unit, "row", y_label)
     field, hertz = kittel_curve(result, series)
-    along = 1e3 * field, hertz / 1e9
+    field, hertz = 1e3 * field, hertz / 1e9
     if swept:
-        x = 1e3 * data.field
-        label = "applied field (mT)"
-        return _View(x, measured, error, residual, known, *along, unit, label, hertz_label)
-    x = data.frequency / 1e9
-    return _View(
-        x, measured, error, residual, known, *along[::-1], unit, "frequency (GHz)", field_label
-    )
+        x, label = 1e3 * data.field, "applied field (mT)"
+        return _View(x, measured, error, residual, known, field, hertz, unit, label, hertz_label)
+    x, label = data.frequency / 1e9, "frequency (GHz)"
+    return _View(x, measured, error, residual, known, hertz, field, unit, label, field_label)
 
 
 def figure_correlation(result: "FitResult") -> Figure:
