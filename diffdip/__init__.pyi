@@ -32,6 +32,8 @@ from .fitting.series_fit import (
     fit_series as fit_series,
 )
 from .fitting.spectra_fit import SpectraFit as SpectraFit, fit_spectra as fit_spectra
+from .fitting.suggestion import Suggestion as Suggestion, suggest_terms as suggest_terms
+from .fitting.term_models import TermsModel as TermsModel
 from .fitting.width_fit import WidthFit as WidthFit, fit_widths as fit_widths
 from .foundation.convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
 from .foundation.version import __version__ as __version__

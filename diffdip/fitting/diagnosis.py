@@ -19,6 +19,9 @@ CORRELATED = 0.98
 RIVAL = 4.0
 """Rise of χ², in variances of unit weight, up to which another minimum is about as good."""
 
+EQUIVALENT = 1e-6
+"""Rise of χ², in variances of unit weight, up to which two solutions give the same fields."""
+
 DEGENERATE = 1e-6
 """Separation of the parameters (see `Curvature`) up to which a fit has no single minimum."""
 
@@ -157,6 +160,12 @@ def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:
     if not excess < RIVAL:
         return []
     other = ", ".join(shown(n, v) for n, v in zip(names, found.rival, strict=True))
+    if abs(excess) < EQUIVALENT:
+        message = (
+            f"An equivalent solution gives the same fields: {other}. These data cannot tell them "
+            "apart: decide by what you know of the sample, or measure in another plane."
+        )
+        return [Flag("several-minima", message)]
     message = (
         f"A second minimum is almost as good: {other} has a χ² only {max(excess, 0):.1f} higher."
     )

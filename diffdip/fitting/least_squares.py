@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .curvature import curvature_of
+from .equivalent_solutions import least_surprising
 from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
 from .predictions import linearized
@@ -84,7 +85,8 @@ def estimate(
         )
     else:
         ends = searched(problem, design, data, starts, hints)
-    solution, minimum, converged = ends.best()
+    score = least_surprising(problem.parameters.free, ends.x)
+    solution, minimum, converged = ends.best(score)
 
     predicted, slope = linearized(problem, design, solution, many=data.many)
     weight = data.weight / scale[:, None]

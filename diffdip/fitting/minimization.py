@@ -42,17 +42,24 @@ class Minimized(NamedTuple):
         for mine, new in zip(self, other, strict=True):
             mine[rows, :lanes] = new
 
-    def best(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def best(
+        self, score: Float[np.ndarray, "m lanes"] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x (m, p), cost (m,) and convergence (m,) of the lowest end of each data set.
 
-        Of ends that are as low to rounding, it is one that has converged.
+        Of ends that are as low to rounding, it is one that has converged; of several the one with
+        the lowest `score`, by default with the lowest cost.
         """
         lowest = np.min(self.cost, axis=1, keepdims=True)
         as_low = self.cost <= lowest * (1 + ROUNDING)
         rows = np.arange(len(self.x))
         ended = as_low & self.converged
         chosen = np.where(ended.any(axis=1, keepdims=True), ended, as_low)
-        first = np.argmin(np.where(chosen, self.cost, np.inf), axis=1)
+        cost = np.where(chosen, self.cost, np.inf)
+        if score is not None:
+            least = np.min(np.where(chosen, score, np.inf), axis=1, keepdims=True)
+            cost = np.where(score <= least, cost, np.inf)
+        first = np.argmin(cost, axis=1)
         return self.x[rows, first], self.cost[rows, first], self.converged[rows, first]
 
 
