@@ -25,6 +25,14 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def attentive():
+    """Processes do not inherit an ignored SIGINT, which a shell leaves in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(*arguments):
     """A process whose handlers are installed."""
     process = subprocess.Popen(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import diffdip as dd
+from diffdip.fitting.equivalent_solutions import least_surprising
 from diffdip.fitting.parameter_table import parameter_kind
 from diffdip.fitting.term_models import KINDS, TermsModel
 from diffdip.fitting.term_starts import likely_values
@@ -93,3 +94,16 @@ def test_points_of_all_kinds_are_fitted_together():
     np.testing.assert_allclose(fit.frequencies(0.3, set_field, 2), swept, rtol=1e-3)
     with pytest.raises(InputError, match="plane"):
         fit.curve(0.0, 1)
+
+
+def test_the_least_surprising_of_equal_solutions():
+    names = ("Meff", "H1", "Hu", "phi_u", "offset")
+    rows = [
+        (1.2848, -0.05, -0.01, 0.0168, -0.6852),
+        (1.2097, 0.05, -0.01, -0.7686, 0.1002),
+        (1.1997, 0.05, 0.01, 0.8022, 0.1002),
+        (1.1997, 0.05, 0.01, -2.3394, 0.1002),
+    ]
+    score = least_surprising(names, np.array([rows]))
+    assert np.argmin(score) == 2
+    assert not least_surprising(("A", "B", "C"), -np.ones((1, 2, 3))).any()
