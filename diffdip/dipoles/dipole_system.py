@@ -148,7 +148,7 @@ class DipoleSystem(eqx.Module):
         unit = FIELD_UNIT * MAGNETIZATION_UNIT / (4 * jnp.pi)
         return self.convention.pair_weight * unit / self.volume * pairs
 
-    def tensor(self, tolerance: float = TOLERANCE) -> Float[Array, "3 3"]:
+    def tensor(self, tolerance: float | int = TOLERANCE) -> Float[Array, "3 3"]:
         """The dipolar tensor D of eq. 3 in closed form.
 
         D = (2V/4π(Σmᵢ)²) W Σ_{i<j} mᵢmⱼ (I − 3 r̂ r̂ᵀ)/r³, so that F_dip = (µ0/2) M² u·D·u. For
@@ -170,7 +170,7 @@ class DipoleSystem(eqx.Module):
         shape = shape_for(self.positions, self.mask, tolerance)
         return self._tensor(ewald_pair_sum(*sites, shape, tolerance))
 
-    def anisotropy_fields(self, tolerance: float = TOLERANCE) -> AnisotropyFields:
+    def anisotropy_fields(self, tolerance: float | int = TOLERANCE) -> AnisotropyFields:
         """The anisotropy fields in tesla; Dxz and Dyz are left out.
 
         A = µ0M (Dxx + Dyy), B = µ0M (Dxx − Dyy), C = µ0M Dxy. For `tolerance` see `tensor`.
@@ -179,7 +179,7 @@ class DipoleSystem(eqx.Module):
         return AnisotropyFields(A, B, C, convention=self.convention)
 
     def summary(
-        self, tolerance: float = TOLERANCE, mesh: tuple[int, int, int] | None = None
+        self, tolerance: float | int = TOLERANCE, mesh: tuple[int, int, int] | None = None
     ) -> DipoleSummary:
         """Tensor, anisotropy fields and closest distance in one pass over the pairs.
 
@@ -207,7 +207,7 @@ class DipoleSystem(eqx.Module):
         """The whole tensor as a free energy, K = s µ0M D in tesla, for fields in any direction."""
         return TensorAnisotropy(self.convention.sign * self._field_unit() * self.tensor())
 
-    def _sums_all_pairs(self, tolerance: float) -> bool:
+    def _sums_all_pairs(self, tolerance: float | int) -> bool:
         if not tolerance >= 0:
             raise InputError("tolerance", given=tolerance, expected="0 or a positive number")
         return self.positions.shape[0] < MANY or tolerance < LEAST_TOLERANCE

@@ -46,7 +46,7 @@ class Split(NamedTuple):
         return 2 * _SMEAR / self.step + ORDER
 
 
-def split_of(tolerance: float) -> Split:
+def split_of(tolerance: float | int) -> Split:
     """The settings for a tolerance relative to |D|.
 
     What is missing beyond r_c is isotropic in the bulk, but not at surfaces. For thin samples it
@@ -123,7 +123,7 @@ def mesh_shape(
     while True:
         points = [math.ceil((edge + 2 * radius) / step + split.margin) for edge in edges]
         x, y, z = (int(next_fast_len(number, real=True) or number) for number in points)
-        if x * y * z <= most:
+        if x * y * z <= most or max(points) <= split.margin + 1:  # the margin alone is left
             return x, y, z
         step *= 1.03
 
@@ -148,7 +148,7 @@ def compact_shape(count: int, split: Split) -> tuple[int, int, int]:
 
 
 def shape_for(
-    positions: Float[Array, "n 3"], mask: Bool[Array, " n"], tolerance: float
+    positions: Float[Array, "n 3"], mask: Bool[Array, " n"], tolerance: float | int
 ) -> tuple[int, int, int]:
     """The mesh for these dipoles, or for a compact sample if they are being traced."""
     split = split_of(tolerance)

@@ -19,7 +19,7 @@ def ewald_pair_sum(
     moments: Float[Array, " n"],
     mask: Bool[Array, " n"],
     shape: tuple[int, int, int],
-    tolerance: float,
+    tolerance: float | int,
 ) -> Float[Array, "6"]:
     """`pair_sum` with an error of `tolerance`, relative to |D| or to D = 1.
 
@@ -37,7 +37,7 @@ def ewald_sum_and_closest(
     moments: Float[Array, " n"],
     mask: Bool[Array, " n"],
     shape: tuple[int, int, int],
-    tolerance: float,
+    tolerance: float | int,
 ) -> tuple[Float[Array, "6"], Float[Array, ""]]:
     """`ewald_pair_sum` and the distance of the closest pair (nm), which has no derivative.
 

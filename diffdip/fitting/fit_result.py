@@ -19,7 +19,7 @@ from .least_squares import Estimates
 from .least_squares_problem import UNIT
 from .parameter_table import offset_of
 from .problem import FitProblem
-from .residual_structure import structure_flags
+from .residual_structure import ROUNDING, structure_flags
 from .series import Series, point_errors, without_padding
 
 
@@ -130,7 +130,8 @@ class FitResult:
         Raises:
             InputError: For a series that does not exist.
         """
-        return tabulated_branches(self.energy, *self._setting(angle, series, frequency))
+        angles, hertz, g, plane = self._setting(angle, series, frequency)
+        return tabulated_branches(self.energy, angles, float(hertz), g, plane)
 
     def _setting(
         self, angle: Numbers, series: int, frequency: Numbers | None
@@ -171,7 +172,8 @@ def result_of(
         scaled = residuals / (unit * found.scale)
         scaled = scaled[np.isfinite(scaled)]
     flags = diagnose(parameters, found, correlation, measured, prediction, dof, reduced)
-    flags += open_intervals(names, found, flags)
+    if rms > ROUNDING * np.nanmax(np.abs(measured)):  # perfect data have intervals of rounding
+        flags += open_intervals(names, found, flags)
     return FitResult(
         names=names,
         values=values,

@@ -52,10 +52,10 @@ def _angles(lines: list[Any], settings: Any) -> list[float | None]:
         on = str(optional(settings, ANGLE_SWITCH)) == "1"
         return [number(settings, ANGLE) if on else None]
     other = sorted({str(name) for line in lines for name in optional(line, "params") or {}})
-    if "angle" not in other:
+    if other != ["angle"]:
         raise SpectrumError(
             f"{len(lines)} lines with {', '.join(map(shown, other[:4])) or 'nothing'} varied",
-            expected="one line, or lines at several angles",
+            expected="one line, or lines of which only the angle varies",
         )
     return [number(line, "params", "angle") for line in lines]
 

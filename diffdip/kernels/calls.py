@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -34,8 +35,19 @@ _lock = threading.Lock()
 
 @cache
 def available() -> bool:
-    """Whether there are loops: whether numba is installed, and the system has POSIX threads."""
-    return importlib.util.find_spec("numba") is not None and sys.platform != "win32"
+    """Whether there are loops: whether numba can be imported, and the system has POSIX threads."""
+    if sys.platform == "win32" or importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        importlib.import_module("numba")
+    except Exception as error:  # one that does not fit to NumPy, for example
+        warnings.warn(
+            f"numba cannot be imported ({error}), so that sums over pairs and packings are slower",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def has_a_loop(dtype: Any) -> bool:
@@ -51,13 +63,15 @@ def by_platform(
 ) -> Any:
     """`native(*operands)` on a CPU and `portable(*operands)` on an accelerator.
 
-    Both must give arrays of the same shapes. If `usable` is False or if there is no numba,
+    Operands are arrays or pytrees of them. Both must give arrays of the same shapes. If `usable` is False or if there is no numba,
     `portable` is taken everywhere.
     """
-    operands = tuple(x if isinstance(x, jax.Array) else jnp.asarray(x) for x in operands)
-    if not (usable and available() and all(has_a_loop(x.dtype) for x in operands)):
+    operands = jax.tree.map(jnp.asarray, operands)
+    backends = set(jax.extend.backend.backends())
+    known = all(has_a_loop(x.dtype) for x in jax.tree.leaves(operands))
+    if not (usable and known and "cpu" in backends and available()):
         return portable(*operands)
-    if set(jax.extend.backend.backends()) <= {"cpu"}:  # do not trace what is not used
+    if backends == {"cpu"}:  # do not trace what is not used
         return native(*operands)
     return jax.lax.platform_dependent(*operands, cpu=native, default=portable)
 

@@ -244,7 +244,7 @@ def _stored(function: Any, signature: str) -> Any:
     """
     try:
         return cfunc(signature, cache=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder that can be written
+    except Exception:  # no folder that can be written, a full disk, a damaged file of before
         return cfunc(signature, error_model="numpy")(function)
 
 

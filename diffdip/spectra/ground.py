@@ -129,9 +129,11 @@ def robust_polynomial(field: np.ndarray, signal: np.ndarray, order: int) -> np.n
         factors = np.linalg.lstsq(weighted.T @ powers, weighted.T @ values, rcond=None)[0]
         rest = values - powers @ factors
         scale = 1.4826 * np.median(np.abs(rest))
-        if scale == 0 or np.abs(factors - before).max() <= 1e-3 * scale:
+        # residuals that are rounding, or nothing, have no outliers
+        if scale <= np.finfo(float).tiny or np.abs(factors - before).max() <= 1e-3 * scale:
             break
-        weights = np.maximum(1 - (rest / (CUTOFF * scale)) ** 2, 0.0) ** 2
+        near = np.minimum(np.abs(rest), CUTOFF * scale) / (CUTOFF * scale)
+        weights = (1 - near**2) ** 2
     return design @ factors
 
 
@@ -158,7 +160,7 @@ def offset_below(
     position, width, height = line
     found = 0.0
     near = NEAREST * width
-    while True:
+    while near > 0:
         far = BEYOND * near
         if not (field[0] <= position - far and position + far <= field[-1]):
             return found
@@ -175,3 +177,4 @@ def offset_below(
             rest = float(np.sign(offset)) * max(abs(offset) - own, 0.0)
             found = max(found, rest, key=abs)
         near = far
+    return found

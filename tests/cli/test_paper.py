@@ -78,21 +78,14 @@ def test_a_folder_that_is_a_file(scripts, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("error", "code", "part"),
-    [
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (OutputError("figure3.png: cannot be written: disk full"), 2, "figure3.png"),
-    ],
-)
-def test_finished_parts_stay(scripts, monkeypatch, tmp_path, error, code, part):
+def test_finished_parts_stay(scripts, monkeypatch, tmp_path):
     def stop(work):
-        raise error
+        raise OutputError("figure3.png: cannot be written: disk full")
 
     monkeypatch.setitem(scripts.FIGURES, 3, stop)
     done = run("reproduce", "--figure", 3, "--figure", 1, "--out", tmp_path)
-    assert done.exit_code == code
-    assert part in done.stderr.splitlines()[-1]
+    assert done.exit_code == 2
+    assert "figure3.png" in done.stderr.splitlines()[-1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figure1.pdf", "figure1.png"]
 
 

@@ -21,7 +21,7 @@ class Decay(eqx.Module):
 
     def predict(self, vector, design):
         values = self.parameters.values(vector)
-        return values["A"] * jnp.exp(-values["B"] * design.angle[0]) + values["C"]
+        return values["A"] * jnp.exp(-values["B"] * design.where[0]) + values["C"]
 
 
 DESIGN = Design((T,), np.asarray(9e9))

@@ -10,7 +10,7 @@ from diffdip.fitting.spectra_model import NAMES
 
 
 def test_columns_have_units():
-    names = (*dd.FullTensorModel.names, "g", "offset", "offset_3", "sigma", *NAMES[3:], "Meff")
+    names = (*dd.FullTensorModel.names, "g", "offset", "offset_3", "sigma", *NAMES[3:], "Ms")
     assert [column_name(name) for name in names] == [
         "A_mT",
         "B_mT",
@@ -26,7 +26,7 @@ def test_columns_have_units():
         "ln_width_cos",
         "ln_width_sin",
         "fraction",
-        "Meff",
+        "Ms",
     ]
 
 
@@ -43,7 +43,7 @@ def test_an_offset_of_its_own_comes_before_the_shared_one():
 
 
 def test_starts_cover_the_spread_around_the_start():
-    names = {"A": 0.2, "g": 0.2, "offset_1": np.pi / 2, "Meff": 0.2}
+    names = {"A": 0.2, "g": 0.2, "offset_1": np.pi / 2, "Ms": 0.2}
     parameters = ParameterSet.of({name: dd.Free() for name in names})
     center = parameters.central_point()
     np.testing.assert_array_equal(center, [0, 2, 0, 0])
