@@ -40,7 +40,7 @@ def table(folder: Path) -> str:
     rows = ["angle_deg,field_mT,frequency_GHz"]
     for path in paths:
         with inside(str(path)):
-            sweep = read_magnettech(path)
+            [sweep] = read_magnettech(path)
         field = zero_crossing(sweep.field_mt, sweep.signal)
         rows.append(f"{sweep.angle_deg:.2f},{field:.5f},{sweep.frequency_ghz:.7f}")
     return COMMENTS + "\n".join(rows) + "\n"

@@ -61,7 +61,7 @@ ModelOption = Annotated[
         "--model",
         metavar="FILE",
         help="A TOML file with terms, starts, bounds, fixed and tied values, axes and the plane; "
-        "see the page on energies in the documentation.",
+        "see the page on fits of series in the documentation.",
     ),
 ]
 

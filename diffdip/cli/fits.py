@@ -121,7 +121,7 @@ def fit(
 
         diffdip fit film.csv --g 2.05 --suggest
 
-        diffdip fit film.csv --term thin-film --term four-fold --free-offset
+        diffdip fit film.csv --term thin-film --term cubic --free-offset
 
         diffdip fit --series 9GHz.csv --series 34GHz.csv --term thin-film --free-g
     """

@@ -1,8 +1,9 @@
 """What a fit of series found."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+import jax.numpy as jnp
 import numpy as np
 
 from ..foundation.accepted_values import implausible_g
@@ -17,10 +18,18 @@ from .diagnosis import copies, diagnose, open_intervals, wrong_points
 from .intervals import LEVELS
 from .least_squares import Estimates
 from .least_squares_problem import UNIT
-from .parameter_table import offset_of
+from .parameter_table import offset_of, parameter_kind
 from .problem import FitProblem
 from .residual_structure import ROUNDING, structure_flags
 from .series import Series, point_errors, without_padding
+
+
+_ROWS = [[0.1, 0.3, 0.9], [0.7, -0.2, 0.4], [-0.5, 0.6, 0.1], [0.2, 0.9, -0.3], [0.8, 0.5, 0.2]]
+DIRECTIONS: Final = np.array(_ROWS) / np.linalg.norm(_ROWS, axis=1, keepdims=True)
+"""Of no symmetry: two energies that agree there are one."""
+
+SAME: Final = 1e-5
+"""Energies that differ by less than this part of their size are the same."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class FitResult:
         loss: "linear" or "soft_l1".
         series: The series that were fitted.
         energy: The fitted energy.
+        problem: What was fitted; None for a result that was made by hand.
     """
 
     names: tuple[str, ...]
@@ -80,6 +90,7 @@ class FitResult:
     loss: str
     series: tuple[Series, ...]
     energy: AbstractEnergy
+    problem: FitProblem | None = None
 
     def curve(
         self, angle: Numbers, series: int = 0, frequency: Numbers | None = None
@@ -171,6 +182,9 @@ def result_of(
         unit = point_errors(series) if known_sigma else UNIT
         scaled = residuals / (unit * found.scale)
         scaled = scaled[np.isfinite(scaled)]
+    equal = abs(float(found.rival_chi2) - float(found.chi2)) <= SAME * float(found.variance)
+    if equal and _same_energy(problem, found.x, found.rival):  # another name of one solution
+        found = replace(found, rival_chi2=np.asarray(np.inf))
     flags = diagnose(parameters, found, correlation, measured, prediction, dof, reduced)
     if rms > ROUNDING * np.nanmax(np.abs(measured)):  # perfect data have intervals of rounding
         flags += open_intervals(names, found, flags)
@@ -209,4 +223,21 @@ def result_of(
         loss=problem.loss,
         series=series,
         energy=problem.model(known),
+        problem=problem,
     )
+
+
+def _same_energy(problem: FitProblem, one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two vectors of parameters are the same energy, g and offsets, as angles may be."""
+    if not np.all(np.isfinite(other)):
+        return False
+    values = [problem.parameters.values(x) for x in (one, other)]
+    for name, value in values[0].items():
+        if parameter_kind(name).nuisance and abs(float(value - values[1][name])) > SAME:
+            return False
+    first, second = (
+        np.array([float(energy(jnp.asarray(u))) for u in DIRECTIONS])
+        for energy in map(problem.model, values)
+    )
+    size = np.max(np.abs(first - first[0]))
+    return bool(np.all(np.abs(first - second) <= SAME * max(size, SAME)))

@@ -1,19 +1,23 @@
-"""What a fit leaves open if g is fixed: A against g."""
+"""What a fit leaves open if g is fixed: the anisotropy that shifts all fields alike, against g."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import equinox as eqx
+import jax
 import numpy as np
 
 from ..foundation.flags import Flag
-from ..resonance.energy_terms import AnisotropyFields
+from .parameter_table import parameter_kind
+from .predictions import linearized
+from .series import stack_series, without_padding
 
 
 if TYPE_CHECKING:
     from .fit_result import FitResult
+    from .problem import FitProblem
 
 STEP: Final = 1e-5
-"""Step of the differences, over w0 or over g."""
+"""Step of the difference, over g."""
 
 APART: Final = 0.2
 """The part of a change of g that the free parameters cannot follow, above which data show it."""
@@ -23,45 +27,57 @@ PLAUSIBLE: Final = 0.1
 
 
 def g_or_a(result: "FitResult") -> list[Flag]:
-    """A flag if A is fitted, g is fixed, and the free parameters can follow a change of g.
+    """A flag if g is fixed and the free parameters can follow a change of it.
 
-    The change of the fields with g is compared with those that A, B and C can make.
+    The change of the predictions with g, at the frequency or field of each point, is compared with
+    those that the free parameters can make. The parameter of a field that follows most is named.
     """
-    energy, g = result.energy, result.values["g"]
-    free = [name for name in ("A", "B", "C") if name in result.names]
-    if not isinstance(energy, AnisotropyFields) or "A" not in free or "g" in result.names:
+    problem = result.problem
+    names = list(result.names)
+    fields = [name for name in names if parameter_kind(name).unit == "mT"]
+    if problem is None or not fields or "g" not in problem.parameters.fixed:
         return []
-    size = STEP * float(np.nanmedian(np.abs(np.concatenate([s.field for s in result.series]))))
-    values = {name: result.values[name] for name in ("A", "B", "C", "g")}
-
-    def difference(name: str, step: float) -> np.ndarray:
-        up, down = ({**values, name: values[name] + s} for s in (step, -step))
-        return (_fields(result, up) - _fields(result, down)) / (2 * step)
-
-    by_g = difference("g", STEP * g)
-    by_free = np.stack([difference(name, size) for name in free], axis=1)
+    g = result.values["g"]
+    by_g, by_free = _changes(problem, result, g)
     known = np.isfinite(by_g) & np.isfinite(by_free).all(axis=1)
     by_g, by_free = by_g[known], by_free[known]
-    if len(by_g) < len(free):
+    if len(by_g) < len(names):
         return []
-    follow, *_ = np.linalg.lstsq(by_free, by_g, rcond=1e-10)
+    length = np.linalg.norm(by_free, axis=0)
+    used = length > 0
+    follow = np.zeros(len(names))
+    scaled, *_ = np.linalg.lstsq(by_free[:, used] / length[used], by_g, rcond=1e-7)
+    follow[used] = scaled / length[used]
     if np.linalg.norm(by_g - by_free @ follow) > APART * np.linalg.norm(by_g):
         return []
+    name = max(fields, key=lambda one: abs(follow[names.index(one)]))
     # in tesla, which is also in mT for 0.001 of g
-    A, slope = result.values["A"], -float(follow[free.index("A")])
-    other = g - A / slope
+    value, slope = result.values[name], -float(follow[names.index(name)])
     message = (
-        "A and g cannot be separated by these data: if g is higher by 0.001, A changes by "
-        f"{slope:.2g} mT."
+        f"{name} and g cannot be separated by these data: if g is higher by 0.001, {name} changes "
+        f"by {slope:.2g} mT."
     )
-    if abs(other / g - 1) < PLAUSIBLE:
-        message += f" A = {1e3 * A:.3g} mT at g = {g:.6g} fits about as well as A = 0 at g = "
+    other = g - value / slope
+    if name == "A" and abs(other / g - 1) < PLAUSIBLE:
+        message += f" A = {1e3 * value:.3g} mT at g = {g:.6g} fits about as well as A = 0 at g = "
         message += f"{other:.5g}."
     return [Flag("g-or-A", message)]
 
 
-def _fields(result: "FitResult", values: dict[str, float]) -> np.ndarray:
-    """The fields of all series for these values, at the mean frequency of each."""
-    energy = AnisotropyFields(values["A"], values["B"], values["C"], result.convention)
-    changed = replace(result, energy=energy, values={**result.values, **values})
-    return np.concatenate([changed.curve(s.angle, i) for i, s in enumerate(result.series)])
+def _changes(problem: "FitProblem", result: "FitResult", g: float) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of the predictions with respect to g (n,) and to the free parameters (n, p)."""
+    design, _, _ = stack_series(result.series)
+    x = np.array([[result.values[name] for name in result.names]])
+    index = problem.parameters.fixed.index("g")
+
+    def at(of_g: float) -> tuple[np.ndarray, np.ndarray]:
+        fixed = np.array(problem.parameters.fixed_values, float)
+        fixed[index] = of_g
+        # g is data of the compiled program, so that this compiles nothing
+        changed = eqx.tree_at(lambda p: p.parameters.fixed_values, problem, fixed)
+        predicted, slope = linearized(changed, design, x, many=False)
+        return tuple(without_padding(values[0], result.series) for values in (predicted, slope))  # pyright: ignore[reportReturnType]
+
+    with jax.enable_x64(True):
+        by_g = (at(g * (1 + STEP))[0] - at(g * (1 - STEP))[0]) / (2 * STEP * g)
+        return by_g, at(g)[1]

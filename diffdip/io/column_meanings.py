@@ -211,10 +211,6 @@ def _meanings(
     if names is SERIES_NAMES and all(len(columns) == 1 for columns in pair):
         for [index], quantity in zip(pair, ("polar angle", "azimuth"), strict=True):
             found[index] = quantity, found[index][1]
-    # an error in GHz is one of a measured frequency
-    for i, (quantity, unit) in enumerate(found):
-        if quantity == "sigma" and unit is not None and _unit(unit) in HERTZ_PER:
-            found[i] = "frequency error", unit
     for quantity, text in chosen.items():
         header, _, unit = text.partition("=")
         where = [i for i, cell in enumerate(cells) if cell in (text, header)]
@@ -227,6 +223,13 @@ def _meanings(
         found = [(None if q == quantity else q, u) for q, u in found]
         own = found[where[0]][1] if cells[where[0]] == text else unit or None
         found[where[0]] = quantity, own if own is not None else _last_unit(cells[where[0]])
+    # an error in GHz is one of a measured frequency
+    for i, (quantity, unit) in enumerate(found):
+        if quantity == "sigma" and unit is not None and _unit(unit) in HERTZ_PER:
+            found[i] = "frequency error", unit
+    directions = {"polar angle", "azimuth"}
+    if len(directions & {quantity for quantity, _ in found}) == 1:
+        found = [(None if quantity in directions else quantity, unit) for quantity, unit in found]
     return found
 
 

@@ -90,7 +90,10 @@ def read_model(path: str | PathLike[str], convention: Convention | str = "paper"
         InputError: If the file cannot be used. `where` names the file and the key.
     """
     path = Path(path)
-    data = all_bytes(path, MAX_BYTES, InputError, "a model in TOML")
+    try:
+        data = all_bytes(path, MAX_BYTES, InputError, "a model in TOML")
+    except InputError as error:
+        raise error.at(as_place(path)) from None
     try:
         content = tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -99,6 +102,8 @@ def read_model(path: str | PathLike[str], convention: Convention | str = "paper"
         return _model(content, convention)
     except InputError as error:
         raise error.at(as_place(path)) from None
+    except (TypeError, ValueError, OverflowError) as error:  # a value of another kind
+        raise InputError(f"a value of a wrong kind ({error})", where=(as_place(path),)) from None
 
 
 def _model(content: Mapping[str, Any], convention: Convention | str) -> ModelFile:
@@ -126,6 +131,10 @@ def _model(content: Mapping[str, Any], convention: Convention | str) -> ModelFil
         if key not in known:
             raise InputError("parameter", given=key, expected=f"one of {', '.join(known)}")
         found[known[key]] = _parameter(key, known, value)
+    for name, value in found.items():
+        if isinstance(value, Tie) and isinstance(found.get(value.of), Tie):
+            key = column_name(name)
+            raise InputError(key, given=f"of {column_name(value.of)}", expected="no tie of a tie")
     g, offset = found.pop("g", None), found.pop("offset", None)
     return ModelFile(model, plane, found, g, offset)
 

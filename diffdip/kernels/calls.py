@@ -63,8 +63,8 @@ def by_platform(
 ) -> Any:
     """`native(*operands)` on a CPU and `portable(*operands)` on an accelerator.
 
-    Operands are arrays or pytrees of them. Both must give arrays of the same shapes. If `usable` is False or if there is no numba,
-    `portable` is taken everywhere.
+    Operands are arrays or pytrees of them. Both must give arrays of the same shapes. If `usable` is
+    False or if there is no numba, `portable` is taken everywhere.
     """
     operands = jax.tree.map(jnp.asarray, operands)
     backends = set(jax.extend.backend.backends())

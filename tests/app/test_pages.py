@@ -101,8 +101,11 @@ def test_every_choice_has_a_widget():
         "convention": "physical",
         "direct": "gaussian",
         "skip_damaged": True,
+        "angles": "0:180:10",
+        "angle_from": None,
     }
-    for line in ({}, {"near_mT": None, "strongest": True}):
+    other = {"near_mT": None, "strongest": True, "angles": None, "angle_from": "(.*)deg"}
+    for line in ({}, other):
         expected = diffdip.Choices(**chosen | line)
         state = {f"kept {name}": value for name, value in asdict(expected).items()}
         app = bench(**state, **{"kept line": "strongest" if line else "near"})
