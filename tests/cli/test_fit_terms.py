@@ -69,6 +69,7 @@ def test_suggestions_name_the_terms(film):
     assert "Fit the first with --term thin-film --term four-fold" in done.stdout
 
 
+@pytest.mark.slow
 def test_options_that_contradict_each_other(film, tmp_path):
     model = tmp_path / "model.toml"
     model.write_text('terms = ["cubic"]')

@@ -203,7 +203,11 @@ def test_r_hat_and_effective_sizes():
     ("changes", "what", "value"),
     [
         ({"field": None}, "field", None),
-        ({"angle": dd.Series(ANGLES, ANGLES, frequency=NU), "field": None}, "sigma", NOT_GIVEN),
+        (
+            {"angle": dd.Series(ANGLES, 0.3 + 0 * ANGLES, frequency=NU), "field": None},
+            "sigma",
+            NOT_GIVEN,
+        ),
         ({"sigma": None, "angle": ANGLES[:3], "field": ANGLES[:3]}, "sigma", None),
         ({"n_samples": 3}, "n_samples", 3),
         ({"n_chains": 0}, "n_chains", 0),
