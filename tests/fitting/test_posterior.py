@@ -208,7 +208,7 @@ def test_r_hat_and_effective_sizes():
             "sigma",
             NOT_GIVEN,
         ),
-        ({"sigma": None, "angle": ANGLES[:3], "field": ANGLES[:3]}, "sigma", None),
+        ({"sigma": None, "angle": ANGLES[:3], "field": 0.3 + ANGLES[:3]}, "sigma", None),
         ({"n_samples": 3}, "n_samples", 3),
         ({"n_chains": 0}, "n_chains", 0),
         ({"frequency": -1.0}, "frequency", -1.0),
