@@ -82,7 +82,7 @@ def _table(
     kept: Sequence[int],
     longest: int | None,
 ) -> "Table":
-    """A table of the columns that are kept; names are folded after so many characters."""
+    """A table of the columns that are kept; long names are folded."""
     from rich.table import Table
     from rich.text import Text
 

@@ -32,7 +32,7 @@ class NearSums(NamedTuple):
 
     Args:
         second: Σ mⱼ c r rᵀ: xx, yy, zz, xy, xz, yz, not yet traceless, in µB/nm³.
-        squared: The squared distance of the nearest in nm²; inf if there is none within r_c.
+        squared: The squared distance of the nearest in nm²; inf without a pair within r_c.
     """
 
     second: Float[Array, "n 6"]

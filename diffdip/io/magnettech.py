@@ -112,7 +112,7 @@ def _check_field_sweep(measurement: Any) -> None:
 def _chosen(curves: list[Any], name: str) -> Any:
     """The curve with a YType: the processed one, if the raw one is there too.
 
-    Raises `SpectrumError` if there is none, or several without a difference.
+    Raises `SpectrumError` without such a curve, or for several that do not differ in kind.
     """
     named = [curve for curve in curves if curve.get("YType") == name]
     processed = [curve for curve in named if (curve.get("Mode") or "").casefold() != "raw"]

@@ -268,7 +268,7 @@ def without_runs(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:
 
 
 def _angle_or_none(stem: str) -> float | None:
-    """The angle in a name, None if there is none or it is ambiguous."""
+    """The angle in a name; None without an angle, or if it is ambiguous."""
     try:
         named = angle_in_name(stem)
     except InputError:

@@ -12,7 +12,7 @@ from .delimited_text import delimiter_of, is_comment, split
 
 
 LONGEST_SEARCH = 500
-"""The header is among so many lines that are no comments."""
+"""The header is searched in this number of lines, without comments."""
 
 MAX_COLUMNS = 10_000
 """Wider tables are refused: a matrix has a column for each angle."""
@@ -50,7 +50,7 @@ def layout_of(lines: list[tuple[int, str]], rank: Callable[[list[str]], int]) ->
     """The table in these lines, None if they are all comments.
 
     The header is the last row of the best rank above the first row of numbers, or else the first
-    row. `rank` says of the cells of a row whether they are a header, one with a fault, or none.
+    row. `rank` says of the cells of a row whether they are a header, a faulty header, or no header.
     """
     body = [(number, line) for number, line in lines if not is_comment(line)]
     if not body:

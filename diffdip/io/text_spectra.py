@@ -161,7 +161,7 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
 
 
 def _rank(cells: list[str]) -> int:
-    """Whether a row is the header of spectra, may be one with a fault, or is none."""
+    """Whether a row is a header of spectra, a faulty header, or no header."""
     if len(cells) > MAX_COLUMNS:
         return FAULTY
     try:

@@ -124,16 +124,19 @@ def pointer(builder, address):
 
 @_one(types.uint32)
 def read_bits(builder, address):
+    """The 32 bits at an address."""
     return _at(builder, address, ir.IntType(32))
 
 
 @_one(types.float32)
 def read_single(builder, address):
+    """The float32 at an address."""
     return _at(builder, address, ir.FloatType())
 
 
 @_one(types.float64)
 def read_double(builder, address):
+    """The float64 at an address."""
     return _at(builder, address, ir.DoubleType())
 
 
@@ -203,7 +206,7 @@ _THREAD = ir.FunctionType(ir.VoidType(), [WORD])
 
 @_one(types.intp)
 def _loop(builder, index):
-    """The address of a loop, in a table that every process fills anew."""
+    """The address of a loop, in a table that every process fills for itself."""
     module = builder.module
     table = module.globals.get("diffdip_loops")
     if table is None:
@@ -222,7 +225,7 @@ def _run(builder, loop, state):
 
 @njit
 def next_task(state):
-    """A task that nobody has taken yet, or −1 if there is none."""
+    """The next task that no thread has taken, or −1 after the last one."""
     task = _take(state)
     return task if task < word(state + 8) else -1
 

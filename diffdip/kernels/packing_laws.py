@@ -16,6 +16,7 @@ _compiled = njit(error_model="numpy")
 
 @_compiled
 def direction(one, two):
+    """A random unit vector from two uniform numbers."""
     z = 2 * one - 1
     across = math.sqrt(max(1 - z * z, 0.0))
     return across * math.cos(2 * math.pi * two), across * math.sin(2 * math.pi * two), z
@@ -70,6 +71,7 @@ def polynomial(coefficients, x):
 
 @_compiled
 def erf_inv(x):
+    """The inverse of the error function, for −1 < x < 1."""
     w = -math.log((1 - x) * (1 + x))
     if w < 6.25:
         return x * polynomial(_CENTRE, w - 3.125)
@@ -96,6 +98,7 @@ def share_below(thickness, mean, sd, precise):
 
 @_compiled
 def fisher(one, two, x, y, z, kappa):
+    """A unit vector by Fisher's law with concentration κ about (x, y, z), from two uniform numbers."""
     below = min(-math.log1p((1 - one) * math.expm1(-2 * kappa)) / kappa, 2.0)
     across = math.sqrt(max(below * (2 - below), 0.0))
     c, s = across * math.cos(2 * math.pi * two), across * math.sin(2 * math.pi * two)
@@ -114,6 +117,7 @@ def fisher(one, two, x, y, z, kappa):
 
 @_compiled
 def point(kind, sizes, one, two, three):
+    """A random point in a container, from three uniform numbers."""
     if kind == CYLINDER:
         distance, angle = sizes[7] * math.sqrt(one), 2 * math.pi * two
         return distance * math.cos(angle), distance * math.sin(angle), sizes[8] * (2 * three - 1)
@@ -126,6 +130,7 @@ def point(kind, sizes, one, two, three):
 
 @_compiled
 def contains(kind, sizes, x, y, z):
+    """Whether a point lies in a container."""
     if kind == CYLINDER:
         return x * x + y * y <= sizes[7] * sizes[7] and abs(z) <= sizes[8]
     if kind == SPHERE:
@@ -135,6 +140,7 @@ def contains(kind, sizes, x, y, z):
 
 @_compiled
 def farthest(kind, sizes, x, y, z):
+    """The largest distance from a point to a point of a container."""
     if kind == CYLINDER:
         return math.hypot(math.hypot(x, y) + sizes[7], abs(z) + sizes[8])
     if kind == SPHERE:

@@ -18,6 +18,7 @@ _within = njit(error_model="numpy", forceinline=True)
 
 @_within
 def mix(a, b, turn):
+    """One round: the sum, and the second word rotated and combined with it."""
     a = U32(a + b)
     b = U32(U32(b << turn) | U32(b >> U32(WORD - turn)))
     return a, U32(a ^ b)

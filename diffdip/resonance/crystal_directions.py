@@ -52,7 +52,7 @@ def miller_indices(indices: Miller) -> Float[np.ndarray, "3"]:
 
 
 def _numbers(text: str) -> list[float]:
-    """The numbers of a text, or none if it has anything else."""
+    """The numbers of a text; an empty list if it has anything else."""
     inner = re.sub(r"^[\[({<](.*)[\])}>]$", r"\1", text.strip().replace("−", "-")).strip()
     separated = re.split(r"[\s,]+", inner)
     words = separated if len(separated) > 1 else re.findall(r"-?\d", inner)
@@ -76,7 +76,7 @@ def crystal_axes(normal: Miller = "001", along: Miller = "100") -> Float[Array, 
         [100], [010] and [001] in the frame of the sample, as the rows of a rotation matrix.
 
     Raises:
-        InputError: For indices that are none, or that are not at right angles.
+        InputError: For text that is not Miller indices, or for directions that are not at right angles.
 
     >>> import jax.numpy as jnp
     >>> jnp.round(crystal_axes("110", "001") @ jnp.array([0.0, 1.0, 0.0]), 3).tolist()  # y
@@ -97,7 +97,7 @@ def crystal_direction(indices: Miller, axes: Numbers = ALIGNED) -> Float[Array, 
         The vector, for the axis of a term or the direction of a field.
 
     Raises:
-        InputError: For indices that are none, or axes that are not orthonormal.
+        InputError: For text that is not Miller indices, or for axes that are not orthonormal.
 
     >>> crystal_direction("001", crystal_axes("110", "001")).tolist()
     [1.0, 0.0, 0.0]
@@ -122,7 +122,7 @@ def crystal_plane(normal: Miller, start: Miller, axes: Numbers = ALIGNED) -> Flo
         The unit vectors at 0° and at 90° in the frame of the sample.
 
     Raises:
-        InputError: For indices that are none, a start outside of the plane, or axes that are not
+        InputError: For text that is not Miller indices, a start outside of the plane, or axes not
             orthonormal.
 
     >>> import jax.numpy as jnp
