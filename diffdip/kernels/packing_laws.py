@@ -98,7 +98,7 @@ def share_below(thickness, mean, sd, precise):
 
 @_compiled
 def fisher(one, two, x, y, z, kappa):
-    """A unit vector by Fisher's law with concentration κ about (x, y, z), from two uniform numbers."""
+    """A random unit vector by Fisher's law about (x, y, z), from two uniform numbers."""
     below = min(-math.log1p((1 - one) * math.expm1(-2 * kappa)) / kappa, 2.0)
     across = math.sqrt(max(below * (2 - below), 0.0))
     c, s = across * math.cos(2 * math.pi * two), across * math.sin(2 * math.pi * two)

@@ -76,7 +76,7 @@ def crystal_axes(normal: Miller = "001", along: Miller = "100") -> Float[Array, 
         [100], [010] and [001] in the frame of the sample, as the rows of a rotation matrix.
 
     Raises:
-        InputError: For text that is not Miller indices, or for directions that are not at right angles.
+        InputError: For text that is not Miller indices, or directions not at right angles.
 
     >>> import jax.numpy as jnp
     >>> jnp.round(crystal_axes("110", "001") @ jnp.array([0.0, 1.0, 0.0]), 3).tolist()  # y
