@@ -74,7 +74,7 @@ class Named:
 def with_angles(sweeps: Sequence[Sweep], choice: AngleChoice, *, many: bool) -> Named:
     """Sweeps as they were read, each with its angle.
 
-    One sweep alone, in whose file and name is no angle, gets None.
+    A single sweep whose file and name do not state an angle gets None.
 
     Args:
         sweeps: Sweeps as read, in the order of the files.
@@ -244,7 +244,7 @@ def without_runs(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:
     names = [
         (sweep.source.stem if of_file[sweep.source] == 1 else sweep.label)[:255] for sweep in sweeps
     ]
-    # a series film_1, film_2 … over the angle is no set of runs, so the angles must agree too
+    # a series film_1, film_2 … over the angle is not a set of runs, so the angles must agree too
     series = [(sweep.angle_deg, _angle_or_none(sweep.source.stem)) for sweep in sweeps]
     results = {
         (m["stem"], angles)

@@ -1,4 +1,4 @@
-"""How the rest of the program calls the loops of this folder; without numba it calls none.
+"""How the rest of the program calls the loops of this folder; without numba it does not call them.
 
 Neither this module nor the start of the program imports numba: that takes half a second.
 """
@@ -64,7 +64,7 @@ def by_platform(
     """`native(*operands)` on a CPU and `portable(*operands)` on an accelerator.
 
     Operands are arrays or pytrees of them. Both must give arrays of the same shapes. If `usable` is
-    False or if there is no numba, `portable` is taken everywhere.
+    False, or without numba, `portable` is taken everywhere.
     """
     operands = jax.tree.map(jnp.asarray, operands)
     backends = set(jax.extend.backend.backends())

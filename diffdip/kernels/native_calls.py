@@ -2,9 +2,8 @@
 
 A call has arrays as operands and results, and a row of whole numbers. Its loop is divided into
 *tasks* that can run in any order: each writes its own part of the results. Threads share the tasks.
-They are started and joined within the call, so there is nothing that two calls could share: calls
-from several threads, devices or processes do not get into each other's way, and none waits for
-Python.
+They are started and joined within the call, and two calls share nothing. So calls from several
+threads, devices or processes do not disturb each other, and no call waits for Python.
 
 XLA describes a call in a struct (`XLA_FFI_CallFrame`). Its places are those of major version 0 of
 the interface, where fields are never moved: see xla/ffi/api/c_api.h in `jax.ffi.include_dir()`.
