@@ -65,7 +65,7 @@ class DipoleSystem(eqx.Module):
             Neither tensor nor fields depend on `crystal` and `extra`.
 
     Raises:
-        InputError: If there is no site, or for an unknown convention.
+        InputError: For arrays of other shapes, without a site, or for an unknown convention.
 
     Two unmasked dipoles at the same place have no finite energy: energy, tensor and anisotropy
     fields are then NaN, never inf.
@@ -97,11 +97,18 @@ class DipoleSystem(eqx.Module):
         extra: Bool[Array, " n"] | None = None,
     ):
         self.positions = as_float(positions)
-        if self.positions.shape[0] == 0:
-            raise InputError("positions", given=self.positions, expected="at least one dipole")
+        if self.positions.ndim != 2 or self.positions.shape[1] != 3 or not len(self.positions):
+            expected = "an array of shape (n, 3) with at least one dipole"
+            raise InputError("positions", given=self.positions.shape, expected=expected)
         dtype, count = self.positions.dtype, self.positions.shape[0]
         self.volume = jnp.asarray(volume, dtype)
-        self.moments = jnp.broadcast_to(jnp.asarray(moments, dtype), (count,))
+        if self.volume.ndim:
+            raise InputError("volume", given=self.volume.shape, expected="one number, in nm³")
+        moments = jnp.asarray(moments, dtype)
+        if moments.shape not in ((), (count,)):
+            expected = f"one number, or one for each of the {count} dipoles"
+            raise InputError("moments", given=moments.shape, expected=expected)
+        self.moments = jnp.broadcast_to(moments, (count,))
         self.mask = jnp.ones(count, bool) if mask is None else jnp.asarray(mask, bool)
         self.crystal, self.extra = crystal, extra
         self.convention = as_convention(convention)

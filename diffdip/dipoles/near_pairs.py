@@ -9,13 +9,13 @@ together takes longer. This form serves accelerators. On the CPU the same sums a
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..kernels.calls import by_platform
+from ..kernels.calls import by_platform, call
 from .ewald_split import Geometry, Split
 from .near_kernel import smooth_polynomials
 
@@ -25,6 +25,9 @@ BLOCK: Final = 16
 
 SOURCES: Final = 4
 """Dipoles that a block meets in one step; written out one after the other."""
+
+SHARE: Final = 4096
+"""Dipoles that one core computes together."""
 
 
 class NearSums(NamedTuple):
@@ -154,24 +157,34 @@ def _loops(
     split: Split,
 ) -> tuple[Array, Array]:
     """The loops of numba, as a call from XLA."""
-    dtype = positions.dtype
-    results = (
-        jax.ShapeDtypeStruct((len(mask), 13 if derivative else 6), dtype),
-        jax.ShapeDtypeStruct((), dtype),
+    dtype, count = positions.dtype, len(mask)
+    cell = jnp.floor((positions - geometry.corner) * (2 / geometry.cut)).astype(jnp.int32)
+    # two empty cells between rows, so that the neighbours of the last are not the first of the next
+    rows = jnp.max(jnp.where(mask[:, None], cell, 0), axis=0) + 3
+    number = (cell[:, 0] * rows[1] + cell[:, 1]) * rows[2] + cell[:, 2]
+    number = jnp.where(mask, number, jnp.iinfo(jnp.int32).max)
+    number, order = jax.lax.sort_key_val(number, jnp.arange(count, dtype=jnp.int32))
+    cut, eta = geometry.cut, geometry.eta
+    laws = [0, 1, 3, jnp.inf, cut**2, 2 / cut**2, eta**5, 2 * eta**7]
+    laws += [power for powers in smooth_polynomials(split.cut) for power in powers]
+    elements, name = (13, "near_slopes") if derivative else (6, "near_sums")
+    shares = -(-count // SHARE)
+    sums, least = call(
+        f"{name}_{8 * dtype.itemsize}",
+        (
+            jnp.stack([*positions[order].T, moments[order]]),
+            number,
+            rows[1:],
+            jnp.stack([jnp.asarray(law, dtype) for law in laws]),
+        ),
+        [((count, elements), dtype), ((shares,), dtype)],
+        axes=2,
+        tasks=shares,
+        cost=200 * elements * SHARE,
+        numbers=(count, shares),
     )
-    call = partial(_call_loops, derivative, split.cut)
-    return jax.pure_callback(
-        call,
-        results,
-        *(positions, moments, mask, geometry.corner, geometry.cut, geometry.eta),
-        vmap_method="sequential",
-    )
-
-
-def _call_loops(derivative: bool, cut: float, *operands: Any) -> Any:
-    from ..kernels.near_loops import near_loop  # which takes seconds the first time
-
-    return near_loop(derivative, smooth_polynomials(cut), *operands)
+    found = jnp.zeros_like(sums).at[order].set(sums, unique_indices=True)
+    return found, jnp.zeros((), dtype) if derivative else jnp.min(least)
 
 
 def _polynomial(powers: Sequence[float], squared: Array, geometry: Geometry) -> Array:

@@ -20,6 +20,10 @@ import numpy as np
 
 
 LOOPS = {
+    "near_slopes_32": "near_loops",
+    "near_slopes_64": "near_loops",
+    "near_sums_32": "near_loops",
+    "near_sums_64": "near_loops",
     "packings": "packing_loops",
     "pair_sums_32": "pair_loops",
     "pair_sums_64": "pair_loops",

@@ -22,7 +22,7 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import carray, cfunc, njit, types  # type: ignore
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -183,6 +183,12 @@ def number(builder, frame, index):
 def data(builder, buffer):
     """The address of the numbers of an operand or a result."""
     return _at(builder, _plus(builder, buffer, _DATA))
+
+
+@njit
+def values(buffer, size, dtype):
+    """The first numbers of an operand or a result, as an array."""
+    return carray(pointer(data(buffer)), (size,), dtype)
 
 
 @_one(types.boolean)

@@ -1,26 +1,33 @@
-"""The loops of `near_pairs` on the CPU, compiled by numba.
+"""The loops of `near_pairs` on the CPU: sums over the dipoles around each dipole.
 
-Dipoles are sorted into cells with edges of r_c/2. A dipole meets the 25 rows of cells around it.
-All dipoles of a row are computed, and those beyond r_c are given no weight, so that the compiler
-can use vectors. Threads share the dipoles; each writes its own results, so that those are the same
-for any number of threads. A call holds nothing that another one could share.
+Dipoles come sorted by the number of their cell, whose edges are r_c/2. A dipole meets the 25 rows
+of cells around it. All dipoles of a row are computed, and those beyond r_c are given no weight, so
+that the compiler can use vectors. The sums are the same for any number of threads.
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
 import numpy as np
+from numba import njit  # type: ignore
 
+from . import native_calls as native
+
+
+SITES, SHARES = native.OWN, native.OWN + 1
+"""The whole numbers of the calls: the dipoles of a system, and the parts they are divided into."""
+
+DEGREE = 14
+"""Degree of the polynomials."""
 
 # Without "ninf", because a dipole is left out of its own sum by an infinite distance. Two dipoles
 # at one place, which give NaN, are seen by their distance.
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn", "nnan"}
+_vectorized = njit(
+    fastmath={"reassoc", "contract", "arcp", "nsz", "afn", "nnan"}, error_model="numpy"
+)
+_plain = njit(error_model="numpy")
 
-_SHARE = 4096
-"""Dipoles in one piece of work of a thread."""
+LAWS = 8 + 2 * (DEGREE + 1)
+"""Numbers of a system that its loops need: eight, and the coefficients of two polynomials."""
 
 LANES = 64
 """Dipoles that one step of a vectorized loop takes, at most."""
@@ -29,78 +36,46 @@ FAR = 1e15
 """A coordinate beyond r_c (nm), for places that are filled up."""
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    options = {"nogil": True, "fastmath": _FAST, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # there is no folder that can be written
-        return numba.njit(**options)(function)
+@_plain
+def _first_from(cells, number):
+    """The place of the first dipole whose cell has this number or a higher one."""
+    low, high = 0, len(cells)
+    while low < high:
+        middle = (low + high) // 2
+        if cells[middle] < number:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
-@_compiled
-def _cells(positions, mask, corner, cut):
-    """Number of the cell of each dipole (−1 if masked), and the cells along each axis."""
-    count = len(mask)
-    cell = np.full((count, 3), -1, np.int32)
-    sizes = np.ones(3, np.int64)
-    scale = 2 / cut
-    for i in range(count):
-        if mask[i]:
-            for axis in range(3):
-                at = np.int32((positions[i, axis] - corner[axis]) * scale)
-                cell[i, axis] = at
-                sizes[axis] = max(sizes[axis], at + 1)
-    numbers = np.full(count, -1, np.int64)
-    for i in range(count):
-        if mask[i]:
-            numbers[i] = (cell[i, 0] * sizes[1] + cell[i, 1]) * sizes[2] + cell[i, 2]
-    return numbers, sizes
-
-
-@_compiled
-def _sort(numbers, total):
-    """Dipoles in the order of their cells, and where each cell begins."""
-    starts = np.zeros(total + 1, np.int64)
-    for number in numbers:
-        if number >= 0:
-            starts[number + 1] += 1
-    for cell in range(total):
-        starts[cell + 1] += starts[cell]
-    place = starts[:-1].copy()
-    order = np.empty(starts[total], np.int64)
-    for i in range(len(numbers)):
-        if numbers[i] >= 0:
-            order[place[numbers[i]]] = i
-            place[numbers[i]] += 1
-    return order, starts
-
-
-@_compiled
-def _around(cell, sizes, starts, sites, old):
+@_plain
+def _around(cell, rows, columns, sites, cells, old):
     """Copy the dipoles of the 25 rows around a cell into one array, filled up to whole vectors.
 
-    Returns the array, their number, and what has to be added to the number of a dipole of this
-    cell to find it there. `old` is used again if it is large enough.
+    Cells are numbered along z first, then along y: `columns` along z and `rows` along y, with two
+    empty ones at the end of each, so that a row never reaches the next one. Returns the array, the
+    number of dipoles, and what has to be added to the number of a dipole of this cell to find it
+    there. `old` is used again if it is large enough.
     """
-    plane = sizes[1] * sizes[2]
-    cx, cy, cz = cell // plane, cell % plane // sizes[2], cell % sizes[2]
-    low, high = max(cz - 2, 0), min(cz + 2, sizes[2] - 1) + 1
-    found, count, shift = old, 0, 0
-    for copying in range(2):
-        count = 0
-        for x in range(max(cx - 2, 0), min(cx + 2, sizes[0] - 1) + 1):
-            for y in range(max(cy - 2, 0), min(cy + 2, sizes[1] - 1) + 1):
-                row = (x * sizes[1] + y) * sizes[2]
-                begin, end = starts[row + low], starts[row + high]
-                if copying:
-                    for k in range(4):
-                        for j in range(begin, end):
-                            found[k, count + j - begin] = sites[k, j]
-                    if x == cx and y == cy:
-                        shift = count - begin
-                count += end - begin
-        if not copying and count + LANES > old.shape[1]:
-            found = np.empty((4, 2 * (count + LANES)), sites.dtype)
+    n, found, count, shift = len(cells), old, 0, 0
+    begins, ends = np.empty(25, np.int64), np.empty(25, np.int64)
+    for row in range(25):
+        middle = cell + ((row // 5 - 2) * rows + row % 5 - 2) * columns
+        begins[row] = _first_from(cells, middle - 2)
+        ends[row] = _first_from(cells, middle + 3)
+        count += ends[row] - begins[row]
+    if count + LANES > old.shape[1]:
+        found = np.empty((4, 2 * (count + LANES)), sites.dtype)
+    count = 0
+    for row in range(25):
+        begin, end = begins[row], ends[row]
+        if row == 12:
+            shift = count - begin
+        for k in range(4):
+            for j in range(begin, end):
+                found[k, count + j - begin] = sites[k * n + j]
+        count += end - begin
     filled = (count + LANES - 1) // LANES * LANES
     for j in range(count, filled):
         found[0, j] = found[1, j] = found[2, j] = FAR
@@ -108,7 +83,7 @@ def _around(cell, sizes, starts, sites, old):
     return found, filled, shift
 
 
-@_compiled
+@_vectorized
 def _at_one_second(us, vs, ws, moments, x0, y0, z0, own, numbers, c):
     """Second moments at one dipole, which has the number `own` in the arrays."""
     none, one, three, beyond, limit, scale, fifth, _ = numbers
@@ -141,7 +116,7 @@ def _at_one_second(us, vs, ws, moments, x0, y0, z0, own, numbers, c):
     return xx, yy, zz, xy, xz, yz
 
 
-@_compiled
+@_vectorized
 def _nearest(us, vs, ws, x0, y0, z0, own, least):
     """Lower the squared distances in `least`, one for each lane, so that the loop has vectors."""
     for base in range(0, len(us), LANES):
@@ -153,25 +128,7 @@ def _nearest(us, vs, ws, x0, y0, z0, own, least):
             least[k] = squared if lower else least[k]
 
 
-@_compiled
-def _second(first, last, sites, cells, order, starts, sizes, numbers, c, _, found):
-    current, near, count, shift = -1, np.empty((4, 4096), sites.dtype), 0, 0
-    least = np.full(LANES, numbers[3])
-    for i in range(first, last):
-        if cells[i] != current:
-            current = cells[i]
-            near, count, shift = _around(current, sizes, starts, sites, near)
-        x, y, z, m = near[0][:count], near[1][:count], near[2][:count], near[3][:count]
-        place = sites[0, i], sites[1, i], sites[2, i]
-        sums = _at_one_second(x, y, z, m, *place, i + shift, numbers, c)
-        out = found[order[i]]
-        for k in range(6):
-            out[k] = sums[k]
-        _nearest(x, y, z, *place, i + shift, least)
-    return least.min()
-
-
-@_compiled
+@_vectorized
 def _at_one_slopes(us, vs, ws, moments, x0, y0, z0, own, numbers, c, slope):
     """The sums of `near_slopes` at one dipole."""
     none, one, three, beyond, limit, scale, fifth, seventh = numbers
@@ -224,54 +181,61 @@ def _at_one_slopes(us, vs, ws, moments, x0, y0, z0, own, numbers, c, slope):
     return xxx, xxy, xxz, xyy, xyz, xzz, yyy, yyz, yzz, zzz, sx, sy, sz
 
 
-@_compiled
-def _slopes(first, last, sites, cells, order, starts, sizes, numbers, c, slope, found):
-    current, near, count, shift = -1, np.empty((4, 4096), sites.dtype), 0, 0
-    for i in range(first, last):
-        if cells[i] != current:
-            current = cells[i]
-            near, count, shift = _around(current, sizes, starts, sites, near)
-        x, y, z, m = near[0][:count], near[1][:count], near[2][:count], near[3][:count]
-        place = sites[0, i], sites[1, i], sites[2, i]
-        sums = _at_one_slopes(x, y, z, m, *place, i + shift, numbers, c, slope)
-        for k in range(13):
-            found[order[i], k] = sums[k]
-    return numbers[0]
+def _make(stamp, dtype, elements):
+    """One task is a part of the dipoles: what those around each of them add up to.
 
-
-def near_loop(
-    derivative: bool,
-    powers: tuple[tuple[float, ...], tuple[float, ...]],
-    positions: Any,
-    moments: Any,
-    mask: Any,
-    corner: Any,
-    cut: Any,
-    eta: Any,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The sums of `near_pairs` at all dipoles: six, or 13 for derivatives. Zero for masked ones.
-
-    And the squared distance of the closest pair: exact if it is below r_c², 0 for derivatives.
+    And the squared distance of the closest pair of the part, if there are six sums.
     """
-    positions, moments, mask, corner, cut, eta = (
-        np.asarray(a) for a in (positions, moments, mask, corner, cut, eta)
-    )
-    dtype = positions.dtype.type
-    found = np.zeros((len(mask), 13 if derivative else 6), dtype)
-    cells, sizes = _cells(positions, mask, corner, cut[()])
-    order, starts = _sort(cells, int(np.prod(sizes)))
-    sites, cells = np.stack([*positions[order].T, moments[order]]), cells[order]
-    loop = _slopes if derivative else _second
-    coefficients = [np.array(row, dtype) for row in powers]
-    # all of one type: a number of Python would make the loops compute in float64
-    numbers = (0, 1, 3, np.inf, cut**2, 2 / cut**2, eta**5, 2 * eta**7)
-    numbers = tuple(dtype(number) for number in numbers)
 
-    def share(first: int) -> Any:
-        last = min(first + _SHARE, len(order))
-        where = (first, last, sites, cells, order, starts, sizes)
-        return loop(*where, numbers, *coefficients, found)
+    def loop(state):
+        frame = native.call_of(state)
+        n, shares = native.number(frame, SITES), native.number(frame, SHARES)
+        beyond = np.iinfo(np.int32).max if stamp >= 0 else 0
+        least = np.empty(LANES, dtype)
+        near = np.empty((4, 4096), dtype)
+        task = native.next_task(state)
+        while task >= 0:
+            system, part = task // shares, task % shares
+            sites = native.values(native.operand(frame, 0), 4 * n * (system + 1), dtype)
+            sites = sites[4 * n * system :]
+            cells = native.values(native.operand(frame, 1), n * (system + 1), np.int32)
+            cells = cells[n * system :]
+            sizes = native.values(native.operand(frame, 2), 2 * (system + 1), np.int32)
+            laws = native.values(native.operand(frame, 3), LAWS * (system + 1), dtype)
+            laws = laws[LAWS * system :]
+            numbers, c, slope = laws[:8], laws[8 : 9 + DEGREE], laws[9 + DEGREE : LAWS]
+            found = native.values(native.result(frame, 0), elements * n * (system + 1), dtype)
+            found = found[elements * n * system :]
+            least[:] = numbers[3]
+            current, count, shift = -1, 0, 0
+            for i in range(n * part // shares, n * (part + 1) // shares):
+                out = found[elements * i : elements * (i + 1)]
+                if cells[i] == beyond:  # masked
+                    out[:] = 0
+                    continue
+                if cells[i] != current:
+                    current = cells[i]
+                    rows, columns = sizes[2 * system], sizes[2 * system + 1]
+                    near, count, shift = _around(current, rows, columns, sites, cells, near)
+                x, y, z, m = near[0][:count], near[1][:count], near[2][:count], near[3][:count]
+                at, own = (sites[i], sites[n + i], sites[2 * n + i]), i + shift
+                if elements == 6:
+                    sums = _at_one_second(x, y, z, m, *at, own, numbers, c)
+                    _nearest(x, y, z, *at, own, least)
+                else:
+                    sums = _at_one_slopes(x, y, z, m, *at, own, numbers, c, slope)
+                for k in range(elements):
+                    out[k] = sums[k]
+            closest = native.values(native.result(frame, 1), task + 1, dtype)
+            closest[task] = least.min()
+            task = native.next_task(state)
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        least = list(threads.map(share, range(0, len(order), _SHARE)))
-    return found, np.asarray(min(least, default=dtype(np.inf)), dtype)
+    return loop
+
+
+def compile_loop(index: int, name: str) -> Any:
+    """Compile a loop of this file; returns what XLA calls."""
+    kind, bits = name.rsplit("_", 1)
+    dtype = {"32": np.float32, "64": np.float64}[bits]
+    elements = {"near_sums": 6, "near_slopes": 13}[kind]
+    return native.compiled_loop(lambda stamp: _make(stamp, dtype, elements), index)

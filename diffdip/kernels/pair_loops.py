@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, njit  # type: ignore
+from numba import njit  # type: ignore
 from numba.extending import intrinsic
 
 from . import native_calls as native
@@ -37,12 +37,6 @@ def _write_smaller(typing, a, b):
 
 _smaller: Any = intrinsic(_write_smaller)
 """The smaller of two numbers; a minimum over a loop is vectorized only with these flags."""
-
-
-@njit
-def _numbers(buffer, size, dtype):
-    """All numbers of an operand or a result, in a row."""
-    return carray(native.pointer(native.data(buffer)), (size,), dtype)
 
 
 @njit
@@ -141,9 +135,9 @@ def _make_sums(stamp, dtype):
         while task >= 0:
             if system != task // chunks:
                 system = task // chunks
-                positions = _numbers(native.operand(frame, 0), 3 * n * (system + 1), dtype)
-                moments = _numbers(native.operand(frame, 1), n * (system + 1), dtype)
-                mask = _numbers(native.operand(frame, 2), n * (system + 1), np.uint8)
+                positions = native.values(native.operand(frame, 0), 3 * n * (system + 1), dtype)
+                moments = native.values(native.operand(frame, 1), n * (system + 1), dtype)
+                mask = native.values(native.operand(frame, 2), n * (system + 1), np.uint8)
                 count = _gather(positions, moments, mask, system, x, y, z, m)
             # parts with about as many pairs each
             part = task % chunks
@@ -163,7 +157,7 @@ def _make_sums(stamp, dtype):
                 totals[4] += m[i] * xz
                 totals[5] += m[i] * yz
                 least = min(least, squared)
-            found = _numbers(native.result(frame, 0), 7 * (task + 1), dtype)
+            found = native.values(native.result(frame, 0), 7 * (task + 1), dtype)
             for k in range(6):
                 found[7 * task + k] = totals[k]
             found[7 * task + 6] = least
@@ -187,12 +181,12 @@ def _make_at(stamp, dtype, elements):
         while task >= 0:
             if system != task // blocks:
                 system = task // blocks
-                positions = _numbers(native.operand(frame, 1), 3 * n * (system + 1), dtype)
-                moments = _numbers(native.operand(frame, 2), n * (system + 1), dtype)
-                mask = _numbers(native.operand(frame, 3), n * (system + 1), np.uint8)
+                positions = native.values(native.operand(frame, 1), 3 * n * (system + 1), dtype)
+                moments = native.values(native.operand(frame, 2), n * (system + 1), dtype)
+                mask = native.values(native.operand(frame, 3), n * (system + 1), np.uint8)
                 count = _gather(positions, moments, mask, system, x, y, z, m)
-            place = _numbers(native.operand(frame, 0), 3 * points * (system + 1), dtype)
-            found = _numbers(native.result(frame, 0), elements * points * (system + 1), dtype)
+            place = native.values(native.operand(frame, 0), 3 * points * (system + 1), dtype)
+            found = native.values(native.result(frame, 0), elements * points * (system + 1), dtype)
             part = task % blocks
             own = slice(0, count)
             first = system * points

@@ -24,6 +24,10 @@ from tests.helpers.command_line import run
 from tests.helpers.uploaded_files import ENTITIES, HUGE_PARTS, MARKUP, huge, zipped
 
 
+SESSION = "test session id"
+"""The name of every session of Streamlit's test bench."""
+
+
 @pytest.fixture
 def sweeps(tmp_path):
     """A folder of Magnettech files."""
@@ -301,9 +305,9 @@ def test_files_of_a_page_that_was_open_before_a_restart_are_asked_for_again():
 
 
 def test_a_closed_page_leaves_nothing():
+    clear_session_resource_cache(SESSION)  # of tests before: they all have this name
     app = AppTest.from_file(main.__file__, default_timeout=PATIENCE).run()
     app.session_state["uploads"] = (Upload("a.csv", b"0"),)
-    # what Streamlit does when the page is closed
-    clear_session_resource_cache("test session id")
+    clear_session_resource_cache(SESSION)  # as Streamlit does when the page is closed
     assert "uploads" not in app.session_state
     assert "choices" not in app.session_state
