@@ -48,6 +48,8 @@ def call(monkeypatch, arguments, out):
         except SystemExit as end:
             code = end.code
         sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
     return code, errors.getvalue().decode("cp1252")
 
 
