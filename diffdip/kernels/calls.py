@@ -17,6 +17,7 @@ import jax
 import jax.extend.backend
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import custom_vmap
 
 
 LOOPS = {
@@ -27,6 +28,8 @@ LOOPS = {
     "packings": "packing_loops",
     "pair_sums_32": "pair_loops",
     "pair_sums_64": "pair_loops",
+    "planar_fields_32": "planar_loops",
+    "planar_fields_64": "planar_loops",
     "second_at_32": "pair_loops",
     "second_at_64": "pair_loops",
     "third_at_32": "pair_loops",
@@ -78,6 +81,30 @@ def by_platform(
     if backends == {"cpu"}:  # do not trace what is not used
         return native(*operands)
     return jax.lax.platform_dependent(*operands, cpu=native, default=portable)
+
+
+def elementwise(
+    native: Callable[..., Any], portable: Callable[..., Any], least: int
+) -> Callable[..., Any]:
+    """A function of arrays of one shape: `native` on a CPU for `least` places or more.
+
+    Under `vmap` all places count. Results are arrays of the same shape, without derivatives.
+    """
+
+    @custom_vmap
+    def function(*given: Any) -> Any:
+        return by_platform(native, portable, *given, usable=given[0].size >= least)
+
+    @function.def_vmap
+    def _(size: int, batched: Sequence[bool], *given: Any) -> tuple[Any, Any]:
+        arrays = (
+            x if whole else jnp.broadcast_to(x, (size, *x.shape))
+            for x, whole in zip(given, batched, strict=True)
+        )
+        results = function(*arrays)
+        return results, jax.tree.map(lambda _: True, results)
+
+    return function
 
 
 def call(

@@ -11,6 +11,7 @@ P′ and T′ are the changes of P and T with a, b, c and w0 at constant ψ. The
 appear in dH because of the first equation.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,16 +21,29 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
+from ..kernels.calls import call, elementwise
 from ..numerics.elementwise import at_least, choose, not_zero, repeated
 from .branches import Branches, ordered_branches
 from .energy_terms import AnisotropyFields
 from .field_of_magnetization import PlanarFields, PlanarTerms, Vector2, turned
-from .resonance_polynomials import planar_candidate, planar_candidates
+from .resonance_polynomials import (
+    PLANAR_STEPS,
+    SEPARATION_STEPS,
+    planar_candidate,
+    planar_candidates,
+)
 from .stability import tolerance
 
 
 POLISHING_STEPS = 2
 """Newton steps from a root of the quartic, which has some 8 digits, to all digits."""
+
+MANY = 4096
+"""Places from which on a CPU computes them by the loops of `kernels.planar_loops`, some five times
+as fast. For fewer it is not worth while to import numba."""
+
+SHARE = 4096
+"""Places that one core computes together."""
 
 SAME_ROOT = 1e-2
 """A polished start is kept if (k − λ)/w0 has moved by less than this: a start that was no root of
@@ -77,11 +91,31 @@ def _planar_field_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return field, _along(slopes, tangents[0], field)
 
 
+@jax.custom_jvp
 def planar_field_and_slopes(given: PlanarArguments) -> tuple[Float[Array, "..."], PlanarArguments]:
     """`planar_field`, and its derivative with respect to each argument, zero where it is NaN."""
-    frozen = lax.stop_gradient(given)
-    start, exists = planar_candidate(frozen.fields, frozen.direction, frozen.larmor)
-    balance = _balance(_magnetization(start, exists, given), given)
+    field, slopes = _fields_and_slopes(*_places(given))
+    return field, PlanarArguments(*slopes)
+
+
+@planar_field_and_slopes.defjvp
+def _planar_slopes_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """Second derivatives: the closed form of the first is differentiated."""
+
+    def closed_form(given: PlanarArguments) -> Any:
+        *_, hx, hy, _ = places = _places(given)
+        x, y, exists = _directions(*lax.stop_gradient(places))
+        u = _in_equilibrium((x, y), given)
+        field, slopes = _closed_form(u, exists, given.fields, (hx, hy), given.larmor)
+        return field, PlanarArguments(*slopes)
+
+    return jax.jvp(closed_form, primals, tangents)
+
+
+def _closed_form(
+    u: Vector2, exists: Array, fields: PlanarFields, direction: Vector2, larmor: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    balance = _balance(u, fields, direction, larmor)
     terms, turn = balance.terms, balance.turning()
     # the change of H if M alone turns
     sideways = balance.along_field(terms.by_angle)
@@ -92,7 +126,7 @@ def planar_field_and_slopes(given: PlanarArguments) -> tuple[Float[Array, "..."]
         sideways * turn.angle,
         balance.along_field(terms.by_larmor) + sideways * turn.larmor,
     )
-    known = PlanarArguments(*(choose(exists, slope, 0.0) for slope in slopes))
+    known = tuple(choose(exists, slope, 0.0) for slope in slopes)
     return choose(exists, terms.magnitude, float("nan")), known
 
 
@@ -128,13 +162,60 @@ def _magnetization(start: Vector2, exists: Array, given: PlanarArguments) -> Vec
     that no derivative can be infinite.
     """
     frozen = lax.stop_gradient(given)
+    u = _polished(start, exists, frozen.fields, frozen.direction, frozen.larmor)
+    return _in_equilibrium(u, given)
 
-    def polished(u: Vector2) -> Vector2:
-        balance = _balance(u, frozen)
+
+def _polished(
+    start: Vector2, exists: Array, fields: PlanarFields, direction: Vector2, larmor: Array
+) -> Vector2:
+    def step(u: Vector2) -> Vector2:
+        balance = _balance(u, fields, direction, larmor)
         return turned(u, -balance.across(balance.field) / balance.stiffness)
 
-    (x, y), (hx, hy) = repeated(polished, start, POLISHING_STEPS), frozen.direction
-    return _in_equilibrium((choose(exists, x, hx), choose(exists, y, hy)), given)
+    (x, y), (hx, hy) = repeated(step, start, POLISHING_STEPS), direction
+    return choose(exists, x, hx), choose(exists, y, hy)
+
+
+def _places(given: PlanarArguments) -> Sequence[Array]:
+    """a, b, c, ĥ and w0 as arrays of one shape."""
+    # without the barrier XLA computes cosine and sine again for each derivative
+    direction = lax.optimization_barrier(given.direction)
+    return jnp.broadcast_arrays(*given.fields, *direction, given.larmor)
+
+
+def _directions(
+    a: Array, b: Array, c: Array, hx: Array, hy: Array, larmor: Array
+) -> tuple[Array, Array, Array]:
+    fields = PlanarFields(a, b, c)
+    start, exists = planar_candidate(fields, (hx, hy), larmor)
+    return *_polished(start, exists, fields, (hx, hy), larmor), exists
+
+
+def _slopes_by_steps(
+    a: Array, b: Array, c: Array, hx: Array, hy: Array, larmor: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    x, y, exists = _directions(a, b, c, hx, hy, larmor)
+    return _closed_form((x, y), exists, PlanarFields(a, b, c), (hx, hy), larmor)
+
+
+def _slopes_by_loop(*places: Array) -> tuple[Array, tuple[Array, ...]]:
+    size, shape, dtype = places[0].size, places[0].shape, places[0].dtype
+    (found,) = call(
+        f"planar_fields_{8 * dtype.itemsize}",
+        [each.reshape(-1) for each in places],
+        [((6, size), dtype)],
+        axes=1,
+        tasks=-(-size // SHARE),
+        cost=200 * SHARE,
+        numbers=(size, SEPARATION_STEPS, PLANAR_STEPS, POLISHING_STEPS),
+    )
+    field, *slopes = (row.reshape(shape) for row in found)
+    return field, tuple(slopes)
+
+
+_fields_and_slopes = elementwise(_slopes_by_loop, _slopes_by_steps, MANY)
+"""The measured field, and its derivatives by a, b, c, angle and w0."""
 
 
 @jax.custom_jvp
@@ -146,7 +227,9 @@ def _in_equilibrium(u: Vector2, given: PlanarArguments) -> Vector2:
 @partial(_in_equilibrium.defjvp, symbolic_zeros=True)
 def _in_equilibrium_jvp(primals: Any, tangents: Any) -> tuple[Vector2, Vector2]:
     x, y = _in_equilibrium(*primals)
-    turn = _along(_balance((x, y), primals[1]).turning(), tangents[1], x)
+    given = primals[1]
+    balance = _balance((x, y), given.fields, given.direction, given.larmor)
+    turn = _along(balance.turning(), tangents[1], x)
     return (x, y), (-y * turn, x * turn)
 
 
@@ -191,10 +274,9 @@ class _Balance(NamedTuple):
         return PlanarArguments(a, b, c, self.along_field(self.field) / stiffness, larmor)
 
 
-def _balance(u: Vector2, given: PlanarArguments) -> _Balance:
-    (x, y), (hx, hy) = u, given.direction
-    terms = given.fields.terms(u, given.larmor)
-    return _Balance(terms, hx * x + hy * y, hx * y - hy * x)
+def _balance(u: Vector2, fields: PlanarFields, direction: Vector2, larmor: Array) -> _Balance:
+    (x, y), (hx, hy) = u, direction
+    return _Balance(fields.terms(u, larmor), hx * x + hy * y, hx * y - hy * x)
 
 
 def _along(slopes: PlanarArguments, tangents: PlanarArguments, like: Array) -> Array:
