@@ -34,7 +34,11 @@ from .fitting.series_fit import (
 from .fitting.spectra_fit import SpectraFit as SpectraFit, fit_spectra as fit_spectra
 from .fitting.suggestion import Suggestion as Suggestion, suggest_terms as suggest_terms
 from .fitting.term_models import TermsModel as TermsModel
-from .fitting.width_fit import WidthFit as WidthFit, fit_widths as fit_widths
+from .fitting.width_fit import (
+    WidthFit as WidthFit,
+    fit_widths as fit_widths,
+    fit_widths_of as fit_widths_of,
+)
 from .foundation.convention import PAPER as PAPER, PHYSICAL as PHYSICAL, Convention as Convention
 from .foundation.version import __version__ as __version__
 from .report.analysis import Analysis as Analysis, analyze as analyze

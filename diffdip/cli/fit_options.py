@@ -37,6 +37,14 @@ class Measured(StrEnum):
     FREQUENCY = "frequency"
 
 
+class Width(StrEnum):
+    """Kinds of line widths."""
+
+    FWHM = "fwhm"
+    PP_LORENTZIAN = "pp-lorentzian"
+    PP_GAUSSIAN = "pp-gaussian"
+
+
 TERMS = (
     "tensor, thin-film, uniaxial, perpendicular, uniaxial-2, cubic, cubic-2, bias, two-fold, "
     "four-fold, six-fold, spin-wave"
@@ -88,6 +96,25 @@ MeasuredOption = Annotated[
         "--measured",
         help="What was swept to find the resonance, for tables without the column measured. With "
         "frequency, the fields were set.  [default: field]",
+    ),
+]
+
+WidthOption = Annotated[
+    Width | None,
+    typer.Option(
+        help="Fit line widths as well, after the positions. It says what the column of widths has: "
+        "the full width at half maximum of the absorption, or the distance between the extrema of "
+        "its derivative, for a line of this shape.",
+    ),
+]
+
+WidthPartOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--width-part",
+        metavar="PART",
+        help="A part of the line width: damping, inhomogeneous, mosaic, or a parameter that has a "
+        "spread; once for each of several.  [default: damping and inhomogeneous]",
     ),
 ]
 
@@ -149,6 +176,8 @@ def settings_of(
     plane: Plane | None,
     loss: Loss,
     convention: str,
+    width: Width | None,
+    width_parts: Sequence[str],
 ) -> "FitSettings":
     """The settings of a fit. Options count more than what a model file says."""
     from ..fitting.anisotropy_models import InPlaneModel
@@ -156,6 +185,7 @@ def settings_of(
     from ..fitting.term_models import TermsModel
     from ..io.model_files import ModelFile, read_model
     from ..report.series_fits import FitSettings
+    from ..report.width_fits import WidthSettings
 
     read = ModelFile(InPlaneModel(convention))
     if model is not None:
@@ -176,4 +206,5 @@ def settings_of(
         offset=Free() if free_offset else offset,
         plane=str(plane) if plane is not None else read.plane or "xy",
         loss=str(loss),
+        widths=None if width is None else WidthSettings(str(width), tuple(width_parts)),
     )

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
     """Print the parameters of fits, the doubts about them, and the files written."""
-    from ..report.parameter_text import heading, interval_text, number, value_text
+    from ..report.parameter_text import (
+        heading,
+        interval_text,
+        number,
+        part_heading,
+        value_text,
+    )
 
     shown = console()
     convention = documents[0]["convention"]
@@ -35,8 +41,23 @@ def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
         names=2,
         dropped=("rms (mT)", "chi2/dof", "68 % interval"),
     )
+    widths = [document for document in documents if "line_widths" in document]
+    if widths:
+        sections = [
+            [
+                [document["sample"] if i == 0 else "", part_heading(name), value_text(entry)]
+                for i, (name, entry) in enumerate(document["line_widths"]["parts"].items())
+            ]
+            for document in widths
+        ]
+        heads = ("sample", "part", "value ± error")
+        print_table(shown, "Line widths (FWHM)", heads, sections, names=2)
     for document in documents:
-        for flag in [*document["flags"], *document["warnings"]]:
+        for flag in [
+            *document["flags"],
+            *document["warnings"],
+            *document.get("line_widths", {"flags": []})["flags"],
+        ]:
             print_line(shown, f"{document['sample']}: {flag['message']}")
     print_paths(shown, written)
 

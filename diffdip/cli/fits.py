@@ -28,6 +28,8 @@ from .fit_options import (
     SigmaColumn,
     SuggestOption,
     TermOption,
+    WidthOption,
+    WidthPartOption,
     check_options,
     settings_of,
 )
@@ -95,10 +97,13 @@ def fit(
     field_column: FieldColumn = None,
     sigma_column: SigmaColumn = None,
     frequency_column: FrequencyColumn = None,
+    width: WidthOption = None,
+    width_part: WidthPartOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder for fit.json, points.csv, curve.csv and figures (PNG, PDF)."
+            metavar="DIR",
+            help="Folder for fit.json, points.csv, curve.csv, widths.csv and figures (PNG, PDF).",
         ),
     ] = None,
     force: ForceOption = False,
@@ -133,6 +138,8 @@ def fit(
         raise InputError("FILE...", expected="one or more files, or --series, or --example")
     if suggest and (term or model is not None or out is not None):
         raise InputError("--suggest", expected="no --term, --model or --out beside it")
+    if width_part and width is None:
+        raise InputError("--width-part", expected="--width beside it, which says what a width is")
     terms = term or []
     fixed_mt = {"A": fix_a_mt, "B": fix_b_mt, "C": fix_c_mt}
     check_options(terms=terms, model=model, fixed_mt=fixed_mt, g=g, free_offset=free_offset)
@@ -154,7 +161,9 @@ def fit(
         )
     check_folder(out)
     if out is not None:
-        check_inputs([out / name for name in ("fit.json", "points.csv", "curve.csv")], paths)
+        check_inputs(
+            [out / name for name in ("fit.json", "points.csv", "curve.csv", "widths.csv")], paths
+        )
     together = [samples] if series else [[sample] for sample in samples]
     labels = [" + ".join(s.name for s in samples)] if series else _labels(samples)
 
@@ -171,6 +180,8 @@ def fit(
         plane=plane,
         loss=loss,
         convention=str(convention),
+        width=width,
+        width_parts=width_part or [],
     )
     if suggest:
         with progress_bar("comparing", len(together)) as advance:

@@ -50,6 +50,9 @@ OPTIONS: Final = {
     "share": "--impurity",
     "statistics": "--statistic",
     "term": "--term",
+    "width": "--width",
+    "parts": "--width-part",
+    "spread": "--width-part",
 }
 """The option of each argument and each choice, by its Python name."""
 

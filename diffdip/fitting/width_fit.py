@@ -1,12 +1,8 @@
-"""Fits of line widths after those of the positions: damping, disorder and mosaicity.
-
-With the energy known, each part of a width is a number times a slope (`resonance.line_widths`). For
-widths that add the model is linear; where squares add it is linear in squares.
-"""
+"""Fits of line widths after those of the positions: damping, disorder and mosaicity."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import equinox as eqx
 import jax
@@ -15,68 +11,28 @@ import numpy as np
 from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
-from ..numerics.levenberg_marquardt import Point, descend
 from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.line_widths import ADDITIONS, Model, WidthSlopes, width_slopes
-from ..resonance.planes import Plane
+from ..resonance.line_widths import ADDITIONS, Model, WidthSlopes, width_slopes, width_slopes_along
+from ..resonance.planes import Plane, plane_directions
 from ..resonance.tabulated import RUN_FEW_TIMES
 from ..spectra.definitions import SHAPES
-from .diagnosis import misfit
-from .residual_structure import structure_flags
-from .series import Series
+from .fit_result import FitResult
+from .parameter_table import offset_of, parameter_kind
+from .series import Series, as_numbers
+from .width_parts import (
+    SPREAD as SPREAD,
+    AlikeError,
+    WidthFit as WidthFit,
+    columns_of,
+    fitted_widths,
+    total_width,
+)
 
 
 PARTS: Final = ("damping", "inhomogeneous", "mosaic")
 
 PEAK_TO_PEAK: Final = ("lorentzian", "gaussian")
 """Shapes of which FWHM and peak-to-peak width have a fixed ratio."""
-
-ALIKE: Final = 0.98
-"""Parts whose errors are more correlated than this cannot be separated."""
-
-LEAST_SHARE: Final = 1e-6
-"""A part that is smaller than this share of the widths is at its bound, 0."""
-
-NO_EFFECT: Final = 1e-9
-"""A slope below this share of the resonance field, per radian, tesla or 1, is rounding."""
-
-SINGULAR: Final = 1e-7
-"""Singular values of the normalized slopes below this are rounding: parts act alike."""
-
-
-@dataclass(frozen=True)
-class WidthFit:
-    """What `fit_widths` found. Arrays are numpy, in float64; n is the number of points.
-
-    Args:
-        names: Of the parts: "damping" (α, without unit), "inhomogeneous" (ΔH_0 in tesla), "mosaic"
-            (Δψ in radians) and "spread_p" for a parameter p (in its unit). All are FWHM.
-        values: The size of each part, not negative.
-        standard_errors: Of each part; NaN for a part at its bound 0, and where there are as many
-            points as parts and sigma is unknown.
-        covariance: Of the parts, in the order of `names`.
-        chi2: Σ (residual/sigma)², with sigma = 1 mT where it is unknown.
-        reduced_chi2: chi2/dof; None where sigma is unknown, and for dof = 0.
-        rms: Root mean square of the residuals in tesla.
-        dof: Number of points less that of parts.
-        residuals: Width − predicted, as FWHM in tesla, shape (n,). NaN for points left out.
-        predicted: FWHM in tesla, shape (n,). NaN without resonance.
-        flags: Doubts about the fit.
-        addition: "linear" or "squares".
-    """
-
-    names: tuple[str, ...]
-    values: dict[str, float]
-    standard_errors: dict[str, float]
-    covariance: np.ndarray
-    chi2: float
-    reduced_chi2: float | None
-    rms: float
-    dof: int
-    residuals: np.ndarray
-    predicted: np.ndarray
-    flags: tuple[Flag, ...]
-    addition: str
 
 
 def fit_widths(
@@ -136,8 +92,8 @@ def fit_widths(
     """
     _check_choices(parts, spread, addition, peak_to_peak)
     ratio = 1.0 if peak_to_peak is None else SHAPES[peak_to_peak].extrema_to_half
-    series = _series(angle, width, sigma, frequency, plane, ratio)
-    names = (*parts, *(f"spread_{name}" for name in spread))
+    series = _as_series(width, sigma, ratio, angle=angle, frequency=frequency, plane=plane)
+    names = (*parts, *(f"{SPREAD}{name}" for name in spread))
     with jax.enable_x64(True):
         slopes = jax.device_get(
             _slopes(
@@ -150,15 +106,179 @@ def fit_widths(
                 spread=tuple(spread),
             )
         )
-    columns = _columns(slopes, parts, spread)
-    used = np.isfinite(series.field) & np.isfinite(slopes.field)
-    _check_columns(names, columns[used], slopes.field[used])
-    weight = np.full(len(used), 1e3) if series.sigma is None else 1 / series.sigma
-    x, widths, jacobian = _minimum(columns[used], series.field[used], weight[used], addition)
-    return _result(names, series, columns, used, weight, x, widths, jacobian, addition)
+    return fitted_widths(names, [series], columns_of(slopes, parts, spread), addition)
+
+
+def fit_widths_of(
+    fit: FitResult,
+    width: Numbers,
+    sigma: Numbers | None = None,
+    *,
+    parts: Sequence[str] | None = None,
+    spread: Sequence[str] = (),
+    addition: str = "linear",
+    peak_to_peak: str | None = None,
+) -> WidthFit:
+    """Fit the line widths of the series whose positions were fitted.
+
+    Energy, g, offsets, directions and frequencies are those of the fit; its errors are not passed
+    on. See `fit_widths`.
+
+    Args:
+        fit: The fit of the positions.
+        width: Line widths in tesla, shape (n,), for all points of one series after the other: as
+            for `fit_widths`.
+        sigma: Standard errors of `width` in tesla, one number or shape (n,). Default: equal and
+            unknown.
+        parts: As for `fit_widths`. Default: damping and inhomogeneous; where these act alike,
+            inhomogeneous alone, and a flag says so.
+        spread: Names of parameters of the model, or "g", whose spread is fitted, too. Default:
+            none.
+        addition: As for `fit_widths`.
+        peak_to_peak: As for `fit_widths`.
+
+    Returns:
+        Parts with their errors, and residuals. Doubts about them are in `flags`.
+
+    Raises:
+        InputError: For a number of widths that is not that of the points, widths of measured
+            frequencies, and as for `fit_widths`.
+
+    >>> import diffdip as dd
+    >>> frequency = np.array([5e9, 10e9, 20e9, 30e9])
+    >>> fields = dd.resonance_field(dd.ThinFilm(1.0), 0.0, frequency)
+    >>> model = dd.TermsModel(["thin-film"])
+    >>> fit = dd.fit_series(np.zeros(4), fields, frequency=frequency, model=model)
+    >>> width = 1e-3 + 0.01 * 2 * np.asarray(dd.larmor_field(frequency))
+    >>> print(f"α = {fit_widths_of(fit, width).values['damping']:.4f}")
+    α = 0.0100
+    """
+    chosen = PARTS[:2] if parts is None else tuple(parts)
+    _check_choices(chosen, spread, addition, peak_to_peak)
+    ratio = 1.0 if peak_to_peak is None else SHAPES[peak_to_peak].extrema_to_half
+    series = _of_series(fit, width, sigma, ratio)
+    where = [_directions(fit, index) for index in range(len(series))]
+    frequency = np.concatenate([one.frequency for one in fit.series])
+    slopes = _slopes_of(fit, np.concatenate(where), frequency, spread)
+    found = lambda parts: fitted_widths(
+        (*parts, *(f"{SPREAD}{name}" for name in spread)),
+        series,
+        columns_of(slopes, parts, spread),
+        addition,
+    )
+    try:
+        return found(chosen)
+    except AlikeError:
+        if parts is not None or spread:
+            raise
+    one, other = found(("inhomogeneous",)), found(("damping",))
+    message = (
+        "Damping and ΔH_0 act alike at these points, so all of the width is given as ΔH_0. With "
+        f"damping alone α would be {other.values['damping']:.3g}. Measure at several frequencies, "
+        "or out of the plane of the film."
+    )
+    return replace(one, flags=(Flag("degenerate", message), *one.flags))
+
+
+def width_curve(
+    fit: FitResult,
+    widths: WidthFit,
+    angle: Numbers,
+    series: int = 0,
+    frequency: Numbers | None = None,
+) -> np.ndarray:
+    """Line widths of the fitted parts in the plane of one series.
+
+    Args:
+        fit: The fit of the positions.
+        widths: What `fit_widths_of` found for it.
+        angle: As for `FitResult.curve`, shape (k,).
+        series: As for `FitResult.curve`.
+        frequency: In Hz, one number or shape (k,). Default: the mean frequency of the series.
+
+    Returns:
+        FWHM in tesla, shape (k,); NaN without resonance.
+    """
+    data = fit.series[series]
+    angles = np.asarray(angle, float) - offset_of(fit.values, series)
+    hertz = np.nanmean(data.frequency) if frequency is None else np.asarray(frequency, float)
+    parts = [name for name in widths.names if not name.startswith(SPREAD)]
+    spread = [name.removeprefix(SPREAD) for name in widths.names if name.startswith(SPREAD)]
+    directions = _in_plane(angles, data.plane)
+    slopes = _slopes_of(fit, directions, np.broadcast_to(hertz, angles.shape), spread)
+    sizes = [widths.values[name] for name in widths.names]
+    return total_width(columns_of(slopes, parts, spread), np.array(sizes), widths.addition)
+
+
+def _slopes_of(
+    fit: FitResult, direction: np.ndarray, frequency: np.ndarray, spread: Sequence[str]
+) -> WidthSlopes:
+    """The widths per unit of each part, for directions (n, 3) in the sample."""
+    values = {k: np.asarray(v) for k, v in fit.values.items() if not parameter_kind(k).nuisance}
+    general = fit.problem is not None and bool(spread)
+    with jax.enable_x64(True):
+        return jax.device_get(
+            _slopes_along(
+                fit.problem.model if general and fit.problem is not None else fit.energy,
+                direction,
+                frequency,
+                np.asarray(fit.values["g"], float),
+                values=values if general else {},
+                spread=tuple(spread),
+            )
+        )
 
 
 _slopes = eqx.filter_jit(width_slopes, **RUN_FEW_TIMES)
+
+_slopes_along = eqx.filter_jit(width_slopes_along, **RUN_FEW_TIMES)
+
+
+def _directions(fit: FitResult, index: int) -> np.ndarray:
+    """The directions of the field in a series, without the offset of its angles."""
+    series = fit.series[index]
+    if series.direction is not None:
+        return series.direction
+    return _in_plane(series.angle - offset_of(fit.values, index), series.plane)
+
+
+def _in_plane(angle: np.ndarray, plane: Plane) -> np.ndarray:
+    """Unit vectors in float64, whatever JAX's default."""
+    with jax.enable_x64(True):
+        return np.asarray(plane_directions(angle, plane))
+
+
+def _of_series(fit: FitResult, width: Numbers, sigma: Numbers | None, ratio: float) -> list[Series]:
+    """The widths in the place of the fields of each series. Raises `InputError`."""
+    widths = as_numbers("width", width)
+    count = sum(len(one) for one in fit.series)
+    if widths.shape != (count,):
+        expected = f"shape ({count},), one for each point of the fit"
+        raise InputError("width", given=widths.shape, expected=expected)
+    errors = None
+    if sigma is not None:
+        errors = np.array(np.broadcast_to(as_numbers("sigma", sigma), widths.shape))
+    found, start = [], 0
+    for one in fit.series:
+        rows = slice(start, start := start + len(one))
+        if one.measured == "frequency" and np.any(np.isfinite(widths[rows])):
+            raise InputError(
+                f"width of {one.name or 'a series'}",
+                expected="widths of lines that were swept by the field",
+                hint="Widths of measured frequencies cannot be fitted. Give NaN for them",
+            )
+        own = _as_series(
+            widths[rows],
+            None if errors is None else errors[rows],
+            ratio,
+            angle=one.angle if one.direction is None else None,
+            direction=one.direction,
+            frequency=one.frequency if one.measured == "field" else 1e9,
+            plane=one.plane,
+            name=one.name,
+        )
+        found.append(own)
+    return found
 
 
 def _double(energy: AbstractEnergy | Model) -> AbstractEnergy | Model:
@@ -185,189 +305,16 @@ def _check_choices(
         raise InputError("peak_to_peak", given=peak_to_peak, expected=" or ".join(PEAK_TO_PEAK))
 
 
-def _series(
-    angle: Numbers,
-    width: Numbers,
-    sigma: Numbers | None,
-    frequency: Numbers,
-    plane: Plane,
-    ratio: float,
-) -> Series:
-    """The widths as a series of FWHM, in the place of its fields. Raises `InputError`."""
+def _as_series(width: Numbers, sigma: Numbers | None, ratio: float, **where: Any) -> Series:
+    """The widths as FWHM in the place of the fields of a series. Raises `InputError`."""
     try:
-        series = Series(angle, width, sigma, frequency=frequency, plane=plane)
+        given = Series(field=width, sigma=sigma, **where)
     except InputError as error:
         if error.what == "field":
             error.what = "width"
         raise
-    if np.any(series.field <= 0):
-        least = float(np.nanmin(series.field))
+    if np.any(given.field <= 0):
+        least = float(np.nanmin(given.field))
         raise InputError("width", given=least, expected="a width above 0, or NaN")
-    errors = None if series.sigma is None else ratio * series.sigma
-    return Series(
-        series.angle, ratio * series.field, errors, frequency=series.frequency, plane=plane
-    )
-
-
-def _columns(slopes: WidthSlopes, parts: Sequence[str], spread: Sequence[str]) -> np.ndarray:
-    """The width per unit of each part, shape (n, p)."""
-    known = {
-        "damping": slopes.damping,
-        "inhomogeneous": np.where(np.isfinite(slopes.field), 1.0, np.nan),
-        "mosaic": slopes.mosaic,
-    }
-    return np.stack(
-        [*(known[name] for name in parts), *(slopes.spreads[name] for name in spread)], axis=1
-    )
-
-
-def _check_columns(names: tuple[str, ...], columns: np.ndarray, field: np.ndarray) -> None:
-    """Raises `InputError` for too few points, or parts that act alike at all of them."""
-    if len(columns) < len(names):
-        raise InputError(
-            "points",
-            given=len(columns),
-            expected=f"at least {len(names)}, one for each part",
-            hint="Leave out a part",
-        )
-    sizes = np.linalg.norm(columns, axis=0)
-    for name, size in zip(names, sizes, strict=True):
-        if not size > NO_EFFECT * np.linalg.norm(field):
-            raise InputError(
-                "parts",
-                given=name,
-                expected="parts that make some line wider",
-                hint="It has no effect at these angles. Leave it out",
-            )
-    _, values, directions = np.linalg.svd(columns / sizes, full_matrices=False)
-    if values[-1] < SINGULAR * values[0]:
-        alike = [n for n, d in zip(names, directions[-1], strict=True) if abs(d) > 0.05]
-        raise InputError(
-            "parts",
-            given=tuple(names),
-            expected=f"parts that differ at these points: {' and '.join(alike)} act alike",
-            hint="Leave out one of them, or add frequencies or directions",
-        )
-
-
-def _minimum(
-    columns: np.ndarray, width: np.ndarray, weight: np.ndarray, addition: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best sizes of the parts, the widths that they make, and their derivatives.
-
-    Where squares add, the variables of the search are the squares of the sizes.
-    """
-    squares = addition == "squares"
-    slopes = columns**2 if squares else columns
-    target, accuracy = (width**2, weight / (2 * width)) if squares else (width, weight)
-    # all variables of the order of one
-    scale = np.mean(target) / np.max(slopes, axis=0)
-    slopes = slopes * scale
-
-    def model(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        made = slopes @ y
-        if not squares:
-            return made, slopes
-        root = np.sqrt(np.maximum(made, 1e-12 * np.mean(target)))
-        return root, slopes / (2 * root[:, None])
-
-    def evaluate(_: np.ndarray, y: np.ndarray) -> Point:
-        made, derivative = model(y[0])
-        return Point.of(y, (weight * (width - made))[None], (weight[:, None] * derivative)[None])
-
-    guess, *_ = np.linalg.lstsq(accuracy[:, None] * slopes, accuracy * target)
-    start = np.maximum(guess, 0.0)[None]
-    if not start.any():
-        start = start + 1.0
-    here = evaluate(np.zeros(1, int), start)
-    descend(evaluate, here, np.arange(1), np.zeros_like(start), np.full_like(start, np.inf))
-    y = here.y[0]
-    made, derivative = model(y)
-    if not squares:
-        return y * scale, made, derivative / scale
-    x = np.sqrt(y * scale)
-    # ∂/∂x = 2x ∂/∂x²
-    return x, made, derivative / scale * 2 * x
-
-
-def _result(
-    names: tuple[str, ...],
-    series: Series,
-    columns: np.ndarray,
-    used: np.ndarray,
-    weight: np.ndarray,
-    x: np.ndarray,
-    widths: np.ndarray,
-    jacobian: np.ndarray,
-    addition: str,
-) -> WidthFit:
-    """The result, with errors and doubts."""
-    predicted = np.full(len(used), np.nan)
-    # where no width was measured, too
-    parts = columns * x
-    predicted[:] = parts.sum(axis=1) if addition == "linear" else np.sqrt((parts**2).sum(axis=1))
-    residuals = np.where(used, series.field - predicted, np.nan)
-    chi2 = float(np.sum((weight * residuals)[used] ** 2))
-    dof = int(used.sum()) - len(names)
-    known = series.sigma is not None
-    open_parts = np.max(columns[used], axis=0) * x > LEAST_SHARE * np.mean(widths)
-    covariance = _covariance(weight[used, None] * jacobian, open_parts)
-    if not known:
-        covariance = covariance * (chi2 / dof if dof else np.nan)
-    errors = np.sqrt(np.diagonal(covariance))
-    reduced = chi2 / dof if known and dof else None
-    flags = [
-        Flag(
-            "at-bound",
-            f"{name} is at its bound, 0: these widths do not need it, so it has no error.",
-        )
-        for name, is_open in zip(names, open_parts, strict=True)
-        if not is_open
-    ]
-    flags += _alike(names, covariance, errors)
-    missing = int(np.sum(np.isfinite(series.field) & ~used))
-    if missing:
-        message = f"The energy has no resonance at {missing} of the points, which were left out."
-        flags.append(Flag("no-resonance", message))
-    if dof == 0:
-        message = "There are as many points as parts, so the residuals test nothing."
-        flags.append(Flag("no-degrees-of-freedom", message))
-    flags += misfit(reduced, dof)
-    flags += structure_flags([series], residuals, len(names))
-    return WidthFit(
-        names=names,
-        values=dict(zip(names, x.tolist(), strict=True)),
-        standard_errors=dict(zip(names, errors.tolist(), strict=True)),
-        covariance=covariance,
-        chi2=chi2,
-        reduced_chi2=reduced,
-        rms=float(np.sqrt(np.mean(residuals[used] ** 2))),
-        dof=dof,
-        residuals=residuals,
-        predicted=predicted,
-        flags=tuple(flags),
-        addition=addition,
-    )
-
-
-def _covariance(weighted: np.ndarray, open_parts: np.ndarray) -> np.ndarray:
-    """Of the parts that are not at their bound; NaN for the others."""
-    covariance = np.full((len(open_parts),) * 2, np.nan)
-    if open_parts.any():
-        inside = np.ix_(open_parts, open_parts)
-        covariance[inside] = np.linalg.inv((weighted.T @ weighted)[inside])
-    return covariance
-
-
-def _alike(names: tuple[str, ...], covariance: np.ndarray, errors: np.ndarray) -> list[Flag]:
-    """Flags for pairs of parts that these points hardly tell apart."""
-    limits = ALIKE * np.outer(errors, errors)
-    flags = []
-    for i, j in zip(*np.triu_indices(len(names), 1), strict=True):
-        if abs(covariance[i, j]) > limits[i, j]:
-            message = (
-                f"{names[i]} and {names[j]} cannot be separated with these widths. Add frequencies "
-                "or directions, or leave out one of them."
-            )
-            flags.append(Flag("degenerate", message))
-    return flags
+    errors = None if given.sigma is None else ratio * given.sigma
+    return Series(field=ratio * given.field, sigma=errors, **where)

@@ -28,6 +28,8 @@ _UNITS = {
     "polar angle": _RADIANS_PER,
     "azimuth": _RADIANS_PER,
     "frequency error": HERTZ_PER,
+    "width": _FIELDS,
+    "width error": _FIELDS,
     "plane": {},
     "measured": {},
     "direction": {},
@@ -62,6 +64,12 @@ NAMES = {
     "sigma": "sigma σ error err sd std stddev stderr standarderror uncertainty fielderror fielderr "
     "fieldsigma sigmafield sigmah sigmab errorfield hreserror hreserr hressigma breserror",
     "frequency": "frequency freq nu ν f mwfreq mwfrequency microwavefrequency frequenz",
+    "width": "width linewidth lw breite linienbreite deltah δh dh deltab δb db fwhm fwhmwidth "
+    "widthfwhm deltahfwhm δhfwhm peaktopeak peaktopeakwidth widthpp ppwidth linewidthpp deltahpp "
+    "δhpp dhpp deltabpp δbpp dbpp",
+    "width error": "widthsigma sigmawidth widtherror errorwidth widtherr widthstd linewidtherror "
+    "linewidthsigma linewidtherr fwhmsigma fwhmerror fwhmerr widthppsigma widthpperror "
+    "widthpperr",
     "sample": "sample samplename sampleid samplenumber",
     "plane": "plane rotationplane",
     "measured": "measured",
@@ -114,6 +122,8 @@ EXAMPLES = {
     "sigma": "sigma_mT",
     "frequency": "frequency_GHz",
     "frequency error": "sigma_GHz",
+    "width": "fwhm_mT",
+    "width error": "fwhm_sigma_mT",
     "polar angle": "theta_deg",
     "azimuth": "phi_deg",
     "plane": "plane",
@@ -133,6 +143,8 @@ ACCEPTED = {
     "polar angle": MEASURED["angle"],
     "azimuth": MEASURED["angle"],
     "frequency error": Accepted(lambda x: 0 < x <= 1e13, "an error above 0"),
+    "width": Accepted(lambda x: 0 < x <= 100, "a width above 0 and up to 100 T, or an empty cell"),
+    "width error": Accepted(lambda x: 0 < x <= 100, "an error above 0, or an empty cell"),
     **{
         name: Accepted(lambda x: not abs(x) > 100, "a field within ±100 T") for name in ANISOTROPIES
     },
@@ -174,7 +186,9 @@ def find_columns(
     meanings = _meanings(cells, names, chosen or {})
     for index, header in enumerate(cells):
         quantity, unit = meanings[index]
-        if quantity is None:
+        # a table of positions may have any widths
+        again = any(other.quantity == quantity for other in columns)
+        if quantity is None or (quantity in WIDTHS and (unit is None or again)):
             if header:
                 flags.append(Flag("unused-column", f"Column {shown(header)} is not used."))
             continue
@@ -196,6 +210,9 @@ def find_columns(
     field_scale = next((c.scale for c in columns if c.quantity == "field"), np.nan)
     return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], flags
 
+
+WIDTHS = ("width", "width error")
+"""Quantities that a table of resonances need not have; a second column of one is not used."""
 
 CHOOSABLE = ("angle", "field", "sigma", "frequency")
 """Quantities whose columns a caller may choose."""
@@ -231,6 +248,18 @@ def _meanings(
     if len(directions & {quantity for quantity, _ in found}) == 1:
         found = [(None if quantity in directions else quantity, unit) for quantity, unit in found]
     return found
+
+
+def width_kind(header: str) -> str | None:
+    """Which width a column has by its name: FWHM, from peak to peak, or unknown.
+
+    >>> width_kind("FWHM (G)"), width_kind("dHpp_mT"), width_kind("linewidth (Oe)")
+    ('fwhm', 'peak-to-peak', None)
+    """
+    name = _plain(_parts(header[:200], SERIES_NAMES)[0])
+    if "fwhm" in name:
+        return "fwhm"
+    return "peak-to-peak" if "pp" in name or "peaktopeak" in name else None
 
 
 def _last_unit(header: str) -> str | None:

@@ -35,6 +35,9 @@ class Sample:
         planes: The plane of each point, by name; None if the table does not say.
         swept: Whether the field was set and the frequency measured, bool of shape (n,). None if all
             fields were measured.
+        width: Line widths in tesla, shape (n,), NaN where there is none; None without a column.
+        width_sigma: Their standard errors in tesla, shape (n,); None without a column.
+        width_kind: "fwhm" or "peak-to-peak" by the name of the column; None if it does not say.
     """
 
     name: str
@@ -48,6 +51,13 @@ class Sample:
     direction: np.ndarray | None = None
     planes: tuple[str, ...] | None = None
     swept: np.ndarray | None = None
+    width: np.ndarray | None = None
+    width_sigma: np.ndarray | None = None
+    width_kind: str | None = None
+
+    def order(self, plane: str = "xy") -> np.ndarray:
+        """The rows in the order of the points of `series`, of one series after the other."""
+        return np.concatenate([rows for rows, _ in _groups(self, plane)])
 
     def series(self, plane: str = "xy") -> tuple["Series", ...]:
         """The points as series for `fit_joint`.

@@ -11,6 +11,7 @@ import numpy as np
 from ..foundation.accepted_values import implausible_g
 from ..foundation.directions import direction_of
 from ..foundation.flags import Flag
+from ..spectra.definitions import DEFINITIONS
 from .angles import near_full_turn
 from .column_meanings import (
     ACCEPTED,
@@ -20,6 +21,7 @@ from .column_meanings import (
     column_name,
     missing_column,
     shown,
+    width_kind,
 )
 from .delimited_text import in_row
 from .input_files import as_place
@@ -58,6 +60,8 @@ def read_table(
       `frequency`;
     - plane, optional: xy, xz or yz, the plane in which the field of a row is rotated;
     - measured, optional: `field` or `frequency`, the one that was swept to find the resonance;
+    - width (`fwhm_mT`, `width_pp (G)`, `linewidth (Oe)`), optional: line widths, and their standard
+      errors (`width_sigma_mT`), with their unit. A cell may be empty;
     - sample, optional: rows with the same name are one series. Without it there is one series, with
       the name of the file.
 
@@ -112,7 +116,8 @@ def positions_table(positions: "LinePositions") -> bytes:
     """Positions as a CSV table, which `read_table` and `diffdip fit` read.
 
     A comment says how the positions were found. The column of frequencies is left out if one of
-    them is unknown, and the column of errors if one of them is zero.
+    them is unknown, and the column of errors if one of them is zero. The column of widths is
+    `fwhm_mT` or, from peak to peak, `width_pp_mT`; fitted shapes have errors of widths, too.
 
     Args:
         positions: What `line_positions` found.
@@ -137,6 +142,12 @@ def positions_table(positions: "LinePositions") -> bytes:
         "sigma_mT": 1e3 * positions.sigma,
         "frequency_GHz": positions.frequency / 1e9,
     }
+    kinds = {one.width: "width_pp" if one.shape is None else "fwhm" for one in DEFINITIONS.values()}
+    kind = kinds.get(str(positions.settings.get("width")))
+    if kind is not None:
+        columns[f"{kind}_mT"] = 1e3 * positions.width
+        if positions.width_sigma is not None:
+            columns[f"{kind}_sigma_mT"] = 1e3 * positions.width_sigma
     if positions.errors is None:
         del columns["sigma_mT"]
     if np.isnan(positions.frequency).any():
@@ -218,6 +229,7 @@ def _sample(
     swept = (
         array["measured"] == 1 if "measured" in array else np.full(count, measured == "frequency")
     )
+    widths = table.column("width")
     sample = Sample(
         name=name,
         angle=angle,
@@ -235,6 +247,9 @@ def _sample(
         direction=direction,
         planes=tuple(WORDS["plane"][int(i)] for i in array["plane"]) if "plane" in array else None,
         swept=swept if swept.any() else None,
+        width=array.get("width"),
+        width_sigma=array.get("width error") if "width" in array else None,
+        width_kind=None if widths is None else width_kind(widths.header),
     )
     _check_varies(sample, rows.lines)
     return sample

@@ -14,6 +14,7 @@ from ..foundation.flags import Flag
 from .column_meanings import (
     ACCEPTED,
     ANISOTROPIES,
+    WIDTHS,
     WORDS,
     Column,
     TableError,
@@ -93,10 +94,11 @@ class Table:
         return rows
 
     def _optional(self) -> tuple[str, ...]:
-        """Quantities that a row may lack: where there are two of a kind, it has one of them."""
+        """Quantities that a row may lack: widths, and where there are two of a kind, one."""
         found = {column.quantity for column in self.columns}
         angles, errors = ("angle", "polar angle", "azimuth"), ("sigma", "frequency error")
-        return tuple(name for kind in (angles, errors) if found.issuperset(kind) for name in kind)
+        pairs = [name for kind in (angles, errors) if found.issuperset(kind) for name in kind]
+        return (*pairs, *WIDTHS)
 
     def _marks(self, rows: list[tuple[int, list[str]]]) -> Marks:
         """The marks in the numbers of the columns that are used. Raises `TableError`."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..fitting.parameter_table import parameter_kind
+from ..fitting.width_parts import SPREAD
 
 
 def heading(column: str) -> str:
@@ -15,6 +16,17 @@ def heading(column: str) -> str:
     """
     name, _, unit = column.rpartition("_")
     return f"{name} ({unit})" if name and unit and parameter_kind(name).unit == unit else column
+
+
+def part_heading(column: str) -> str:
+    """The name of a part of the line width from a document, with its unit in parentheses.
+
+    >>> part_heading("damping"), part_heading("inhomogeneous_mT"), part_heading("spread_Meff_mT")
+    ('damping', 'inhomogeneous (mT)', 'spread of Meff (mT)')
+    """
+    name, _, unit = column.rpartition("_")
+    text = f"{name} ({unit})" if unit in ("mT", "deg") else column
+    return f"spread of {text.removeprefix(SPREAD)}" if column.startswith(SPREAD) else text
 
 
 def number(value: float | None) -> str:

@@ -12,11 +12,21 @@ from ..fitting.series import Series
 from ..fitting.series_fit import fit_joint
 from ..fitting.suggestion import Suggestion, suggest_terms
 from ..fitting.term_models import TermsModel
+from ..fitting.width_fit import WidthFit
 from ..foundation.errors import InputError
 from ..io.fit_results import fit_document, fit_files, residual_warnings
 from ..io.series_tables import Sample
+from ..io.writing import csv_bytes
 from .figures.fits import figure_fit
 from .figures.style import figure_bytes
+from .figures.widths import figure_widths
+from .width_fits import (
+    WIDTH_COLUMNS,
+    WidthSettings,
+    fit_table_widths,
+    width_document,
+    width_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class FitSettings:
         offset: The angle offset, a parameter. Default: fixed at 0.
         plane: The plane of rotation. Default: "xy".
         loss: "linear" (default) or "soft_l1".
+        widths: How line widths are fitted afterwards. Default: not at all.
     """
 
     model: Model = field(default_factory=InPlaneModel)
@@ -38,6 +49,7 @@ class FitSettings:
     offset: Parameter = 0.0
     plane: str = "xy"
     loss: str = "linear"
+    widths: WidthSettings | None = None
 
     def document(self) -> dict[str, Any]:
         """The settings for the files of results."""
@@ -46,6 +58,8 @@ class FitSettings:
             "convention": str(getattr(self.model, "convention", "none")),
             "plane": self.plane,
         }
+        if self.widths is not None:
+            found["width"] = self.widths.kind
         if isinstance(self.model, TermsModel):
             normal, along = self.model.crystal
             found["terms"] = list(self.model.terms)
@@ -63,20 +77,25 @@ class SampleFit:
         label: Its name in tables and figures.
         result: The fit.
         document: The fit for JSON, in mT, degrees and GHz.
+        widths: The fit of the line widths, if it was asked for.
     """
 
     label: str
     result: FitResult
     document: dict[str, Any]
+    widths: WidthFit | None = None
 
     def figures(self, stem: str, kinds: Sequence[str]) -> dict[str, bytes]:
         """A figure of each series by file name."""
         contents = {}
         count = len(self.result.series)
         for index in range(count):
-            figure = figure_fit(self.result, index, title=self.label)
+            figures = {"": figure_fit(self.result, index, title=self.label)}
+            if self.widths is not None and self.result.series[index].measured == "field":
+                figures["_widths"] = figure_widths(self.result, self.widths, index, self.label)
             name = stem if count == 1 else f"{stem}_series_{index + 1}"
-            contents |= {f"{name}.{kind}": figure_bytes(figure, kind) for kind in kinds}
+            for part, figure in figures.items():
+                contents |= {f"{name}{part}.{kind}": figure_bytes(figure, kind) for kind in kinds}
         return contents
 
 
@@ -103,7 +122,15 @@ def fit_sample(samples: Sequence[Sample], label: str, settings: FitSettings) -> 
     warnings += [*residual_warnings(result), *g_or_a(result)]
     source = ", ".join(dict.fromkeys(str(sample.source) for sample in samples))
     comments = [comment for sample in samples for comment in sample.comments]
-    return SampleFit(label, result, fit_document(result, label, source, warnings, comments))
+    document = fit_document(result, label, source, warnings, comments)
+    widths = None
+    if settings.widths is not None:
+        try:
+            widths = fit_table_widths(result, samples, settings.plane, settings.widths)
+        except InputError as error:
+            raise _in_sample(error, samples) from None
+        document["line_widths"] = width_document(widths)
+    return SampleFit(label, result, document, widths)
 
 
 def fits_as_files(
@@ -115,6 +142,14 @@ def fits_as_files(
 ) -> dict[str, bytes]:
     """The files of all fits with their figures, by name."""
     contents = fit_files([(fit.result, fit.document) for fit in fits], settings)
+    rows = [
+        row
+        for fit in fits
+        if fit.widths is not None
+        for row in width_rows(fit.result, fit.widths, fit.label)
+    ]
+    if rows:
+        contents["widths.csv"] = csv_bytes(WIDTH_COLUMNS, rows)
     for fit, stem in zip(fits, stems, strict=True):
         contents |= fit.figures(stem, kinds)
         advance()

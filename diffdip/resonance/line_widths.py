@@ -88,20 +88,28 @@ def width_slopes(
     >>> print(f"{slopes.damping / larmor_field(9.45e9):.3f}")  # 2αw0 in the plane of a film
     2.000
     """
+    direction = plane_directions(angle, plane)
+    return width_slopes_along(energy, direction, frequency, g, values=values, spread=spread)
+
+
+def width_slopes_along(
+    energy: AbstractEnergy | Model,
+    direction: Float[ArrayLike, "*batch 3"],
+    frequency: Shaped[ArrayLike, "..."],
+    g: Shaped[ArrayLike, "..."] = 2.0,
+    *,
+    values: Mapping[str, Shaped[ArrayLike, ""]] | None = None,
+    spread: Sequence[str] = (),
+) -> WidthSlopes:
+    """`width_slopes` for a field along unit vectors; arguments broadcast as there."""
     known = {name: as_float(value) for name, value in (values or {}).items()}
     for name in spread:
         if name not in (*known, "g"):
             expected = f"names among {', '.join((*known, 'g'))}"
             raise InputError("spread", given=name, expected=expected)
     model = _Constant(energy) if isinstance(energy, AbstractEnergy) else energy
-    return _slopes(
-        model,
-        known,
-        tuple(spread),
-        plane_directions(angle, plane),
-        as_float(frequency),
-        as_float(g),
-    )
+    given = as_float(direction), as_float(frequency), as_float(g)
+    return _slopes(model, known, tuple(spread), *given)
 
 
 class _Constant(eqx.Module):

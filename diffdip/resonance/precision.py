@@ -23,7 +23,8 @@ def of_one_precision(energy: SomeEnergy, *values: Any) -> tuple[SomeEnergy, *tup
     """
     arrays = [as_float(value) for value in values]
     numbers = jax.tree.leaves(eqx.filter(energy, eqx.is_inexact_array))
-    dtype = np.result_type(*(array.dtype for array in (*arrays, *numbers)))
+    highest = np.result_type(*(array.dtype for array in (*arrays, *numbers)))
+    dtype = jax.dtypes.canonicalize_dtype(highest)  # no float64 where JAX has none
 
     def convert(leaf: Any) -> Any:
         return jnp.asarray(leaf, dtype) if eqx.is_inexact_array(leaf) else leaf

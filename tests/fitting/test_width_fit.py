@@ -1,9 +1,23 @@
 """Fits of line widths: parts that made the widths are found, and doubts are told."""
 
+from dataclasses import replace
+
+import jax
 import numpy as np
 import pytest
 
-from diffdip import ThinFilm, fit_widths, larmor_field
+from diffdip import (
+    Series,
+    TermsModel,
+    ThinFilm,
+    fit_joint,
+    fit_widths,
+    fit_widths_of,
+    larmor_field,
+    line_width,
+    resonance_field,
+)
+from diffdip.fitting.width_fit import width_curve
 from diffdip.foundation.errors import InputError
 
 
@@ -162,3 +176,73 @@ def test_choices_that_cannot_be_used(choices, what):
     with pytest.raises(InputError) as caught:
         fitted(IN_PLANE, width, choices.pop("sigma", None), **choices)
     assert caught.value.what == what
+
+
+@pytest.fixture(scope="module")
+def film_fit():
+    """Positions of a film: in its plane at some frequencies, and turned to its normal, with the
+    zero of the angles 5° off."""
+    with jax.enable_x64(True):
+        energy = ThinFilm(0.7)
+        few = 1e9 * np.array([5.0, 12, 12, 20, 30, 40])
+        angle = np.linspace(0, np.pi / 2, 12)
+        along = np.tile([1.0, 0, 0], (6, 1))
+        series = (
+            Series(None, resonance_field(energy, 0.0, few), frequency=few, direction=along),
+            Series(
+                angle + np.radians(5),
+                resonance_field(energy, angle, 9.45e9, plane="xz"),
+                frequency=9.45e9,
+                plane="xz",
+            ),
+        )
+        fit = fit_joint(series, model=TermsModel(["thin-film"]), offset=(0.0, np.radians(5)))
+        width = line_width(energy, 0.0, few, damping=0.008, inhomogeneous=1e-3)
+        turned = line_width(energy, angle, 9.45e9, plane="xz", damping=0.008, inhomogeneous=1e-3)
+        return fit, np.concatenate([width, turned])
+
+
+@pytest.mark.slow
+def test_widths_of_all_series_of_a_fit(film_fit):
+    """Directions, planes, offsets and frequencies are those of the fit."""
+    fit, width = film_fit
+    found = fit_widths_of(fit, width)
+    assert found.values["damping"] == pytest.approx(0.008, rel=1e-6)
+    assert found.values["inhomogeneous"] == pytest.approx(1e-3, rel=1e-6)
+    at = fit.series[1].angle
+    np.testing.assert_allclose(width_curve(fit, found, at, 1), width[6:], rtol=1e-6)
+    spread = fit_widths_of(fit, width, parts=("damping",), spread=("Meff",))
+    assert spread.values["spread_Meff"] < 1e-2
+    np.testing.assert_allclose(width_curve(fit, spread, at, 1), spread.predicted[6:], rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_damping_and_inhomogeneous_alike(film_fit):
+    """At one frequency in the plane: one number, and what it would mean as damping."""
+    fit, width = film_fit
+    alone = np.where(np.isin(np.arange(len(width)), (1, 2)), width, np.nan)
+    found = fit_widths_of(fit, alone)
+    assert found.names == ("inhomogeneous",)
+    assert found.values["inhomogeneous"] == pytest.approx(width[2])
+    [flag] = [flag for flag in found.flags if flag.code == "degenerate"]
+    larmor = float(larmor_field(fit.series[0].frequency[2]))
+    assert f"α would be {width[2] / 2 / larmor:.3g}" in flag.message
+    with pytest.raises(InputError, match="damping"):
+        fit_widths_of(fit, alone, parts=("damping", "inhomogeneous"))
+
+
+@pytest.mark.slow
+def test_widths_that_do_not_belong_to_the_fit(film_fit):
+    fit, width = film_fit
+    with pytest.raises(InputError, match="one for each point"):
+        fit_widths_of(fit, width[1:])
+    first = fit.series[0]
+    swept = Series(
+        None,
+        first.field,
+        frequency=first.frequency,
+        direction=first.direction,
+        measured="frequency",
+    )
+    with pytest.raises(InputError, match="swept by the field"):
+        fit_widths_of(replace(fit, series=(swept, fit.series[1])), width)

@@ -24,3 +24,4 @@ from .style import (
     angle_axis as angle_axis,
     figure_bytes as figure_bytes,
 )
+from .widths import figure_widths as figure_widths
