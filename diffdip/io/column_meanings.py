@@ -184,6 +184,8 @@ def find_columns(
     columns: list[Column] = []
     flags = []
     meanings = _meanings(cells, names, chosen or {})
+    if names is SPECTRUM_NAMES:
+        _check_channels(cells, meanings)
     for index, header in enumerate(cells):
         quantity, unit = meanings[index]
         # a table of positions may have any widths
@@ -198,7 +200,7 @@ def find_columns(
                     f"columns {shown(other.header)} and {shown(header)}",
                     expected=f"one column for the {quantity}",
                     hint=f"Choose one with {{{quantity}_column}}, or rename or delete one"
-                    if quantity in CHOOSABLE
+                    if quantity in CHOOSABLE and names is SERIES_NAMES
                     else "Rename or delete one of them",
                 )
         try:
@@ -213,6 +215,21 @@ def find_columns(
 
 WIDTHS = ("width", "width error")
 """Quantities that a table of resonances need not have; a second column of one is not used."""
+
+
+def _check_channels(cells: list[str], meanings: list[tuple[str | None, str | None]]) -> None:
+    """Raise `TableError` for the two channels X and Y of a lock-in beside a field."""
+    plain = {_plain(_parts(header[:200], SPECTRUM_NAMES)[0]): header for header in cells}
+    quantities = [quantity for quantity, _ in meanings]
+    if "field" in quantities and {"x", "y"} <= set(plain) and quantities.count("signal") == 1:
+        x = list(cells).index(plain["x"])
+        if quantities[x] is None:
+            raise TableError(
+                f"columns {shown(plain['x'])} and {shown(plain['y'])}",
+                expected="one column for the signal",
+                hint="Rename the one that is used to signal",
+            )
+
 
 CHOOSABLE = ("angle", "field", "sigma", "frequency")
 """Quantities whose columns a caller may choose."""
@@ -369,6 +386,29 @@ def check_degrees(subject: str, degrees: np.ndarray) -> None:
             f"{subject} has no unit, and its values from {low:g} to {high:g} look like radians",
             expected="degrees, or a name with the unit",
             hint="Name it angle_rad or angle_deg",
+        )
+
+
+MOST_COUNTED = 30
+"""Numbers from 0 in steps of 1 are angles if there are more."""
+
+
+def check_no_count(subject: str, degrees: np.ndarray) -> None:
+    """Raise `TableError` for angles without a unit that count 1, 2, 3 … or 0, 1, 2 …
+
+    >>> check_no_count("the row of angles", np.array([0, 10.0, 20.0]))
+    >>> check_no_count("the row of angles", np.array([1, 2.0, 3.0]))
+    Traceback (most recent call last):
+    diffdip.io.column_meanings.TableError: the row of angles has no unit and counts from 1 to 3:\
+ expected degrees. Write the unit if these are degrees
+    """
+    values = np.sort(degrees)
+    counts = len(values) >= 3 and np.array_equal(values, values[0] + np.arange(len(values)))
+    if counts and (values[0] == 1 or (values[0] == 0 and len(values) < MOST_COUNTED)):
+        raise TableError(
+            f"{subject} has no unit and counts from {values[0]:g} to {values[-1]:g}",
+            expected="degrees",
+            hint="Write the unit if these are degrees",
         )
 
 

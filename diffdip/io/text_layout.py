@@ -23,7 +23,7 @@ MOST_ROWS_BELOW = 3
 HEADER, FAULTY, NO_HEADER = 2, 1, 0
 """Ranks of a row."""
 
-_NUMBER = re.compile(r"[-+−]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?(?:\s*(?:°|º|deg|degrees?))?")
+_NUMBER = re.compile(r"[-+−]?[\d.,]*\d[\d.,]*(?:[eEdD][-+]?\d+)?(?:\s*(?:°|º|deg|degrees?))?")
 _SEP = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 
 
@@ -60,16 +60,46 @@ def layout_of(lines: list[tuple[int, str]], rank: Callable[[list[str]], int]) ->
         fixed, body = match[1], body[1:] or body
     rows = [_cells(number, line, fixed) for number, line in body[:LONGEST_SEARCH]]
     found, below = _find(rows, rank)
+    if rank(rows[found]) != HEADER and (named := _commented(lines, body[0][0], fixed, rank)):
+        number, header = named
+        delimiter = fixed or _delimiter(body[0][1])
+        if len(header) == len(rows[0]):
+            return _layout(lines, delimiter, number, header, body)
     number, header_line = body[found]
     delimiter = fixed or _delimiter(header_line)
     header = split(number, header_line, delimiter) if delimiter else rows[found]
     if below:
         header = _with_units(header, rows[found + 1]) or header
-    rest = body[found + 1 + below :]
+    return _layout(lines, delimiter, number, header, body[found + 1 + below :])
+
+
+def _layout(
+    lines: list[tuple[int, str]],
+    delimiter: str,
+    number: int,
+    header: list[str],
+    rows: list[tuple[int, str]],
+) -> Layout:
+    """The table with this header and these rows, which spaces separate without a delimiter."""
     if not delimiter:
-        rest = [(number, _tabbed(line)) for number, line in rest]
+        rows = [(at, _tabbed(line)) for at, line in rows]
     above = [line for at, line in lines if at < number]
-    return Layout(delimiter or "\t", number, header, rest, above)
+    return Layout(delimiter or "\t", number, header, rows, above)
+
+
+def _commented(
+    lines: list[tuple[int, str]], first: int, fixed: str, rank: Callable[[list[str]], int]
+) -> tuple[int, list[str]] | None:
+    """The line and the cells of a header that is the last comment above the first row, or None.
+
+    NumPy writes headers like this.
+    """
+    above = [(number, line.strip()) for number, line in lines if number < first and line.strip()]
+    if not above or not above[-1][1].startswith("#"):
+        return None
+    number, line = above[-1]
+    cells = _cells(number, line.lstrip("# \t"), fixed)
+    return (number, cells) if rank(cells) == HEADER else None
 
 
 def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int, int]:

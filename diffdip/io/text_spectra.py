@@ -12,23 +12,30 @@ from .column_meanings import (
     Column,
     TableError,
     check_degrees,
+    check_no_count,
     column_name,
     find_columns,
     missing_column,
 )
-from .delimited_text import POINT, Marks, MarksError, in_row, marks_of, read_lines, split, to_number
+from .delimited_text import (
+    POINT,
+    Marks,
+    check_width,
+    in_row,
+    marks_of_fields,
+    read_lines,
+    split,
+    to_number,
+)
 from .input_files import inside
 from .stated_values import LONGEST, Stated, check_against, stated_values
-from .sweep import SpectrumError, Sweep
+from .sweep import LEAST_SAMPLES, SpectrumError, Sweep
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
 from .third_axes import MOST_COLUMNS, check_third_axis
 
 
 MAX_BYTES = 50_000_000
 """Larger files are refused: the spectra of a rotation have about ten megabytes as text."""
-
-IMPLAUSIBLE_MT = 3e4
-"""A field that is larger with marks between thousands has a decimal comma."""
 
 DIRECTIONS = {"up": 1, "1": 1, "1.0": 1, "+1": 1, "down": -1, "-1": -1, "-1.0": -1}
 """Cells in a column of directions."""
@@ -136,6 +143,9 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
     first, delimiter = layout.number, layout.delimiter
     rows = [(number, split(number, line, delimiter)) for number, line in layout.body]
     cells = _Cells(path, delimiter, layout.header, rows)
+    for number, row in rows:
+        with inside(*in_row(number)):
+            check_width(row, 0, len(layout.header), delimiter)
     with inside(*in_row(first)):
         if len(cells.header) > MAX_COLUMNS:
             raise SpectrumError(
@@ -179,14 +189,8 @@ def _marks(cells: _Cells, columns: dict[str, Column]) -> Marks:
     if "signal" not in columns:
         used = [Column(i, name, "", 1.0) for i, name in enumerate(cells.header)]
     texts = [text for column in used for text in cells.texts(column)]
-    try:
-        return marks_of(texts, cells.delimiter)
-    except MarksError:
-        field = columns["field"]
-        largest = max(cells.texts(field), key=len).replace(",", "")
-        if largest.isdecimal() and field.scale * int(largest) > IMPLAUSIBLE_MT:
-            return Marks(",")
-        raise
+    field = columns["field"]
+    return marks_of_fields(texts, cells.texts(field), field.scale, cells.delimiter)
 
 
 def _columns(cells: list[str]) -> list[Column]:
@@ -218,6 +222,13 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
         known = replace(cells, rows=[(0, [text]) for text in texts], header=[angles.header])
         check_degrees(column_name(angles.header), known.column(replace(angles, index=0)))
     groups = cells.split_by([columns[name] for name in by if name in columns])
+    if len(groups) > 1 and len(groups) > len(cells.rows) / LEAST_SAMPLES:
+        name = next(columns[name].header for name in by if name in columns)
+        raise SpectrumError(
+            f"{column_name(name)} changes from row to row",
+            expected="one value for all samples of a sweep",
+            hint="Add a column sweep with the number of the sweep, or round the angles",
+        )
     sweeps = []
     for group in groups:
         angle, frequency = (group.shared(columns.get(name)) for name in ("angle", "frequency"))
@@ -291,6 +302,7 @@ def _matrix(
     if not any(_angle(cell) != cell for cell in angles):
         with inside(*in_row(header_row)):
             check_degrees("the row of angles", np.array(degrees))
+            check_no_count("the row of angles", np.array(degrees))
     field_mt = cells.column(field)
     frequency = stated["frequency"].value if "frequency" in stated else np.nan
     return [
