@@ -14,12 +14,16 @@ from .input_files import all_bytes, without_dos_end
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)
+_PLAIN_NUMBERS = re.compile(
+    r"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?\n)*+", re.ASCII
+)
 _GROUPED = {
     mark: re.compile(
         rf"[+-]?\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+(?![\d{re.escape(mark)}])", re.ASCII
     )
     for mark in ".,"
 }
+_TWO_POINTS = re.compile(r"\.[^\n.]*+\.")
 _MARKED = re.compile(r"[-+−]?(?P<digits>[\d.,]+)(?P<exponent>[eEdD][+-]?\d+)?", re.ASCII)
 _GROUP = re.compile(r"[-+−]?[1-9]\d{0,2}\.\d{3}", re.ASCII)
 _FORTRAN = str.maketrans("dD", "ee")
@@ -51,6 +55,8 @@ def is_comment(line: str) -> bool:
     >>> is_comment(",,"), is_comment('"# made by hand"'), is_comment("0,338.1")
     (True, True, False)
     """
+    if line[:1].isdigit():  # nearly all lines
+        return False
     stripped = line.strip().strip(',;"')
     return not stripped or stripped.startswith("#")
 
@@ -62,6 +68,8 @@ def delimiter_of(header: str) -> str:
 
 def split(number: int, line: str, delimiter: str) -> list[str]:
     """The cells of a row, without the space around them. Raises `TableError`."""
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(delimiter)]
     try:
         [cells] = csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True)
     except (csv.Error, ValueError) as error:
@@ -116,7 +124,8 @@ def marks_of(cells: Iterable[str], delimiter: str) -> Marks:
     (Marks(decimal='.', thousands=','), Marks(decimal=',', thousands=''))
     """
     cells = list(cells)
-    if not any("," in cell or cell.count(".") > 1 for cell in cells):
+    text = "\n".join(cells)
+    if "," not in text and _TWO_POINTS.search(text) is None:
         return POINT
     decimal: dict[str, None] = {}
     thousands: set[str] = set()
@@ -173,7 +182,7 @@ def marks_of_fields(
     cells = list(cells)
     longest = max(fields, key=len, default="")
     whole = re.sub("[-+−.,]", "", longest)
-    as_whole = mt_per_unit * int(whole) if whole.isdecimal() and whole.isascii() else np.nan
+    as_whole = mt_per_unit * float(whole) if whole.isdecimal() and whole.isascii() else np.nan
     try:
         marks = marks_of(cells, delimiter)
     except MarksError:
@@ -207,7 +216,26 @@ def to_number(subject: str, cell: str, marks: Marks = POINT) -> float:
         text = text.replace(".", "?").replace(",", ".")
     if not _NUMBER.fullmatch(text):
         raise TableError(subject, given=cell, expected=f"a number such as 338{marks.decimal}36")
-    return float(text.translate(_FORTRAN))
+    try:
+        return float(text)
+    except ValueError:
+        return float(text.translate(_FORTRAN))
+
+
+def plain_numbers(cells: list[str], marks: Marks) -> np.ndarray | None:
+    """The numbers in many cells, None if one of them needs more care than `float`.
+
+    >>> plain_numbers(["1,5", "-2"], Marks(",")), plain_numbers(["1", "x"], POINT)
+    (array([ 1.5, -2. ]), None)
+    """
+    if marks.thousands:
+        return None
+    text = "\n".join([*cells, ""])
+    if marks.decimal == ",":
+        text = text.replace(".", "?").replace(",", ".")
+    if _PLAIN_NUMBERS.fullmatch(text) is None:
+        return None
+    return np.array(list(map(float, text.split())))
 
 
 def _decode(data: bytes) -> str:

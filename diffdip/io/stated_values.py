@@ -125,11 +125,11 @@ def _value(name: str, value: str, unit: str, *, studio: bool) -> tuple[str, floa
 def stated_number(quantity: str, text: str, scale: float) -> float:
     """A number with its marks, as an angle in degrees or a frequency in GHz.
 
-    Of 9,450 MHz and 9.450 MHz, which `9,450` may be, it is the one that is usual. Raises
+    Of 9500 MHz and 9.500 MHz, which `9,500` may be, it is the one that is usual. Raises
     `TableError`.
 
-    >>> stated_number("frequency", "9,450", 1e-3), stated_number("frequency", "9,450", 1.0)
-    (9.45, 9.45)
+    >>> stated_number("frequency", "9,500", 1e-3), stated_number("frequency", "9,500", 1.0)
+    (9.5, 9.5)
     """
     subject = f"value of the {quantity}"
     if text.count(",") != 1 or "." in text:

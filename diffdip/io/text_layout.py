@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from .delimited_text import delimiter_of, is_comment, split
 
 
-LONGEST_SEARCH = 500
-"""The header is searched in this number of lines, without comments."""
+FIRST_SEARCH, LONGEST_SEARCH = 30, 500
+"""The header is searched in this number of lines, without comments: few, and then more."""
 
 MAX_COLUMNS = 10_000
 """Wider tables are refused: a matrix has a column for each angle."""
@@ -58,8 +58,11 @@ def layout_of(lines: list[tuple[int, str]], rank: Callable[[list[str]], int]) ->
     fixed = ""
     if match := _SEP.fullmatch(body[0][1].strip()):
         fixed, body = match[1], body[1:] or body
-    rows = [_cells(number, line, fixed) for number, line in body[:LONGEST_SEARCH]]
-    found, below = _find(rows, rank)
+    for count in (FIRST_SEARCH, LONGEST_SEARCH):
+        rows = [_cells(number, line, fixed) for number, line in body[:count]]
+        found, below, ended = _find(rows, rank)
+        if ended:
+            break
     if rank(rows[found]) != HEADER and (named := _commented(lines, body[0][0], fixed, rank)):
         number, header = named
         delimiter = fixed or _delimiter(body[0][1])
@@ -102,9 +105,12 @@ def _commented(
     return (number, cells) if rank(cells) == HEADER else None
 
 
-def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int, int]:
-    """The index of the header, and the number of rows below it that have no numbers."""
-    found, width, best, units = 0, 0, FAULTY, False
+def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int, int, bool]:
+    """The index of the header, the number of rows below it that have no numbers, and the end.
+
+    The search ends at the first row of numbers, if there is one.
+    """
+    found, width, best, units, ended = 0, 0, FAULTY, False, True
     for i, cells in enumerate(rows):
         numbers = sum(map(_is_number, cells))
         if width and len(cells) == width and numbers:
@@ -119,6 +125,8 @@ def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int,
         now = HEADER if units else rank(cells)
         if len(cells) > 1 and now >= best:
             found, width, best = i, len(cells), now
+    else:
+        ended = False
     below = 0
     for cells in rows[found + 1 : found + 1 + MOST_ROWS_BELOW]:
         if len(cells) != len(rows[found]) or any(map(_is_number, cells)):
@@ -126,7 +134,7 @@ def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int,
         below += 1
     if found + 1 + below >= len(rows):  # no numbers follow: the rows themselves are at fault
         below = 0
-    return found, below
+    return found, below, ended
 
 
 def _with_units(cells: list[str], units: list[str]) -> list[str] | None:

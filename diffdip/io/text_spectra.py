@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from .delimited_text import (
     check_width,
     in_row,
     marks_of_fields,
+    plain_numbers,
     read_lines,
     split,
     to_number,
@@ -77,7 +79,9 @@ class _Cells:
 
     def column(self, column: Column) -> np.ndarray:
         """The numbers of a column in degrees, mT or GHz."""
-        found = [self.number(number, cells, column.index) for number, cells in self.rows]
+        found = plain_numbers(self.texts(column), self.marks)
+        if found is None:
+            found = [self.number(number, cells, column.index) for number, cells in self.rows]
         return column.scale * np.array(found)
 
     def shared(self, column: Column | None) -> float:
@@ -98,13 +102,20 @@ class _Cells:
 
     def texts(self, column: Column | None) -> list[str]:
         """The cells of a column, "" without it."""
-        index = len(self.header) if column is None else column.index
-        return ["".join(cells[index : index + 1]) for _, cells in self.rows]
+        if column is None:
+            return [""] * len(self.rows)
+        index = column.index
+        try:
+            return [cells[index] for _, cells in self.rows]
+        except IndexError:  # a short row
+            return ["".join(cells[index : index + 1]) for _, cells in self.rows]
 
     def split_by(self, columns: list[Column]) -> "list[_Cells]":
         """Groups of rows that have the same text in these columns."""
+        if not columns:
+            return [self]
         groups: dict[tuple[str, ...], list[tuple[int, list[str]]]] = {}
-        keys = zip(*(self.texts(column) for column in [None, *columns]), strict=True)
+        keys = zip(*map(self.texts, columns), strict=True)
         for row, key in zip(self.rows, keys, strict=True):
             groups.setdefault(key, []).append(row)
         return [replace(self, rows=rows) for rows in groups.values()]
@@ -115,12 +126,9 @@ class _Cells:
         found: dict[str, np.ndarray] = {}
         rest = [i for i in range(len(self.header)) if i not in used and self.header[i]]
         for index in rest[:MOST_COLUMNS]:
-            try:
-                found[self.header[index]] = np.array(
-                    [to_number("", cells[index], self.marks) for _, cells in self.rows]
-                )
-            except (IndexError, TableError):
-                continue
+            column = Column(index, self.header[index], "", 1.0)
+            with suppress(SpectrumError, TableError):
+                found[self.header[index]] = self.column(column)
         return found
 
 
@@ -143,9 +151,11 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
     first, delimiter = layout.number, layout.delimiter
     rows = [(number, split(number, line, delimiter)) for number, line in layout.body]
     cells = _Cells(path, delimiter, layout.header, rows)
+    width = len(layout.header)
     for number, row in rows:
-        with inside(*in_row(number)):
-            check_width(row, 0, len(layout.header), delimiter)
+        if len(row) > width:
+            with inside(*in_row(number)):
+                check_width(row, 0, width, delimiter)
     with inside(*in_row(first)):
         if len(cells.header) > MAX_COLUMNS:
             raise SpectrumError(
