@@ -14,9 +14,7 @@ from .input_files import all_bytes, without_dos_end
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)
-_PLAIN_NUMBERS = re.compile(
-    r"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?\n)*+", re.ASCII
-)
+_PLAIN_NUMBERS = re.compile(r"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?\n)*+", re.ASCII)
 _GROUPED = {
     mark: re.compile(
         rf"[+-]?\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+(?![\d{re.escape(mark)}])", re.ASCII

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..foundation.errors import InputError
 from .file_kinds import DESCRIPTORS, TEXT, Attributes, Kind, kind_of
-from .input_files import as_place, inside
+from .input_files import as_place, first_bytes, inside
 from .sweep import SpectrumError, Sweep, checked, without_stopped
 from .sweep_angles import STATED_OR_NAMED, AngleChoice, Unnamed, with_angles
 
@@ -159,7 +159,9 @@ def _descriptor(path: Path) -> tuple[Path, Kind]:
         kind = DESCRIPTORS.get(other.suffix.casefold())
         if other.stem == path.stem and kind is not None and kind_of(other) is kind:
             return other, kind
+    zipped = first_bytes(path, 4, SpectrumError, "a file of spectra") == b"PK\x03\x04"
     raise SpectrumError(
-        "a binary file of an unknown kind",
+        "a zip, or a file of an office program" if zipped else "a binary file of an unknown kind",
         expected="files of a spectrometer, as the documentation lists them, text, or NetCDF",
+        hint="Unpack a zip into a folder; save a table as CSV" if zipped else "",
     )

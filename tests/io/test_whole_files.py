@@ -132,3 +132,25 @@ def test_a_descriptor_of_comments_alone(tmp_path):
     path = files.esp(tmp_path / "film_0deg.par")
     path.write_text("* operator, laboratory")
     assert "no entries, such as GST or HCF" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello\nthere\n", b"[1]"]
+)
+@pytest.mark.parametrize(
+    ("ending", "name"),
+    [("xml", "Magnettech"), ("ESR", "Active Spectrum"), ("epr", "CIQTEK"), ("json", "Adani"),
+     ("jdx", "JCAMP-DX"), ("lmb", "NIEHS"), ("nc", "NetCDF"), ("DTA", "Bruker"),
+     ("d01", "SpecMan")],
+)  # fmt: skip
+def test_a_message_about_an_instrument_file_speaks_of_no_columns(tmp_path, ending, name, content):
+    path = tmp_path / f"film_30deg.{ending}"
+    path.write_bytes(content)
+    assert f"not recognized as {name}" in refusal(path)
+
+
+@pytest.mark.parametrize("ending", ["zip", "xlsx", "csv"])
+def test_a_zip_says_what_to_do(tmp_path, ending):
+    path = tmp_path / f"film_30deg.{ending}"
+    path.write_bytes(b"PK\x03\x04" + bytes(60))
+    assert "Unpack a zip into a folder; save a table as CSV" in refusal(path)
