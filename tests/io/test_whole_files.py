@@ -134,9 +134,7 @@ def test_a_descriptor_of_comments_alone(tmp_path):
     assert "no entries, such as GST or HCF" in refusal(path)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"hello\nthere\n", b"[1]"]
-)
+@pytest.mark.parametrize("content", [b"", b"hello\nthere\n", b"[1]"])
 @pytest.mark.parametrize(
     ("ending", "name"),
     [("xml", "Magnettech"), ("ESR", "Active Spectrum"), ("epr", "CIQTEK"), ("json", "Adani"),
