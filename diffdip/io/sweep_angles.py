@@ -17,8 +17,9 @@ from .angles import (
     natural_order,
     same_direction,
 )
-from .column_meanings import TableError, check_degrees, check_no_count, shown
+from .column_meanings import TableError, shown
 from .sweep import SpectrumError, Sweep
+from .unlabelled_angles import check_degrees, check_no_count
 
 
 _RESULT = re.compile(r"(?P<stem>.*?)[ _-]+(?:result|average|averaged|avg|mean)", re.IGNORECASE)

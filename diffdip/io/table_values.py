@@ -18,7 +18,6 @@ from .column_meanings import (
     WORDS,
     Column,
     TableError,
-    check_degrees,
     column_name,
     find_columns,
     missing_column,
@@ -36,6 +35,7 @@ from .delimited_text import (
 )
 from .input_files import inside
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
+from .unlabelled_angles import check_degrees
 
 
 MAX_BYTES = 50_000_000

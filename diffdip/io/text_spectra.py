@@ -12,8 +12,6 @@ from .column_meanings import (
     SPECTRUM_NAMES,
     Column,
     TableError,
-    check_degrees,
-    check_no_count,
     column_name,
     find_columns,
     missing_column,
@@ -34,6 +32,7 @@ from .stated_values import LONGEST, Stated, check_against, stated_values
 from .sweep import LEAST_SAMPLES, SpectrumError, Sweep
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
 from .third_axes import MOST_COLUMNS, check_third_axis
+from .unlabelled_angles import check_degrees, check_no_count
 
 
 MAX_BYTES = 50_000_000
