@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from .delimited_text import in_row
-from .sweep import SpectrumError, Sweep, read_bytes
+from .sweep import BOM, SpectrumError, Sweep, read_text
 
 
 MAX_BYTES = 50_000_000
+
+APART = 0.02
+"""The fields of the table may differ from the stated ones by this part of the sweep."""
 
 TABLE = "FIELD (G)"
 """First cell of the header of the table."""
@@ -20,12 +23,12 @@ TABLE = "FIELD (G)"
 
 def is_active_spectrum(head: bytes) -> bool:
     """Whether a file that starts with these bytes is from an Active Spectrum spectrometer."""
-    return head.startswith(b"SAMPLE NAME\t") and b"\nSTARTING SWEEP FIELD" in head
+    return head.removeprefix(BOM).startswith(b"SAMPLE NAME\t") and b"\nSTARTING SWEEP FIELD" in head
 
 
 def read_active_spectrum(path: Path) -> list[Sweep]:
     """Read one file: the averaged sweep, without an angle. Raises `SpectrumError`."""
-    lines = read_bytes(path, MAX_BYTES).decode("latin-1").splitlines()
+    lines = read_text(path, MAX_BYTES).splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith(TABLE)), None)
     if start is None:
         raise SpectrumError(f"no row that begins with {TABLE}", hint="Export the spectrum again")
@@ -42,9 +45,24 @@ def read_active_spectrum(path: Path) -> list[Sweep]:
             expected=f"{declared:g}, as NUMBER OF POINTS declares",
             hint="The file is cut off: copy it again",
         )
+    if len(table):
+        _check_ends(entries, table[:, 0])
     frequency = _first(entries, "FREQUENCY (MHz)") / 1e3 or np.nan
     instrument = {name: values[0] for name, values in entries.items() if name and any(values[:1])}
     return [Sweep(None, frequency, 0.1 * table[:, 0], table[:, 1], path, instrument)]
+
+
+def _check_ends(entries: dict[str, list[str]], field: np.ndarray) -> None:
+    """Raise `SpectrumError` if the table does not have the fields that the head states."""
+    for name, value in (("STARTING", field[0]), ("ENDING", field[-1])):
+        stated = _first(entries, f"{name} SWEEP FIELD (G)")
+        if abs(value - stated) > APART * np.ptp(field):
+            raise SpectrumError(
+                f"{name} SWEEP FIELD (G)",
+                given=stated,
+                expected=f"{value:g}, as in the table",
+                hint="The head belongs to another measurement",
+            )
 
 
 def _check_average(entries: dict[str, list[str]]) -> None:

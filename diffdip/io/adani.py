@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from .column_meanings import unit_scale
-from .delimited_text import in_row
+from .column_meanings import shown, unit_scale
+from .delimited_text import POINT, Marks, in_row, to_number
 from .json_files import entry, instrument, json_document, number, numbers, optional
-from .sweep import SpectrumError, Sweep, read_bytes
+from .stated_values import stated_number
+from .sweep import BOM, SpectrumError, Sweep, read_text
 
 
 MAX_BYTES = 20_000_000
 
-_HEAD = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*=+ Parameters: =+")
+_HEAD = re.compile(rb"\s*=+ Parameters: =+")
 _ENTRY = re.compile(r"\s*(?P<name>[^:=]+?)\s*:\s*(?P<value>.*\S)\s*")
 _QUANTITY = re.compile(r"(?P<number>[-+]?[\d.,]+)\s*(?P<unit>\S*)")
 
@@ -29,12 +30,12 @@ APART = 0.02
 
 def is_adani_text(head: bytes) -> bool:
     """Whether a file that starts with these bytes is a `.dat` file of an Adani spectrometer."""
-    return bool(_HEAD.match(head))
+    return bool(_HEAD.match(head.removeprefix(BOM)))
 
 
 def is_adani_json(head: bytes) -> bool:
     """Whether a file that starts with these bytes is a JSON file of e-Spinoza."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = head.removeprefix(BOM).lstrip()
     return start.startswith(b"{") and all(
         name in head for name in (b'"ExperimentOptions"', b'"CenterMagneticField"')
     )
@@ -42,7 +43,7 @@ def is_adani_json(head: bytes) -> bool:
 
 def read_adani_text(path: Path) -> list[Sweep]:
     """Read one `.dat` file: one sweep, without an angle. Raises `SpectrumError`."""
-    lines = read_bytes(path, MAX_BYTES).decode("latin-1").removeprefix("ï»¿").splitlines()
+    lines = read_text(path, MAX_BYTES).splitlines()
     rule = next((i for i, line in enumerate(lines[1:], 1) if line.startswith("=====")), None)
     if rule is None:
         raise SpectrumError("no line of = after the parameters", hint="Copy the file again")
@@ -75,7 +76,23 @@ def read_adani_json(path: Path) -> list[Sweep]:
     points = entry(curves, 0, "Values")
     if not isinstance(points, list):
         raise SpectrumError("entry Values.0.Values", expected="a list of points")
-    common = entry(document, "ExperimentOptions", "CommonOptions")
+    options = entry(document, "ExperimentOptions")
+    if optional(options, "ExperimentType") not in (0, None):
+        raise SpectrumError(
+            "ExperimentType",
+            given=shown(str(optional(options, "ExperimentType"))),
+            expected="0, a sweep of the field",
+        )
+    common = entry(options, "CommonOptions")
+    if optional(common, "PointsCount") is not None:
+        declared = number(common, "PointsCount")
+        if declared != len(points):
+            raise SpectrumError(
+                "samples",
+                given=len(points),
+                expected=f"{declared:g}, as PointsCount declares",
+                hint="The sweep was stopped, or the file is cut off",
+            )
     parts = numbers([entry(point, "Points") for point in points], "Points")
     centre, width = (number(common, name) for name in ("CenterMagneticField", "SweepWidth"))
     if not width > 0:
@@ -142,11 +159,10 @@ def _per_unit(entries: dict[str, str], name: str) -> float:
 def _quantity(entries: dict[str, str], name: str, quantity: str) -> float:
     """An entry in SI units. Raises `InputError`."""
     match = _parts(entries, name)
-    try:
-        value = float(match["number"].replace(",", "."))
-    except ValueError:
-        raise SpectrumError(name, given=match["number"], expected="a number") from None
-    return value * unit_scale(name, quantity, match["unit"])
+    number, scale = match["number"], unit_scale(name, quantity, match["unit"])
+    if quantity == "frequency":
+        return 1e9 * stated_number(quantity, number, scale / 1e9)
+    return scale * to_number(name, number, Marks(",") if "," in number else POINT)
 
 
 def _row(index: int, line: str) -> tuple[float, float, float]:

@@ -16,9 +16,16 @@ _IN_NAME = (
     ),
     re.compile(r"\A" + _NUMBER + r"\Z"),
 )
+_OTHER_ANGLE = re.compile(
+    r"(?<![^\W\d_])(?:beta|gamma|psi|chi|omega|kappa|tilt|azimuth|polar|elevation)[ _=-]*"
+    + _NUMBER,
+    re.IGNORECASE,
+)
+"""A number that may be an angle of another axis, which makes the first one ambiguous."""
 
 _BEFORE = re.compile(
-    r"(?:(?<!\d)\d{1,3}[-_.,p ]?|(?<![^\W\d_])(?:[mpn]|minus|neg|plus|pos)[-_ ]?)\Z", re.IGNORECASE
+    r"(?:(?<!\d)\d{1,3}[-_.,pde ]?|(?<![^\W\d_])(?:[mpn]|minus|neg|plus|pos)[-_ ]?)\Z",
+    re.IGNORECASE,
 )
 """Just before a number: other digits with a mark that may be decimal, or a letter for a sign."""
 
@@ -55,7 +62,8 @@ def angle_in_name(stem: str) -> NamedAngle | None:
 
     It is a number before `deg`, `dg` or `°`, a number after `angle`, `alpha`, `phi`, `theta`, `gon`
     or `rot`, or the whole name. Raises `InputError` if a name has two of them, or one beside marks
-    that may belong to it: `2p5deg` may be 2.5°, `m30deg` −30°, `295deg_C` a temperature.
+    that may belong to it: `2p5deg` may be 2.5°, `m30deg` −30°, `295deg_C` a temperature. Angles of
+    other axes count as a second one: `phi30_psi0`.
 
     >>> angle_in_name("film_10deg"), angle_in_name("film_2")
     (NamedAngle(degrees=10.0, part='10deg'), None)
@@ -78,6 +86,12 @@ def angle_in_name(stem: str) -> NamedAngle | None:
             after = _AFTER if match.end() == end else _AFTER_UNIT
             doubtful |= _BEFORE.search(stem[:start]) is not None
             doubtful |= after.match(stem[match.end() :]) is not None
+    if found:
+        found += [
+            NamedAngle(_number(one["angle"]), one[0])
+            for one in _OTHER_ANGLE.finditer(stem)
+            if not any(one.start() < end and one.end() > start for start, end in spans)
+        ]
     if doubtful or len(found) > 1:
         candidates = ", ".join(f"{one.degrees:g}° from {one.part!r}" for one in found[:5])
         raise InputError(

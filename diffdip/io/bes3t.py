@@ -10,7 +10,6 @@ import numpy as np
 
 from .bruker_axes import axis_scale, stated_angle
 from .bruker_descriptors import (
-    BOM,
     MAX_POINTS,
     TESLA_IN_MT,
     Descriptor,
@@ -19,7 +18,7 @@ from .bruker_descriptors import (
     read_array,
     rotation,
 )
-from .sweep import SpectrumError, Sweep
+from .sweep import BOM, SpectrumError, Sweep
 
 
 FORMATS = {"C": "i1", "S": "i2", "I": "i4", "F": "f4", "D": "f8"}

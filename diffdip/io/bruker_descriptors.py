@@ -8,7 +8,7 @@ import numpy as np
 
 from .column_meanings import shown
 from .input_files import as_place, inside
-from .sweep import Instrument, SpectrumError, Sweep, read_bytes
+from .sweep import Instrument, SpectrumError, Sweep, read_bytes, read_text
 
 
 MAX_POINTS = 50_000_000
@@ -16,8 +16,6 @@ MAX_POINTS = 50_000_000
 
 MAX_DESCRIPTOR = 10_000_000
 """Larger descriptors are refused. A pulse program in one may have more than a megabyte."""
-
-BOM = b"\xef\xbb\xbf"
 
 TESLA_IN_MT = 1e3
 
@@ -69,8 +67,7 @@ class Descriptor:
 
 def descriptor_lines(path: Path) -> list[str]:
     """The lines of a descriptor. Raises `SpectrumError` beyond `MAX_DESCRIPTOR` bytes."""
-    data = read_bytes(path, MAX_DESCRIPTOR).removeprefix(BOM)
-    text = data.decode("latin-1")
+    text = read_text(path, MAX_DESCRIPTOR)
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
@@ -135,6 +132,8 @@ def rotation(template: Sweep, angle_deg: np.ndarray | None, signal: np.ndarray) 
 def _measured(rows: np.ndarray) -> int:
     """Number of rows before those that a stopped measurement left as one constant."""
     count = len(rows)
+    if count > 1 and _unfinished(rows):
+        return count - 1
     while count > 1 and np.ptp(rows[count - 1]) == 0:
         count -= 1
     if 1 < count < len(rows):
@@ -142,6 +141,13 @@ def _measured(rows: np.ndarray) -> int:
         filled = np.flatnonzero(last != blank)
         count -= int(len(filled) > 0 and filled[-1] < 0.9 * len(last))
     return count
+
+
+def _unfinished(rows: np.ndarray) -> bool:
+    """Whether only the last row ends in a constant, over a tenth of its length or more."""
+    tail = rows[:, -max(len(rows[0]) // 10, 2) :]
+    constant = np.ptp(tail, axis=1) == 0
+    return bool(constant[-1] and not constant[:-1].any() and np.ptp(rows[-1]) > 0)
 
 
 def _plain(value: str) -> str | float:

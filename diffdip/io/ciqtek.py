@@ -12,7 +12,7 @@ import numpy as np
 from .column_meanings import shown
 from .field_axes import field_scale
 from .json_files import entry, instrument, json_document, number, numbers, optional
-from .sweep import SpectrumError, Sweep
+from .sweep import BOM, SpectrumError, Sweep
 
 
 ANGLE_SWITCH, ANGLE = "pushButton_Angle_OnOff", "lineEdit_Angle_CurrAngle"
@@ -21,7 +21,7 @@ ANGLE_SWITCH, ANGLE = "pushButton_Angle_OnOff", "lineEdit_Angle_CurrAngle"
 
 def is_ciqtek(head: bytes) -> bool:
     """Whether a file that starts with these bytes is from a CIQTEK spectrometer."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = head.removeprefix(BOM).lstrip()
     return start.startswith(b"{") and b'"dataStore"' in head and b'"lineDataList"' in head
 
 
@@ -41,7 +41,15 @@ def read_ciqtek(path: Path) -> list[Sweep]:
         table = numbers(entry(line, "ReData"), f"lineDataList.{i}.ReData", 2)
         frequency = _frequency(line, settings)
         sweeps.append(
-            Sweep(angle, frequency, 1e3 * per_unit * table[:, 0], table[:, 1], path, about)
+            Sweep(
+                angle,
+                frequency,
+                1e3 * per_unit * table[:, 0],
+                table[:, 1],
+                path,
+                about,
+                angle_from=f"entry {ANGLE}" if len(lines) == 1 else "entry params.angle",
+            )
         )
     return sweeps
 

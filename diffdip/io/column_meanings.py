@@ -184,6 +184,8 @@ def find_columns(
     columns: list[Column] = []
     flags = []
     meanings = _meanings(cells, names, chosen or {})
+    if names is SPECTRUM_NAMES:
+        _check_channels(cells, meanings)
     for index, header in enumerate(cells):
         quantity, unit = meanings[index]
         # a table of positions may have any widths
@@ -198,7 +200,7 @@ def find_columns(
                     f"columns {shown(other.header)} and {shown(header)}",
                     expected=f"one column for the {quantity}",
                     hint=f"Choose one with {{{quantity}_column}}, or rename or delete one"
-                    if quantity in CHOOSABLE
+                    if quantity in CHOOSABLE and names is SERIES_NAMES
                     else "Rename or delete one of them",
                 )
         try:
@@ -213,6 +215,21 @@ def find_columns(
 
 WIDTHS = ("width", "width error")
 """Quantities that a table of resonances need not have; a second column of one is not used."""
+
+
+def _check_channels(cells: list[str], meanings: list[tuple[str | None, str | None]]) -> None:
+    """Raise `TableError` for the two channels X and Y of a lock-in beside a field."""
+    plain = {_plain(_parts(header[:200], SPECTRUM_NAMES)[0]): header for header in cells}
+    quantities = [quantity for quantity, _ in meanings]
+    if "field" in quantities and {"x", "y"} <= set(plain) and quantities.count("signal") == 1:
+        x = list(cells).index(plain["x"])
+        if quantities[x] is None:
+            raise TableError(
+                f"columns {shown(plain['x'])} and {shown(plain['y'])}",
+                expected="one column for the signal",
+                hint="Rename the one that is used to signal",
+            )
+
 
 CHOOSABLE = ("angle", "field", "sigma", "frequency")
 """Quantities whose columns a caller may choose."""
@@ -343,33 +360,6 @@ def unit_scale(subject: str, quantity: str, unit: str | None) -> float:
     if unit is None:
         raise TableError(f"{subject} has no unit", expected=expected)
     raise TableError(f"unit of {subject}", given=unit, expected=expected)
-
-
-def check_degrees(subject: str, degrees: np.ndarray) -> None:
-    """Raise `TableError` for angles that have no unit and look like radians.
-
-    They do if three or more span one or more, lie within a full turn in radians, and are no
-    quarters of a degree.
-
-    >>> check_degrees("column 'phi'", np.array([0, 10.0, 20.0]))
-    >>> check_degrees("column 'phi'", np.array([0, 0.785, 1.571]))
-    Traceback (most recent call last):
-    diffdip.io.column_meanings.TableError: column 'phi' has no unit, and its values from 0 to 1.571\
- look like radians: expected degrees, or a name with the unit. Name it angle_rad or angle_deg
-    """
-    quarters = 4 * degrees
-    if (
-        len(degrees) >= 3
-        and np.ptp(degrees) >= 1
-        and np.abs(degrees).max() <= 2 * np.pi + 0.01
-        and (np.abs(quarters - np.round(quarters)) > 0.1).any()
-    ):
-        low, high = degrees.min(), degrees.max()
-        raise TableError(
-            f"{subject} has no unit, and its values from {low:g} to {high:g} look like radians",
-            expected="degrees, or a name with the unit",
-            hint="Name it angle_rad or angle_deg",
-        )
 
 
 def column_name(header: str) -> str:

@@ -7,20 +7,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .column_meanings import TableError
-from .input_files import all_bytes
+from .input_files import all_bytes, without_dos_end
 
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)
+_PLAIN_NUMBERS = re.compile(r"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?\n)*+", re.ASCII)
 _GROUPED = {
     mark: re.compile(
         rf"[+-]?\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+(?![\d{re.escape(mark)}])", re.ASCII
     )
     for mark in ".,"
 }
-_MARKED = re.compile(r"[-+−]?(?P<digits>[\d.,]+)(?P<exponent>[eE][+-]?\d+)?", re.ASCII)
-_CTRL_Z = re.compile(rb"\x1a[\x1a\x00\r\n]*\Z")
+_TWO_POINTS = re.compile(r"\.[^\n.]*+\.")
+_MARKED = re.compile(r"[-+−]?(?P<digits>[\d.,]+)(?P<exponent>[eEdD][+-]?\d+)?", re.ASCII)
+_GROUP = re.compile(r"[-+−]?[1-9]\d{0,2}\.\d{3}", re.ASCII)
+_FORTRAN = str.maketrans("dD", "ee")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+IMPLAUSIBLE_MT = 3e4
+"""A field that is larger with marks between thousands has a decimal mark."""
+
+LOW_MT = 5.0
+"""Fields below may be meant to be a thousand times larger, if they look like 3.370."""
 
 
 def read_lines(path: Path, limit: int, purpose: str) -> list[tuple[int, str]]:
@@ -41,6 +53,8 @@ def is_comment(line: str) -> bool:
     >>> is_comment(",,"), is_comment('"# made by hand"'), is_comment("0,338.1")
     (True, True, False)
     """
+    if line[:1].isdigit():  # nearly all lines
+        return False
     stripped = line.strip().strip(',;"')
     return not stripped or stripped.startswith("#")
 
@@ -52,6 +66,8 @@ def delimiter_of(header: str) -> str:
 
 def split(number: int, line: str, delimiter: str) -> list[str]:
     """The cells of a row, without the space around them. Raises `TableError`."""
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(delimiter)]
     try:
         [cells] = csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True)
     except (csv.Error, ValueError) as error:
@@ -61,6 +77,18 @@ def split(number: int, line: str, delimiter: str) -> list[str]:
             where=in_row(number),
         ) from None
     return [cell.strip() for cell in cells]
+
+
+def check_width(cells: list[str], least: int, width: int, delimiter: str) -> None:
+    """Raise `TableError` for a row of less than `least` cells, or with text beyond `width`."""
+    if len(cells) < least or any(cells[width:]):
+        comma = "Separate the cells by semicolons if numbers have a decimal comma"
+        raise TableError(
+            "number of cells",
+            given=len(cells),
+            expected=f"{width}, as in the header",
+            hint=comma if delimiter == "," else "",
+        )
 
 
 def in_row(number: int) -> tuple[str]:
@@ -94,7 +122,8 @@ def marks_of(cells: Iterable[str], delimiter: str) -> Marks:
     (Marks(decimal='.', thousands=','), Marks(decimal=',', thousands=''))
     """
     cells = list(cells)
-    if not any("," in cell or cell.count(".") > 1 for cell in cells):
+    text = "\n".join(cells)
+    if "," not in text and _TWO_POINTS.search(text) is None:
         return POINT
     decimal: dict[str, None] = {}
     thousands: set[str] = set()
@@ -138,6 +167,38 @@ def marks_of(cells: Iterable[str], delimiter: str) -> Marks:
     return Marks()
 
 
+def marks_of_fields(
+    cells: Iterable[str], fields: list[str], mt_per_unit: float, delimiter: str
+) -> Marks:
+    """The marks in all cells of a file, some of which are fields. Raises `MarksError`.
+
+    A field of 313,681 mT can only be 313.681 mT. A field of 3.370 G may be 3370 G.
+
+    >>> marks_of_fields(["313,681"], ["313,681"], 1.0, ";")
+    Marks(decimal=',', thousands='')
+    """
+    cells = list(cells)
+    longest = max(fields, key=len, default="")
+    whole = re.sub("[-+−.,]", "", longest)
+    as_whole = mt_per_unit * float(whole) if whole.isdecimal() and whole.isascii() else np.nan
+    try:
+        marks = marks_of(cells, delimiter)
+    except MarksError:
+        if as_whole > IMPLAUSIBLE_MT:
+            return Marks(",")
+        raise
+    if marks == POINT and 1e-3 * as_whole < LOW_MT and as_whole <= IMPLAUSIBLE_MT:
+        grouped = all(map(_GROUP.fullmatch, fields))
+        # a number such as 12.5 in any other cell says that the point is a decimal mark
+        if grouped and not any("." in cell and not _GROUP.fullmatch(cell) for cell in cells):
+            raise MarksError(
+                f"{longest!r} may be {whole} or {longest}",
+                expected="numbers whose decimal mark can be told",
+                hint="Write numbers without marks between thousands",
+            )
+    return marks
+
+
 def to_number(subject: str, cell: str, marks: Marks = POINT) -> float:
     """The number in a cell. Raises `TableError`, with `subject` as what has this value.
 
@@ -153,12 +214,31 @@ def to_number(subject: str, cell: str, marks: Marks = POINT) -> float:
         text = text.replace(".", "?").replace(",", ".")
     if not _NUMBER.fullmatch(text):
         raise TableError(subject, given=cell, expected=f"a number such as 338{marks.decimal}36")
-    return float(text)
+    try:
+        return float(text)
+    except ValueError:
+        return float(text.translate(_FORTRAN))
+
+
+def plain_numbers(cells: list[str], marks: Marks) -> np.ndarray | None:
+    """The numbers in many cells, None if one of them needs more care than `float`.
+
+    >>> plain_numbers(["1,5", "-2"], Marks(",")), plain_numbers(["1", "x"], POINT)
+    (array([ 1.5, -2. ]), None)
+    """
+    if marks.thousands:
+        return None
+    text = "\n".join([*cells, ""])
+    if marks.decimal == ",":
+        text = text.replace(".", "?").replace(",", ".")
+    if _PLAIN_NUMBERS.fullmatch(text) is None:
+        return None
+    return np.array(list(map(float, text.split())))
 
 
 def _decode(data: bytes) -> str:
     """The text in these bytes. Raises `TableError`."""
-    data = _CTRL_Z.sub(b"", data)  # the end of a file of DOS
+    data = without_dos_end(data)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:

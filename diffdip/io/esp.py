@@ -12,7 +12,6 @@ import numpy as np
 
 from .bruker_axes import axis_scale, stated_angle
 from .bruker_descriptors import (
-    BOM,
     MAX_POINTS,
     TESLA_IN_MT,
     Descriptor,
@@ -23,7 +22,7 @@ from .bruker_descriptors import (
 )
 from .column_meanings import shown
 from .input_files import as_place, inside
-from .sweep import SpectrumError, Sweep, read_bytes
+from .sweep import BOM, SpectrumError, Sweep, read_bytes
 
 
 _HEAD = re.compile(
@@ -57,6 +56,12 @@ def read_esp(path: Path) -> list[Sweep]:
     Raises `InputError` with the entry, or the file beside it.
     """
     descriptor = Descriptor(path, _entries(path))
+    if not descriptor.entries:
+        raise SpectrumError(
+            "no entries, such as GST or HCF",
+            expected="a descriptor of Bruker ESP or WinEPR",
+            hint="Copy the file again",
+        )
     flags = int(descriptor.number("JSS")) if descriptor.text("JSS") else 0
     experiment = descriptor.text("JEX")
     if re.sub(r"[\W_]+", "", experiment.casefold()) not in FIELD_SCANS:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..foundation.errors import InputError
 from .bes3t import is_bes3t, read_bes3t
 from .esp import is_esp, read_esp
 from .input_files import first_bytes
@@ -26,6 +27,20 @@ LONGEST_ATTRIBUTES = 1_000_000
 """Bytes of a first line that are searched for attributes."""
 
 
+ENDINGS = {
+    ".xml": "Magnettech ESRStudio",
+    ".esr": "Active Spectrum",
+    ".json": "Adani e-Spinoza",
+    ".epr": "CIQTEK",
+    **dict.fromkeys((".jdx", ".dx", ".jcamp"), "JCAMP-DX"),
+    **dict.fromkeys((".lmb", ".sim", ".exp"), "NIEHS or SpecMan"),
+    **dict.fromkeys((".nc", ".h5", ".hdf5"), "NetCDF"),
+    **dict.fromkeys((".dta", ".spc"), "Bruker"),
+    ".d01": "SpecMan",
+}
+"""Programs by the ending of their files, for messages."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of file: its name, and what reads its sweeps and the attributes of a dataset."""
@@ -35,7 +50,18 @@ class Kind:
 
 
 def _text(path: Path) -> tuple[list[Sweep], Attributes | None]:
-    return read_text_sweeps(path), _attributes(path)
+    """A table. The name of another program's file that is no table says what it should be."""
+    try:
+        return read_text_sweeps(path), _attributes(path)
+    except InputError:
+        name = ENDINGS.get(path.suffix.casefold())
+        if name is None:
+            raise
+        raise SpectrumError(
+            f"not recognized as {name}",
+            expected=f"a file of {name}",
+            hint="Copy or export it again",
+        ) from None
 
 
 def _one_file(name: str, read: Reader) -> Kind:

@@ -67,6 +67,17 @@ def first_bytes(path: Path, count: int, failure: type[InputError], expected: str
     raise failure(f"cannot be read: {reason}", hint="Check its name and permissions")
 
 
+def without_dos_end(data: bytes) -> bytes:
+    """The bytes without the Ctrl-Z at which DOS programs end a text, and what fills its block.
+
+    >>> without_dos_end(b"1 2\\r\\n\\x1a\\x1a\\x00")
+    b'1 2\\r\\n'
+    """
+    rest = data.rstrip(b"\x1a\x00\r\n")
+    end = data[len(rest) :].partition(b"\x1a")
+    return rest + end[0] if end[1] else data
+
+
 def all_bytes(path: Path, limit: int, failure: type[InputError], expected: str) -> bytes:
     """All bytes of a regular file. Raises `failure` as `first_bytes` does, or beyond `limit`."""
     data = first_bytes(path, limit + 1, failure, expected)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .column_meanings import unit_scale
 from .delimited_text import in_row
-from .sweep import SpectrumError, Sweep, read_bytes
+from .sweep import BOM, SpectrumError, Sweep, read_text
 
 
 MAX_BYTES = 20_000_000
@@ -31,6 +31,9 @@ FREQUENCIES = ("MICROWAVEFREQUENCY", "MWFREQUENCY", "EPRFREQUENCY", "SPECTROMETE
 ROUNDED = 0.6
 """The field of a row may differ from the expected one by this part of a step, and of its last
 digit."""
+
+_HEAD = re.compile(rb"(?:\s*\$\$[^\r\n]*[\r\n])*+\s*##\s*TITLE\s*=", re.IGNORECASE)
+"""Comments, then the first record."""
 
 _DECIMALS = re.compile(r"[-+]?\d*\.?(\d{0,12})")
 _LABEL = re.compile(r"\s*##([^=]*)=(.*)", re.DOTALL)
@@ -49,13 +52,12 @@ _TOKEN = re.compile(
 
 def is_jcamp(head: bytes) -> bool:
     """Whether a file that starts with these bytes is JCAMP-DX."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return bool(re.match(rb"##\s*TITLE\s*=", start, re.IGNORECASE))
+    return _HEAD.match(head.removeprefix(BOM)) is not None
 
 
 def read_jcamp(path: Path) -> list[Sweep]:
     """Read one file with one spectrum, without an angle. Raises `InputError` with its label."""
-    records = _records(read_bytes(path, MAX_BYTES).decode("latin-1"))
+    records = _records(read_text(path, MAX_BYTES))
     single = {label: value for label, value, _ in reversed(records)}
     tables = [one for one in records if one[0] in ("XYDATA", "XYPOINTS")]
     if len(tables) != 1:

@@ -85,7 +85,8 @@ def read_jeol(path: Path) -> list[Sweep]:
         raise SpectrumError("range of the axis", given=span, expected="a finite width")
     field_mt = 1e3 * per_unit * (start + span * np.linspace(0, 1, length))
     frequency = _frequency(data)
-    return [Sweep(_angle(data), frequency, field_mt, signal, path, _about(data))]
+    about = _about(data)
+    return [Sweep(_angle(data), frequency, field_mt, signal, path, about, angle_from="entry uD")]
 
 
 def _signal(data: bytes, length: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .column_meanings import shown, unit_scale
 from .input_files import inside
-from .sweep import SpectrumError, Sweep, read_bytes
+from .sweep import BOM, SpectrumError, Sweep, read_bytes
 
 
 MAX_BYTES = 20_000_000
@@ -27,7 +27,7 @@ LETTERS = 12
 
 def is_magnettech(head: bytes) -> bool:
     """Whether a file that starts with these bytes is XML."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+    return head.removeprefix(BOM).lstrip().startswith(b"<")
 
 
 def read_magnettech(path: Path) -> list[Sweep]:
@@ -212,7 +212,7 @@ def _doubles(letters: str) -> np.ndarray:
 def _attribute(element: Any, name: str, missing: Any) -> Any:
     """An attribute as a number, `missing` without it. Raises `SpectrumError`."""
     text = element.get(name)
-    if text is None:
+    if text is None or text.strip().casefold() in ("", "nan"):
         return missing
     with inside("Measurement"):
         return _float(text, name)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .delimited_text import in_row
-from .sweep import SpectrumError, Sweep, read_bytes
+from .sweep import BOM, SpectrumError, Sweep, read_bytes, read_text
 
 
 MAX_BYTES = 20_000_000
@@ -29,12 +29,12 @@ MAX_SAMPLES = 1_000_000
 
 def is_niehs_text(head: bytes) -> bool:
     """Whether a file that starts with these bytes is `.exp` text with a section `[EPR]`."""
-    return head.lstrip().startswith(b"[EPR]") and not head.startswith(b"[general]")
+    return head.removeprefix(BOM).lstrip().startswith(b"[EPR]")
 
 
 def is_two_columns(head: bytes) -> bool:
     """Whether a file that starts with these bytes begins with two numbers in a row."""
-    cells = head.lstrip().split(b"\n", 1)[0].split()
+    cells = head.removeprefix(BOM).lstrip().split(b"\n", 1)[0].split()
     try:
         return len([float(cell) for cell in cells]) == 2
     except ValueError:
@@ -43,7 +43,7 @@ def is_two_columns(head: bytes) -> bool:
 
 def is_niehs_dat(head: bytes) -> bool:
     """Whether a file that starts with these bytes is an interchange file `.dat`."""
-    return bool(re.match(rb"\s*ESRFILE\s*[\r\n]", head))
+    return bool(re.match(rb"\s*ESRFILE\s*[\r\n]", head.removeprefix(BOM)))
 
 
 def is_niehs_binary(head: bytes) -> bool:
@@ -105,7 +105,7 @@ def read_niehs_binary(path: Path) -> list[Sweep]:
 
 
 def _lines(path: Path) -> list[str]:
-    return read_bytes(path, MAX_BYTES).decode("latin-1").splitlines()
+    return read_text(path, MAX_BYTES).splitlines()
 
 
 def _field_mt(centre: float, width: float, count: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..foundation.accepted_values import implausible_g
 from ..foundation.directions import direction_of
+from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..spectra.definitions import DEFINITIONS
 from .angles import near_full_turn
@@ -26,6 +27,7 @@ from .column_meanings import (
 from .delimited_text import in_row
 from .input_files import as_place
 from .samples import SAME_FREQUENCY, Sample
+from .stated_values import APART, Stated, stated_values
 from .table_values import Rows, Table, open_table
 from .writing import csv_bytes
 
@@ -57,7 +59,7 @@ def read_table(
     - sigma (`sigma_mT`, `error (G)`), optional: standard errors, by default in the field's unit, in
       that of frequency where that is measured (`sigma_GHz`);
     - frequency (`frequency_GHz`, `nu (MHz)`): with its unit. If there is no such column, give
-      `frequency`;
+      `frequency`, or a comment `# frequency = 9.45 GHz` above the header;
     - plane, optional: xy, xz or yz, the plane in which the field of a row is rotated;
     - measured, optional: `field` or `frequency`, the one that was swept to find the resonance;
     - width (`fwhm_mT`, `width_pp (G)`, `linewidth (Oe)`), optional: line widths, and their standard
@@ -70,7 +72,8 @@ def read_table(
 
     Args:
         path: The file.
-        frequency: Microwave frequency in Hz, for a table without a column of frequencies.
+        frequency: Microwave frequency in Hz, for a table without a column of frequencies. It has
+            precedence over a comment; a flag says so if they differ.
         columns: Names of the columns of "angle", "field", "sigma" or "frequency" as they stand in
             the table, or with the unit as in "Bext=mT". Default: found by their names.
         measured: "field" or "frequency", for a table without that column. Default: "field".
@@ -91,9 +94,13 @@ def read_table(
     try:
         table = open_table(path, SERIES_NAMES, ("field",), columns)
         _check_where(table)
+        known = table.column("frequency") is not None or frequency is not None
+        stated = _stated_frequency(table, needed=not known)
+        if not known and stated is not None and measured != "frequency":
+            frequency = 1e9 * stated.value
         _check_frequency(table, frequency, measured)
         return [
-            _sample(path, name or path.stem, rows, frequency, measured, table)
+            _sample(path, name or path.stem, rows, frequency, measured, table, stated)
             for name, rows in table.rows().items()
         ]
     except TableError as error:
@@ -166,6 +173,31 @@ def _check_where(table: Table) -> None:
         raise TableError(what, hint=hint, where=in_row(table.header[0]))
 
 
+def _stated_frequency(table: Table, *, needed: bool) -> Stated | None:
+    """The frequency in a comment such as "# frequency = 9.45 GHz", if there is one.
+
+    Raises `TableError` for comments that contradict each other, if it is needed.
+    """
+    try:
+        stated = stated_values(list(table.above), ("frequency",)).get("frequency")
+    except InputError as error:
+        if needed:
+            raise error.as_category(TableError) from None
+        return None
+    return stated if stated is not None and stated.value != 0 else None
+
+
+def _contradiction(stated: Stated | None, frequency: np.ndarray) -> list[Flag]:
+    """A flag if a comment states another frequency than all rows have."""
+    if (
+        stated is None
+        or (np.abs(1e9 * stated.value - frequency) <= 1e9 * APART * stated.value).any()
+    ):
+        return []
+    given = f"{frequency[0] / 1e9:.6g} GHz"
+    return [Flag("reading-note", f"The frequency is {given}. Not used: {stated.origin}.")]
+
+
 def _check_frequency(table: Table, frequency: float | None, measured: str | None) -> None:
     """Raises `TableError` unless the frequency is known from one source and in range."""
     column, header = table.column("frequency"), in_row(table.header[0])
@@ -208,6 +240,7 @@ def _sample(
     frequency: float | None,
     measured: str | None,
     table: Table,
+    stated: Stated | None,
 ) -> Sample:
     """One sample, with the doubts about its numbers."""
     array = {quantity: np.array(values) for quantity, values in rows.values.items()}
@@ -241,6 +274,7 @@ def _sample(
             *table.flags,
             *turned,
             *_repeated(np.where(swept, array["frequency"], array["field"]), swept, rows.lines),
+            *_contradiction(stated, array["frequency"]),
             *implausible_g(array["field"], array["frequency"]),
         ),
         comments=table.comments,

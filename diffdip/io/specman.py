@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .bruker_descriptors import MAX_POINTS, companion
-from .column_meanings import SERIES_NAMES, shown, unit_scale
+from .column_meanings import SERIES_NAMES, quantity_of, shown, unit_scale
 from .input_files import as_place, inside
-from .sweep import SpectrumError, Sweep, read_bytes
+from .sweep import BOM, SpectrumError, Sweep, read_bytes, read_text
 
 
 MAX_DESCRIPTION = 1_000_000
@@ -28,9 +28,11 @@ SWEPT = ("X", "Y", "Z")
 
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
 
+DEGREES = {"deg": 1.0, "°": 1.0, "rad": np.degrees(1)}
+"""Degrees per unit of an angle."""
+
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _VALUE = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z%°]*)\s*")
-_ANGLE = re.compile(r"angle|gonio|rotation|theta|phi", re.IGNORECASE)
 _SECTION = re.compile(r"\s*\[(.*)\]\s*")
 
 Sections = dict[str, dict[str, str]]
@@ -46,7 +48,7 @@ class Axis(NamedTuple):
 
 def is_specman(head: bytes) -> bool:
     """Whether a file that starts with these bytes is a description of SpecMan4EPR."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = head.removeprefix(BOM).lstrip()
     return start.startswith(b"[general]") and b"\n[sweep]" in head
 
 
@@ -55,7 +57,7 @@ def read_specman(path: Path) -> list[Sweep]:
 
     Raises `InputError` with the entry, or the file beside it.
     """
-    sections = _sections(read_bytes(path, MAX_DESCRIPTION).decode("latin-1"))
+    sections = _sections(read_text(path, MAX_DESCRIPTION))
     axes = _axes(sections)
     if not axes:
         raise SpectrumError("no variable is swept", expected="a sweep of the field")
@@ -68,7 +70,7 @@ def read_specman(path: Path) -> list[Sweep]:
     [field] = along
     others = [axis for axis in axes if axis is not field]
     for axis in others:
-        if len(others) > 1 or axis.unit != "deg" or not _ANGLE.search(axis.name):
+        if len(others) > 1 or axis.unit not in DEGREES or not _is_angle(axis.name):
             raise SpectrumError(
                 f"axis {shown(axis.name)} beside the field", expected="only the angle of a rotation"
             )
@@ -78,7 +80,9 @@ def read_specman(path: Path) -> list[Sweep]:
         signal = _first_stream(read_bytes(data), shape)
     if others:
         signal = np.moveaxis(signal, axes.index(field), -1)
-    angles = others[0].values.tolist() if others else [None]
+    angles = [None]
+    if others:
+        angles = (others[0].values * DEGREES[others[0].unit]).tolist()
     rows = signal.reshape(len(angles), len(field.values))
     field_mt = 1e3 * unit_scale(f"axis {shown(field.name)}", "field", field.unit) * field.values
     about = {f"{s}_{n}": v for s in ("general", "params") for n, v in sections.get(s, {}).items()}
@@ -87,6 +91,11 @@ def read_specman(path: Path) -> list[Sweep]:
         Sweep(angle, frequency, field_mt, row, path, about)
         for angle, row in zip(angles, rows, strict=True)
     ]
+
+
+def _is_angle(name: str) -> bool:
+    """Whether a variable is the angle of the sample, and not that of a pulse or a phase."""
+    return quantity_of(name) == "angle" or "gonio" in name.casefold()
 
 
 def _sections(text: str) -> Sections:
@@ -147,8 +156,13 @@ def _range(text: str, count: int) -> tuple[np.ndarray, str]:
         if not found:
             continue
         (low, unit), (high, other) = _value(first), _value(last)
-        if unit != other and other:
-            raise SpectrumError("units", given=(unit, other), expected="the same unit twice")
+        if unit != other and (other or _written_unit(first) != unit):  # 280 mT to 360: mT or T?
+            raise SpectrumError(
+                "units",
+                given=(unit, other),
+                expected="the same unit twice",
+                hint="Write the unit after both values",
+            )
         if word == "step":
             return low + high * np.arange(count), unit
         if word == "to":
@@ -172,6 +186,12 @@ def _value(text: str) -> tuple[float, str]:
     if len(unit) > 1 and unit[0] in PREFIXES and unit not in ("deg", "min"):
         return value * PREFIXES[unit[0]], unit[1:]
     return value, unit
+
+
+def _written_unit(text: str) -> str:
+    """The unit of a number as it is written; "" without one."""
+    match = _VALUE.fullmatch(text[:100])
+    return match[2] if match else ""
 
 
 def _first_stream(data: bytes, shape: tuple[int, ...]) -> np.ndarray:

@@ -35,6 +35,11 @@ LONGEST = 200
 MICROWAVE = ("mwfreq", "mwfrequency", "microwavefrequency")
 """Names, in small letters, that mean no other frequency."""
 
+USUAL = {"angle": (0.0, 720.0), "frequency": (0.1, 1500.0)}
+"""Usual values in degrees and GHz, by which a comma is told to be decimal or not."""
+
+GROUPED = re.compile(r"[-−+]?[1-9]\d{0,2},\d{3}", re.ASCII)
+
 SAME = 1e-6
 """Two values that differ by a smaller part are one."""
 
@@ -58,14 +63,16 @@ class _Line:
     text: str
 
 
-def stated_values(above: list[str]) -> dict[str, Stated]:
+def stated_values(
+    above: list[str], quantities: tuple[str, ...] = ("angle", "frequency")
+) -> dict[str, Stated]:
     """Angle and frequency in degrees and GHz, by quantity, from the lines above a table.
 
     A microwave frequency has precedence over a mere "f". Raises `InputError` for values that
     contradict each other, and for a comment with a wrong unit.
     """
     studio = any(_STUDIO.fullmatch(line.strip()) for line in above)
-    found: dict[str, list[_Line]] = {"angle": [], "frequency": []}
+    found: dict[str, list[_Line]] = {name: [] for name in quantities}
     for text in above:
         line = text.rstrip("\r\n")
         match = None
@@ -82,7 +89,7 @@ def stated_values(above: list[str]) -> dict[str, Stated]:
             if is_comment(line):
                 raise
             continue
-        if one is not None:
+        if one is not None and one[0] in found:
             found[one[0]].append(_Line(match["name"].strip(), one[1], line.strip()))
     return {name: _agreed(name, lines) for name, lines in found.items() if lines}
 
@@ -110,11 +117,37 @@ def _value(name: str, value: str, unit: str, *, studio: bool) -> tuple[str, floa
     if not columns or columns[0].quantity not in ("angle", "frequency"):
         return None
     [column] = columns
-    comma = "," in value and "." not in value
-    marks = Marks(",") if comma else Marks(".", ",")
-    number = column.scale * to_number(f"value of the {column.quantity}", value, marks)
-    in_files = float(np.degrees(number)) if column.quantity == "angle" else number / 1e9
-    return column.quantity, float(f"{in_files:.15g}")
+    in_files = np.degrees(column.scale) if column.quantity == "angle" else column.scale / 1e9
+    number = stated_number(column.quantity, value, in_files)
+    return column.quantity, float(f"{number:.15g}")
+
+
+def stated_number(quantity: str, text: str, scale: float) -> float:
+    """A number with its marks, as an angle in degrees or a frequency in GHz.
+
+    Of 9500 MHz and 9.500 MHz, which `9,500` may be, it is the one that is usual. Raises
+    `TableError`.
+
+    >>> stated_number("frequency", "9,500", 1e-3), stated_number("frequency", "9,500", 1.0)
+    (9.5, 9.5)
+    """
+    subject = f"value of the {quantity}"
+    if text.count(",") != 1 or "." in text:
+        return scale * to_number(subject, text, Marks(".", ","))
+    found = scale * to_number(subject, text, Marks(","))
+    if GROUPED.fullmatch(text):
+        low, high = USUAL[quantity]
+        whole = scale * to_number(subject, text, Marks(".", ","))
+        usual = [one for one in (found, whole) if low <= abs(one) <= high]
+        if len(usual) != 1:
+            raise TableError(
+                subject,
+                given=text,
+                expected="a number whose decimal mark can be told",
+                hint="Write it without marks between thousands",
+            )
+        return usual[0]
+    return found
 
 
 def _agreed(quantity: str, lines: list[_Line]) -> Stated:

@@ -1,25 +1,35 @@
 """One sweep of the field, as every reader of spectra returns it, and the check of its numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..foundation.errors import InputError
-from .column_meanings import ACCEPTED
+from .column_meanings import ACCEPTED, shown
 from .field_sweeps import PARTIAL, field_runs
-from .input_files import all_bytes
+from .input_files import all_bytes, without_dos_end
 
 
 MAX_BYTES = 200_000_000
 """Larger files are refused: a sweep has thousands of samples, a rotation hundreds of sweeps."""
+
+BOM = b"\xef\xbb\xbf"
+"""Mark at the start of a text in UTF-8."""
 
 LEAST_SAMPLES = 4
 """Sweeps of fewer samples are refused."""
 
 MAX_FIELD_MT = 1e5
 """Larger fields are refused: the value or its unit is a mistake."""
+
+WHOLE = 0.9
+"""A sweep over a smaller part of the common field was stopped."""
+
+HELD = 1e-4
+"""A field that varies by no more than this part of it is held, and drifts."""
 
 Instrument = Mapping[str, str | float]
 
@@ -67,6 +77,18 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     return all_bytes(path, limit, SpectrumError, "a file of spectra")
 
 
+def read_text(path: Path, limit: int = MAX_BYTES) -> str:
+    """The text of a file in UTF-8 or else Latin-1, without the marks of its begin and end.
+
+    Raises `SpectrumError` as `read_bytes` does.
+    """
+    data = without_dos_end(read_bytes(path, limit)).removeprefix(BOM)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 def checked(sweep: Sweep) -> list[Sweep]:
     """The sweep with ascending field, or each run of a field that goes up and down.
 
@@ -77,10 +99,12 @@ def checked(sweep: Sweep) -> list[Sweep]:
         raise SpectrumError("samples in a sweep", given=count, expected=f"{LEAST_SAMPLES} or more")
     _check_values("field (mT)", sweep.field_mt, MAX_FIELD_MT, "a field within ±100 T")
     _check_values("signal", sweep.signal, 1e100, "a finite number up to 1e100")
-    if not np.ptp(sweep.field_mt) > 0:
-        raise SpectrumError(
-            f"all fields are {sweep.field_mt[0]:g} mT", expected="a sweep of the field"
-        )
+    width, highest = np.ptp(sweep.field_mt), np.abs(sweep.field_mt).max()
+    if not width > HELD * highest:
+        told = f"all fields are {sweep.field_mt[0]:g} mT"
+        if width > 0:
+            told = f"the field varies by {width:.2g} mT only, at {highest:.6g} mT"
+        raise SpectrumError(told, expected="a sweep of the field, which is not held")
     if sweep.angle_deg is not None:
         _check_number("angle", sweep.angle_deg, np.pi / 180, "°")
     if sweep.frequency_ghz == 0:  # the counter was off
@@ -110,7 +134,8 @@ def _runs(sweep: Sweep) -> list[Sweep]:
             f"the field runs in {len(runs)} parts, of which none covers half of its range",
             expected="a sweep of the field, up or down",
         )
-    note = f"the field turns {len(runs) - 1} times: the file has {len(kept)} sweeps"
+    times = "once" if len(runs) == 2 else f"{len(runs) - 1} times"
+    note = f"the field turns {times}: the file has {len(kept)} sweeps"
     if len(kept) < len(runs):
         note += f", and {len(runs) - len(kept)} part of one, which is left out"
     return [
@@ -133,6 +158,35 @@ def _ascending(sweep: Sweep) -> Sweep:
     return replace(
         sweep, field_mt=sweep.field_mt[::-1], signal=sweep.signal[::-1], direction=-sweep.direction
     )
+
+
+def without_stopped(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:
+    """The sweeps without one that was stopped, and a note.
+
+    Its fields are the first ones of the field that two or more other sweeps have.
+    """
+    kept = list(sweeps)
+    fields = Counter(sweep.field_mt.tobytes() for sweep in kept)
+    [(common_field, count)] = fields.most_common(1)
+    stopped = [sweep for sweep in kept if _is_start(sweep, np.frombuffer(common_field))]
+    if count < 2 or len(stopped) != 1:
+        return kept, []
+    [sweep] = stopped
+    note = (
+        f"{shown(sweep.source.name)} has {len(sweep.field_mt)} of "
+        f"{len(common_field) // 8} samples, from {sweep.field_mt[0]:.6g} to "
+        f"{sweep.field_mt[-1]:.6g} mT: the sweep was stopped and is left out"
+    )
+    return [one for one in kept if one is not sweep], [note]
+
+
+def _is_start(sweep: Sweep, whole: np.ndarray) -> bool:
+    """Whether a sweep has less than nine tenths of these fields, without the last ones."""
+    count = len(sweep.field_mt)
+    if count >= WHOLE * len(whole):
+        return False
+    part = whole[:count] if sweep.direction == 1 else whole[len(whole) - count :]
+    return np.array_equal(sweep.field_mt, part)
 
 
 def common(sweeps: Iterable[Sweep]) -> dict[str, str | float]:

@@ -17,8 +17,9 @@ from .angles import (
     natural_order,
     same_direction,
 )
-from .column_meanings import shown
+from .column_meanings import TableError, shown
 from .sweep import SpectrumError, Sweep
+from .unlabelled_angles import check_degrees, check_no_count
 
 
 _RESULT = re.compile(r"(?P<stem>.*?)[ _-]+(?:result|average|averaged|avg|mean)", re.IGNORECASE)
@@ -26,6 +27,8 @@ _RUN = re.compile(r"(?P<stem>.*?)[ _-]+(?:run[ _-]?)?\d+", re.IGNORECASE)
 
 SURE = ("axis", "column", "header")
 """What states an angle of each sweep, and is not left at 0 by an unused goniometer."""
+
+_UNIT = re.compile(r"deg|dg|grad|rad|°|º", re.IGNORECASE)
 
 ROUNDING = 1e-6
 """A signal within this part of its range of the mean of others is their mean."""
@@ -102,17 +105,16 @@ def _found(
         return _listed(sweeps, choice.listed, notes)
     if choice.pattern is not None:
         return _by_pattern(sweeps, choice.pattern, notes)
-    zero = _zero_throughout(sweeps)
-    if zero is not None:
-        sweeps, note = zero
+    names = _names(sweeps)
+    held = _held_throughout(sweeps, names)
+    if held is not None:
+        sweeps, note = held
         notes = [*notes, note]
     found: list[Sweep | Unnamed] = []
     differing: list[str] = []
-    of_file = Counter(sweep.source for sweep in sweeps)
-    for sweep in sweeps:
+    for sweep, name in zip(sweeps, names, strict=True):
         try:
-            # the name of a file with several sweeps is not the angle of each
-            named = angle_in_name(sweep.source.stem) if of_file[sweep.source] == 1 else None
+            named = angle_in_name(name)
         except InputError as error:
             if not _is_stated(sweep):
                 found.append(Unnamed(sweep, error))
@@ -135,7 +137,47 @@ def _found(
     if differing:
         more = f" ({len(differing)} files differ like this)" if len(differing) > 1 else ""
         notes = [*notes, f"{differing[0]}: the angle in the file is used{more}"]
+    if choice.needed:
+        _check_units(found)
     return Named(found, tuple(notes))
+
+
+def _names(sweeps: Sequence[Sweep]) -> list[str]:
+    """The name in which the angle of each sweep is searched.
+
+    It is that of the file, or of the measurement if a file has several. A sweep up and one down are
+    one measurement.
+    """
+    of_file = Counter((sweep.source, sweep.direction) for sweep in sweeps)
+    labels = Counter((sweep.source, sweep.direction, sweep.label) for sweep in sweeps)
+    names = []
+    for sweep in sweeps:
+        key = (sweep.source, sweep.direction)
+        if of_file[key] == 1:
+            names.append(sweep.source.stem)
+        else:
+            names.append(sweep.label if labels[(*key, sweep.label)] == 1 else "")
+    return names
+
+
+def _check_units(found: Sequence[Sweep | Unnamed]) -> None:
+    """Raise `SpectrumError` for angles without a unit that look like radians or a count."""
+    for start, subject in (("name,", "the angle in the names"), ("comment", "the angle")):
+        members = [
+            sweep
+            for sweep in found
+            if isinstance(sweep, Sweep)
+            and sweep.angle_from.startswith(start)
+            and not _UNIT.search(sweep.angle_from)
+        ]
+        degrees = np.array([sweep.angle_deg for sweep in members], float)
+        try:
+            check_degrees(subject, degrees)
+            if all(re.fullmatch(r"name, '\d+'", sweep.angle_from) for sweep in members):
+                check_no_count(subject, degrees)
+        except TableError as error:
+            error.hint = REMEDY
+            raise error.as_category(SpectrumError) from None
 
 
 def _is_stated(sweep: Sweep) -> bool:
@@ -154,28 +196,33 @@ def _renamed(sweep: Sweep, named: NamedAngle) -> Sweep:
     return replace(sweep, angle_deg=named.degrees, angle_from=f"name, {named.part!r}")
 
 
-def _zero_throughout(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], str] | None:
-    """Sweeps with the angles of their names, and a note, if all files state 0 and the names differ.
+def _held_throughout(
+    sweeps: Sequence[Sweep], names: Sequence[str]
+) -> tuple[list[Sweep], str] | None:
+    """Sweeps with the angles of their names, and a note, if all files state the same angle.
 
-    A goniometer that is not used is written as 0.
+    A goniometer that is not used stands still, most often at 0.
     """
-    if not sweeps or any(sweep.angle_deg != 0 for sweep in sweeps):
+    stated = {sweep.angle_deg for sweep in sweeps}
+    if len(stated) != 1 or any(sweep.angle_from.startswith(SURE) for sweep in sweeps):
         return None
-    if any(sweep.angle_from.startswith(SURE) for sweep in sweeps):
-        return None
-    if len({sweep.source for sweep in sweeps}) < len(sweeps):
+    held = stated.pop()
+    if held is None or np.isnan(held):
         return None
     try:
-        named = [angle_in_name(sweep.source.stem) for sweep in sweeps]
+        named = [angle_in_name(name) for name in names]
     except InputError:
         return None
     known = [one for one in named if one is not None]
-    if len(known) < len(sweeps) or all(one.degrees == 0 for one in known):
+    distinct = {one.degrees for one in known}
+    moved = len(distinct) > 1 or (held == 0 and distinct != {0})
+    if len(known) < len(sweeps) or not moved:
         return None
     entry = sweeps[0].angle_from or "the angle"
+    where = "all files" if len(sweeps) > 1 else "the file"
     note = (
-        f"{entry} is 0 in {'all files' if len(sweeps) > 1 else 'the file'}: the angles are from "
-        f"the names, {known[-1].degrees:g}° from {known[-1].part!r} for example"
+        f"{entry} is {held + 0.0:g} in {where}: the angles are from the names, "
+        f"{known[-1].degrees:g}° from {known[-1].part!r} for example"
     )
     return [_renamed(s, n) for s, n in zip(sweeps, known, strict=True)], note
 
@@ -203,7 +250,7 @@ def _listed(sweeps: Sequence[Sweep], listed: tuple[float, ...], notes: Sequence[
             + (f" ({len(stated)} files differ like this)" if len(stated) > 1 else "")
         )
     first, last = ordered[0].source.name, ordered[-1].source.name
-    if len(ordered) > 1:
+    if first != last:
         told.append(f"angles as given, from {shown(first)} to {shown(last)}")
     return Named(
         [replace(s, angle_deg=a, angle_from="given") for s, a in zip(ordered, listed, strict=True)],
@@ -237,8 +284,8 @@ def _by_pattern(sweeps: Sequence[Sweep], pattern: str, notes: Sequence[str]) -> 
 def without_runs(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:
     """The sweeps without the runs whose average is among them, and a note.
 
-    It is found by names (`film_1`, `film_2`, `film_result`), and by a signal that is the mean of
-    others at its angle.
+    It is found by names (`film_1`, `film_2`, `film_result`), and by a signal that is the mean or
+    the sum of others at its angle.
     """
     of_file = Counter(sweep.source for sweep in sweeps)
     names = [
@@ -256,7 +303,11 @@ def without_runs(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:
         for i, (name, angles) in enumerate(zip(names, series, strict=True))
         if results and (m := _RUN.fullmatch(name)) and (m["stem"], angles) in results
     }
-    runs |= _averaged([i for i in range(len(sweeps)) if i not in runs], sweeps)
+    angles = [
+        named if sweep.angle_deg is None else sweep.angle_deg
+        for sweep, (_, named) in zip(sweeps, series, strict=True)
+    ]
+    runs |= _averaged([i for i in range(len(sweeps)) if i not in runs], sweeps, angles)
     if not runs:
         return list(sweeps), []
     first = names[min(runs)]
@@ -276,23 +327,26 @@ def _angle_or_none(stem: str) -> float | None:
     return None if named is None else named.degrees
 
 
-def _averaged(indices: Sequence[int], sweeps: Sequence[Sweep]) -> set[int]:
-    """The sweeps whose mean is another sweep of the same stated angle, fields and length."""
+def _averaged(
+    indices: Sequence[int], sweeps: Sequence[Sweep], angles: Sequence[float | None]
+) -> set[int]:
+    """The sweeps whose mean or sum is another sweep of the same angle and fields."""
     groups: dict[tuple[float | None, bytes], list[int]] = {}
     for i in indices:
         sweep = sweeps[i]
-        if sweep.angle_deg is not None:
-            key = (sweep.angle_deg, np.asarray(sweep.field_mt, float).tobytes())
+        if angles[i] is not None:
+            key = (angles[i], np.asarray(sweep.field_mt, float).tobytes())
             groups.setdefault(key, []).append(i)
     found: set[int] = set()
     for members in groups.values():
         if not 3 <= len(members) <= 1000:
             continue
         signals = np.stack([sweeps[i].signal for i in members])
-        others = (signals.sum(axis=0) - signals) / (len(members) - 1)
+        sums = signals.sum(axis=0) - signals
         scale = np.ptp(signals, axis=1)
-        apart = np.abs(signals - others).max(axis=1)
-        means = np.flatnonzero(apart <= ROUNDING * scale)
+        count = len(members) - 1
+        apart = [np.abs(signals - other).max(axis=1) for other in (sums, sums / count)]
+        means = np.flatnonzero(np.minimum(*apart) <= ROUNDING * scale)
         # copies are all each other's mean: these are told as copies
         if len(means) == 1:
             found |= {i for k, i in enumerate(members) if k != means[0]}

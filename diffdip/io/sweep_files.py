@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..foundation.errors import InputError
 from .file_kinds import DESCRIPTORS, TEXT, Attributes, Kind, kind_of
-from .input_files import as_place, inside
-from .sweep import SpectrumError, Sweep, checked
+from .input_files import as_place, first_bytes, inside
+from .sweep import SpectrumError, Sweep, checked, without_stopped
 from .sweep_angles import STATED_OR_NAMED, AngleChoice, Unnamed, with_angles
 
 
@@ -76,7 +76,8 @@ def _alone(
         if isinstance(sweep, Unnamed):
             raise sweep.error
         sweeps += checked(sweep)
-    return Found(sweeps, kind, (), attributes, named.notes)
+    sweeps, notes = without_stopped(sweeps)
+    return Found(sweeps, kind, (), attributes, (*named.notes, *notes))
 
 
 def _folder(path: Path, angles: AngleChoice, *, skip_damaged: bool) -> Found:
@@ -125,7 +126,8 @@ def _folder(path: Path, angles: AngleChoice, *, skip_damaged: bool) -> Found:
             skipped.append(error)
     if not sweeps:
         raise SpectrumError(f"none of {len(members)} files can be read. The first: {skipped[0]}")
-    return Found(sweeps, kind.name, tuple(map(str, skipped)), None, named.notes)
+    sweeps, notes = without_stopped(sweeps)
+    return Found(sweeps, kind.name, tuple(map(str, skipped)), None, (*named.notes, *notes))
 
 
 def _files(path: Path) -> list[Path]:
@@ -157,7 +159,9 @@ def _descriptor(path: Path) -> tuple[Path, Kind]:
         kind = DESCRIPTORS.get(other.suffix.casefold())
         if other.stem == path.stem and kind is not None and kind_of(other) is kind:
             return other, kind
+    zipped = first_bytes(path, 4, SpectrumError, "a file of spectra") == b"PK\x03\x04"
     raise SpectrumError(
-        "a binary file of an unknown kind",
+        "a zip, or a file of an office program" if zipped else "a binary file of an unknown kind",
         expected="files of a spectrometer, as the documentation lists them, text, or NetCDF",
+        hint="Unpack a zip into a folder; save a table as CSV" if zipped else "",
     )

@@ -18,14 +18,24 @@ from .column_meanings import (
     WORDS,
     Column,
     TableError,
-    check_degrees,
     column_name,
     find_columns,
     missing_column,
 )
-from .delimited_text import Marks, in_row, is_comment, marks_of, read_lines, split, to_number
+from .delimited_text import (
+    Marks,
+    check_width,
+    in_row,
+    is_comment,
+    marks_of,
+    marks_of_fields,
+    read_lines,
+    split,
+    to_number,
+)
 from .input_files import inside
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
+from .unlabelled_angles import check_degrees
 
 
 MAX_BYTES = 50_000_000
@@ -54,6 +64,7 @@ class Table:
         delimiter: The character between cells.
         flags: Notes on columns that are not used.
         comments: Comments of the file, without their marks.
+        above: The lines above the header.
     """
 
     columns: list[Column]
@@ -62,6 +73,7 @@ class Table:
     delimiter: str
     flags: tuple[Flag, ...]
     comments: tuple[str, ...]
+    above: tuple[str, ...] = ()
 
     def column(self, quantity: str) -> Column | None:
         """The column with a quantity, if there is one."""
@@ -73,7 +85,8 @@ class Table:
         for number, line in self.body:
             cells = split(number, line, self.delimiter)
             with inside(*in_row(number)):
-                self._check_count(cells)
+                width = len(self.header[1])
+                check_width(cells, width, width, self.delimiter)
             cells_of.append((number, cells))
         marks = self._marks(cells_of)
         rows: dict[str, Rows] = {}
@@ -104,7 +117,12 @@ class Table:
         """The marks in the numbers of the columns that are used. Raises `TableError`."""
         words = ("sample", *WORDS)
         used = [column.index for column in self.columns if column.quantity not in words]
-        return marks_of((cells[i] for _, cells in rows for i in used), self.delimiter)
+        texts = [cells[i] for _, cells in rows for i in used]
+        field = self.column("field")
+        if field is None:
+            return marks_of(texts, self.delimiter)
+        fields = [cells[field.index] for _, cells in rows]
+        return marks_of_fields(texts, fields, 1e3 * field.scale, self.delimiter)
 
     def _check_radians(self, rows: dict[str, Rows]) -> None:
         """Raise `TableError` for angles without a unit that look like radians."""
@@ -114,18 +132,6 @@ class Table:
                 angles = np.concatenate(values)
                 with inside(*in_row(self.header[0])):
                     check_degrees(column_name(column.header), np.degrees(angles[~np.isnan(angles)]))
-
-    def _check_count(self, cells: list[str]) -> None:
-        """Raises `TableError` for another number of cells than in the header."""
-        width = len(self.header[1])
-        if len(cells) < width or any(cells[width:]):
-            comma = "Separate the cells by semicolons if numbers have a decimal comma"
-            raise TableError(
-                "number of cells",
-                given=len(cells),
-                expected=f"{width}, as in the header",
-                hint=comma if self.delimiter == "," else "",
-            )
 
     def _values(self, cells: list[str], marks: Marks) -> tuple[str, dict[str, float]]:
         """The name of the sample and the values of one row. Raises `TableError`."""
@@ -186,7 +192,15 @@ def open_table(
     except TableError as error:
         raise error.at(*in_row(number)) from None
     comments = _comments([line for _, line in everything if is_comment(line)])
-    return Table(columns, (number, cells), layout.body, layout.delimiter, tuple(flags), comments)
+    return Table(
+        columns,
+        (number, cells),
+        layout.body,
+        layout.delimiter,
+        tuple(flags),
+        comments,
+        tuple(layout.above),
+    )
 
 
 def _comments(lines: list[str]) -> tuple[str, ...]:

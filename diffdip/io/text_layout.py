@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from .delimited_text import delimiter_of, is_comment, split
 
 
-LONGEST_SEARCH = 500
-"""The header is searched in this number of lines, without comments."""
+FIRST_SEARCH, LONGEST_SEARCH = 30, 500
+"""The header is searched in this number of lines, without comments: few, and then more."""
 
 MAX_COLUMNS = 10_000
 """Wider tables are refused: a matrix has a column for each angle."""
@@ -23,7 +23,7 @@ MOST_ROWS_BELOW = 3
 HEADER, FAULTY, NO_HEADER = 2, 1, 0
 """Ranks of a row."""
 
-_NUMBER = re.compile(r"[-+−]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?(?:\s*(?:°|º|deg|degrees?))?")
+_NUMBER = re.compile(r"[-+−]?[\d.,]*\d[\d.,]*(?:[eEdD][-+]?\d+)?(?:\s*(?:°|º|deg|degrees?))?")
 _SEP = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 
 
@@ -58,23 +58,59 @@ def layout_of(lines: list[tuple[int, str]], rank: Callable[[list[str]], int]) ->
     fixed = ""
     if match := _SEP.fullmatch(body[0][1].strip()):
         fixed, body = match[1], body[1:] or body
-    rows = [_cells(number, line, fixed) for number, line in body[:LONGEST_SEARCH]]
-    found, below = _find(rows, rank)
+    for count in (FIRST_SEARCH, LONGEST_SEARCH):
+        rows = [_cells(number, line, fixed) for number, line in body[:count]]
+        found, below, ended = _find(rows, rank)
+        if ended:
+            break
+    if rank(rows[found]) != HEADER and (named := _commented(lines, body[0][0], fixed, rank)):
+        number, header = named
+        delimiter = fixed or _delimiter(body[0][1])
+        if len(header) == len(rows[0]):
+            return _layout(lines, delimiter, number, header, body)
     number, header_line = body[found]
     delimiter = fixed or _delimiter(header_line)
     header = split(number, header_line, delimiter) if delimiter else rows[found]
     if below:
         header = _with_units(header, rows[found + 1]) or header
-    rest = body[found + 1 + below :]
+    return _layout(lines, delimiter, number, header, body[found + 1 + below :])
+
+
+def _layout(
+    lines: list[tuple[int, str]],
+    delimiter: str,
+    number: int,
+    header: list[str],
+    rows: list[tuple[int, str]],
+) -> Layout:
+    """The table with this header and these rows, which spaces separate without a delimiter."""
     if not delimiter:
-        rest = [(number, _tabbed(line)) for number, line in rest]
+        rows = [(at, _tabbed(line)) for at, line in rows]
     above = [line for at, line in lines if at < number]
-    return Layout(delimiter or "\t", number, header, rest, above)
+    return Layout(delimiter or "\t", number, header, rows, above)
 
 
-def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int, int]:
-    """The index of the header, and the number of rows below it that have no numbers."""
-    found, width, best, units = 0, 0, FAULTY, False
+def _commented(
+    lines: list[tuple[int, str]], first: int, fixed: str, rank: Callable[[list[str]], int]
+) -> tuple[int, list[str]] | None:
+    """The line and the cells of a header that is the last comment above the first row, or None.
+
+    NumPy writes headers like this.
+    """
+    above = [(number, line.strip()) for number, line in lines if number < first and line.strip()]
+    if not above or not above[-1][1].startswith("#"):
+        return None
+    number, line = above[-1]
+    cells = _cells(number, line.lstrip("# \t"), fixed)
+    return (number, cells) if rank(cells) == HEADER else None
+
+
+def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int, int, bool]:
+    """The index of the header, the number of rows below it that have no numbers, and the end.
+
+    The search ends at the first row of numbers, if there is one.
+    """
+    found, width, best, units, ended = 0, 0, FAULTY, False, True
     for i, cells in enumerate(rows):
         numbers = sum(map(_is_number, cells))
         if width and len(cells) == width and numbers:
@@ -89,6 +125,8 @@ def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int,
         now = HEADER if units else rank(cells)
         if len(cells) > 1 and now >= best:
             found, width, best = i, len(cells), now
+    else:
+        ended = False
     below = 0
     for cells in rows[found + 1 : found + 1 + MOST_ROWS_BELOW]:
         if len(cells) != len(rows[found]) or any(map(_is_number, cells)):
@@ -96,7 +134,7 @@ def _find(rows: list[list[str]], rank: Callable[[list[str]], int]) -> tuple[int,
         below += 1
     if found + 1 + below >= len(rows):  # no numbers follow: the rows themselves are at fault
         below = 0
-    return found, below
+    return found, below, ended
 
 
 def _with_units(cells: list[str], units: list[str]) -> list[str] | None:

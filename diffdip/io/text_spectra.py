@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,24 +12,31 @@ from .column_meanings import (
     SPECTRUM_NAMES,
     Column,
     TableError,
-    check_degrees,
     column_name,
     find_columns,
     missing_column,
 )
-from .delimited_text import POINT, Marks, MarksError, in_row, marks_of, read_lines, split, to_number
+from .delimited_text import (
+    POINT,
+    Marks,
+    check_width,
+    in_row,
+    marks_of_fields,
+    plain_numbers,
+    read_lines,
+    split,
+    to_number,
+)
 from .input_files import inside
 from .stated_values import LONGEST, Stated, check_against, stated_values
-from .sweep import SpectrumError, Sweep
+from .sweep import LEAST_SAMPLES, SpectrumError, Sweep
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
 from .third_axes import MOST_COLUMNS, check_third_axis
+from .unlabelled_angles import check_degrees, check_no_count
 
 
 MAX_BYTES = 50_000_000
 """Larger files are refused: the spectra of a rotation have about ten megabytes as text."""
-
-IMPLAUSIBLE_MT = 3e4
-"""A field that is larger with marks between thousands has a decimal comma."""
 
 DIRECTIONS = {"up": 1, "1": 1, "1.0": 1, "+1": 1, "down": -1, "-1": -1, "-1.0": -1}
 """Cells in a column of directions."""
@@ -70,7 +78,9 @@ class _Cells:
 
     def column(self, column: Column) -> np.ndarray:
         """The numbers of a column in degrees, mT or GHz."""
-        found = [self.number(number, cells, column.index) for number, cells in self.rows]
+        found = plain_numbers(self.texts(column), self.marks)
+        if found is None:
+            found = [self.number(number, cells, column.index) for number, cells in self.rows]
         return column.scale * np.array(found)
 
     def shared(self, column: Column | None) -> float:
@@ -91,13 +101,20 @@ class _Cells:
 
     def texts(self, column: Column | None) -> list[str]:
         """The cells of a column, "" without it."""
-        index = len(self.header) if column is None else column.index
-        return ["".join(cells[index : index + 1]) for _, cells in self.rows]
+        if column is None:
+            return [""] * len(self.rows)
+        index = column.index
+        try:
+            return [cells[index] for _, cells in self.rows]
+        except IndexError:  # a short row
+            return ["".join(cells[index : index + 1]) for _, cells in self.rows]
 
     def split_by(self, columns: list[Column]) -> "list[_Cells]":
         """Groups of rows that have the same text in these columns."""
+        if not columns:
+            return [self]
         groups: dict[tuple[str, ...], list[tuple[int, list[str]]]] = {}
-        keys = zip(*(self.texts(column) for column in [None, *columns]), strict=True)
+        keys = zip(*map(self.texts, columns), strict=True)
         for row, key in zip(self.rows, keys, strict=True):
             groups.setdefault(key, []).append(row)
         return [replace(self, rows=rows) for rows in groups.values()]
@@ -108,12 +125,9 @@ class _Cells:
         found: dict[str, np.ndarray] = {}
         rest = [i for i in range(len(self.header)) if i not in used and self.header[i]]
         for index in rest[:MOST_COLUMNS]:
-            try:
-                found[self.header[index]] = np.array(
-                    [to_number("", cells[index], self.marks) for _, cells in self.rows]
-                )
-            except (IndexError, TableError):
-                continue
+            column = Column(index, self.header[index], "", 1.0)
+            with suppress(SpectrumError, TableError):
+                found[self.header[index]] = self.column(column)
         return found
 
 
@@ -136,6 +150,11 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
     first, delimiter = layout.number, layout.delimiter
     rows = [(number, split(number, line, delimiter)) for number, line in layout.body]
     cells = _Cells(path, delimiter, layout.header, rows)
+    width = len(layout.header)
+    for number, row in rows:
+        if len(row) > width:
+            with inside(*in_row(number)):
+                check_width(row, 0, width, delimiter)
     with inside(*in_row(first)):
         if len(cells.header) > MAX_COLUMNS:
             raise SpectrumError(
@@ -179,14 +198,8 @@ def _marks(cells: _Cells, columns: dict[str, Column]) -> Marks:
     if "signal" not in columns:
         used = [Column(i, name, "", 1.0) for i, name in enumerate(cells.header)]
     texts = [text for column in used for text in cells.texts(column)]
-    try:
-        return marks_of(texts, cells.delimiter)
-    except MarksError:
-        field = columns["field"]
-        largest = max(cells.texts(field), key=len).replace(",", "")
-        if largest.isdecimal() and field.scale * int(largest) > IMPLAUSIBLE_MT:
-            return Marks(",")
-        raise
+    field = columns["field"]
+    return marks_of_fields(texts, cells.texts(field), field.scale, cells.delimiter)
 
 
 def _columns(cells: list[str]) -> list[Column]:
@@ -218,6 +231,13 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
         known = replace(cells, rows=[(0, [text]) for text in texts], header=[angles.header])
         check_degrees(column_name(angles.header), known.column(replace(angles, index=0)))
     groups = cells.split_by([columns[name] for name in by if name in columns])
+    if len(groups) > 1 and len(groups) > len(cells.rows) / LEAST_SAMPLES:
+        name = next(columns[name].header for name in by if name in columns)
+        raise SpectrumError(
+            f"{column_name(name)} changes from row to row",
+            expected="one value for all samples of a sweep",
+            hint="Add a column sweep with the number of the sweep, or round the angles",
+        )
     sweeps = []
     for group in groups:
         angle, frequency = (group.shared(columns.get(name)) for name in ("angle", "frequency"))
@@ -291,6 +311,7 @@ def _matrix(
     if not any(_angle(cell) != cell for cell in angles):
         with inside(*in_row(header_row)):
             check_degrees("the row of angles", np.array(degrees))
+            check_no_count("the row of angles", np.array(degrees))
     field_mt = cells.column(field)
     frequency = stated["frequency"].value if "frequency" in stated else np.nan
     return [

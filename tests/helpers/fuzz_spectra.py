@@ -1,10 +1,11 @@
-"""Damaged files of every kind: they give spectra or one `SpectrumError`, in little time and memory.
+"""Damaged files of every kind: they give numbers or one `InputError`, in little time and memory.
 
-    python -m tests.helpers.fuzz_spectra [MUTATIONS] [SEED]
+    python -m tests.helpers.fuzz_spectra [MUTATIONS] [SEED] [KIND ...]
 
-prints for each kind how many damaged files were refused, the longest time, and the peak of memory
-in one file of a hundred. Any other exception ends the run and shows the bytes, and so does a file
-that needs more than `LONGEST` seconds (of CPU time) or `LARGEST` bytes.
+prints for each kind how many damaged files were refused, the longest time, the peak of memory in
+one file of a hundred, and by how much the memory of the process grew. Any other exception ends the
+run and shows the bytes, and so does a file that needs more than `LONGEST` seconds (of CPU time) or
+`LARGEST` bytes.
 """
 
 import random
@@ -13,19 +14,73 @@ import sys
 import tempfile
 import time
 import tracemalloc
+import zipfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from diffdip.io import SpectrumError, read_spectra
+from diffdip.foundation.errors import InputError
+from diffdip.io import SpectrumError, TableError, read_spectra, read_table
+from diffdip.io.archive import ArchiveError, unpack
+from diffdip.io.model_files import read_model
 from diffdip.spectra.definitions import DEFINITIONS
 from diffdip.spectra.lines import LineError
 from diffdip.spectra.positions import line_positions
 from tests.helpers import instrument_files, spectra_files as files
 
 
-KINDS = files.KINDS | instrument_files.KINDS | files.VARIANTS
+REFUSALS = (SpectrumError, TableError, ArchiveError)
+
+
+def series(folder):
+    """Resonance fields of two samples, with a frequency in a comment, in decimal commas."""
+    rows = [
+        f"{name};{angle};{338 + np.cos(angle / 30):.2f};0,1;xy".replace(".", ",")
+        for name in ("I", "II")
+        for angle in range(0, 190, 10)
+    ]
+    header = "sample;angle_deg;Hres (mT);sigma_mT;plane"
+    path = folder / "series.csv"
+    path.write_text("\n".join(["# frequency = 9,45 GHz", header, *rows, ""]))
+    return path
+
+
+def model(folder):
+    path = folder / "film.toml"
+    path.write_text(
+        'terms = ["thin-film", "cubic", "uniaxial"]\nplane = "xy"\n'
+        '[crystal]\nnormal = "001"\nalong = "100"\n[axis]\nuniaxial = "110"\n[parameters]\n'
+        "g = { start = 2.05, lower = 2.0, upper = 2.2 }\nMeff_mT = { start = 1200, lower = 0 }\n"
+        'H1_mT = 50.0\nHu_mT = { of = "H1_mT", times = 0.5, plus = 0 }\n'
+    )
+    return path
+
+
+def archive(folder):
+    """A zip of a folder of spectra."""
+    path = folder / "sweeps.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for angle in files.ANGLES:
+            content = instrument_files.niehs_dat(angle)
+            target.writestr(f"sweeps/film_{angle:g}deg.dat", content)
+    return path
+
+
+def unpacked(path):
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(path.read_bytes(), Path(folder), path.name, max_bytes=1_000_000)
+
+
+KINDS = (
+    files.KINDS
+    | instrument_files.KINDS
+    | files.VARIANTS
+    | {"series table": series, "model file": model, "zip": archive}
+)
+
+OTHERS = {"series table": read_table, "model file": read_model, "zip": unpacked}
+"""Readers of what is no spectrum."""
 
 LONGEST = 2.0
 LARGEST = 20e6
@@ -99,7 +154,8 @@ def run(kind, count, seed, folder, traced=100):
     sound = {path: path.read_bytes() for path in sorted(folder.iterdir())}
     if target.is_file():  # the file and those beside it that it needs
         sound = {p: data for p, data in sound.items() if p == target or p.stem == target.stem}
-    assert outcome(target, target, b"") == "read"  # also imports what it needs
+    read = OTHERS.get(kind)
+    assert outcome(target, target, b"", read=read) == "read"  # also imports what it needs
     draw = random.Random(seed)
     outcomes, slowest, peak = Counter(), 0.0, 0
     for i in range(count):
@@ -110,7 +166,7 @@ def run(kind, count, seed, folder, traced=100):
         if watched:
             tracemalloc.start()
         start = time.process_time()
-        outcomes[outcome(target, path, damaged, NAMES[i % len(NAMES)])] += 1
+        outcomes[outcome(target, path, damaged, NAMES[i % len(NAMES)], read=read)] += 1
         slowest = max(slowest, time.process_time() - start)
         if watched:
             peak = max(peak, tracemalloc.get_traced_memory()[1])
@@ -121,35 +177,46 @@ def run(kind, count, seed, folder, traced=100):
     return outcomes, slowest, peak
 
 
-def outcome(target, path, damaged, definition="zero-crossing"):
+def outcome(target, path, damaged, definition="zero-crossing", *, read=None):
     """`refused`, `read`, or `read, no line`. Raises `AssertionError` for any other outcome."""
     result, said = "read", ""
+    refusals = (InputError,) if read is read_model else REFUSALS
     try:
-        spectra = read_spectra(target)
-        line_positions(spectra, definition, line="strongest")
-    except SpectrumError as error:
+        if read is None:
+            spectra = read_spectra(target)
+            line_positions(spectra, definition, line="strongest")
+        else:
+            read(target)
+    except refusals as error:
         result, said = "refused", str(error)
     except LineError as error:
         result, said = "read, no line", str(error)
     except Exception as error:
         raise AssertionError(f"{path.name}: {error!r} from {damaged[:3000]!r}") from error
     assert len(said.splitlines()) <= 1, repr(said)
-    if result != "refused":
+    if result != "refused" and read is None:
         assert spectra["signal"].dims == ("angle", "field")
         # one measurement alone needs no angle; its field may go up and down
         assert np.isfinite(spectra["angle"]).all() or np.isnan(spectra["angle"]).all()
     return result
 
 
-def main(count=10_000, seed=1):
-    for kind in KINDS:
+def main(count=10_000, seed=1, *kinds):
+    import resource  # not on Windows
+
+    memory = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    for kind in kinds or KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            run(kind, 10, int(seed), Path(folder))
+        before = memory()
         with tempfile.TemporaryDirectory() as folder:
             outcomes, slowest, peak = run(kind, int(count), int(seed), Path(folder))
         told = ", ".join(f"{n} {name}" for name, n in sorted(outcomes.items()))
-        print(f"{kind}: {told}; slowest {slowest:.2f} s, memory {peak / 1e6:.1f} MB", flush=True)
-    import resource  # not on Windows
-
-    print(f"largest memory of the process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} kB")
+        grown = f"the process grew by {memory() - before:.1f} MB to {memory():.0f} MB"
+        print(
+            f"{kind}: {told}; slowest {slowest:.2f} s, memory {peak / 1e6:.1f} MB, {grown}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -277,11 +277,20 @@ def test_a_field_with_noise_is_one_sweep():
     assert field_runs(np.linspace(346, 330, 400) + noise) == [slice(0, 400)]
 
 
-def test_a_field_that_is_held_is_refused(tmp_path):
-    rows = "\n".join(f"{338 + 0.01 * np.sin(37.0 * i):.5f},{i}" for i in range(400))
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (338 + 0.1 * np.sin(37.0 * np.arange(400)), "up and down"),
+        (338 + 0.01 * np.sin(37.0 * np.arange(400)), "varies by 0.02 mT only"),
+        (np.linspace(338, 338.01, 400), "varies by 0.01 mT only"),
+        (np.full(400, 338.0), "all fields are 338 mT"),
+    ],
+)
+def test_a_field_that_is_held_is_refused(tmp_path, field, told):
     path = tmp_path / "film_30deg.csv"
+    rows = "\n".join(f"{b:.6f},{i}" for i, b in enumerate(field))
     path.write_text(f"field_mT,signal\n{rows}\n")
-    assert "up and down" in refusal(path)
+    assert told in refusal(path)
 
 
 @pytest.mark.parametrize("name", ["Time [s]", "Temperature_K", "Power (dB)", "Slice"])
