@@ -26,6 +26,7 @@ def film(tmp_path):
 
 def settings(path=None, terms=(), fixed=None, **options):
     given = {"g": None, "free_g": False, "free_offset": False, "plane": None} | options
+    given |= {"width": None, "width_parts": ()}
     fixed_mt = dict.fromkeys("ABC") | (fixed or {})
     return settings_of(
         terms=terms, model=path, fixed_mt=fixed_mt, loss=Loss.LINEAR, convention="paper", **given
