@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..fitting.term_names import TERMS
 from ..foundation.errors import InputError
 from .common import check_finite, check_positive
 
 
 if TYPE_CHECKING:
+    from ..fitting.parameters import Free, Parameter
     from ..report.series_fits import FitSettings
 
 
@@ -45,11 +47,6 @@ class Width(StrEnum):
     PP_GAUSSIAN = "pp-gaussian"
 
 
-TERMS = (
-    "tensor, thin-film, uniaxial, perpendicular, uniaxial-2, cubic, cubic-2, bias, two-fold, "
-    "four-fold, six-fold, spin-wave"
-)
-
 PlaneOption = Annotated[
     Plane, typer.Option(help="Plane of rotation: the first axis is at 0°, the second at 90°.")
 ]
@@ -59,7 +56,8 @@ TermOption = Annotated[
     typer.Option(
         "--term",
         metavar="TERM",
-        help=f"A term of the energy, instead of A, B and C; once for each of several: {TERMS}.",
+        help="A term of the energy, instead of A, B and C; once for each of several: "
+        f"{'; '.join(f'{name} ({meaning})' for name, meaning in TERMS.items())}.",
     ),
 ]
 
@@ -143,19 +141,12 @@ def check_options(
     free_offset: bool,
 ) -> None:
     """Raise `InputError` for options that contradict each other."""
-    options = {name: f"--fix-{name.lower()}-mt" for name in fixed_mt}
-    check_finite({options[name]: value for name, value in fixed_mt.items()})
+    check_finite({_fix(name): value for name, value in fixed_mt.items()})
     given = [name for name, value in fixed_mt.items() if value is not None]
     check_positive({"--g": g})
     if terms and model is not None:
         raise InputError("--term", expected="no --model beside it", hint="Leave out one of them")
     general = bool(terms) or model is not None
-    if general and given and "tensor" not in terms:
-        raise InputError(
-            options[given[0]],
-            expected="a fit of A, B and C, or the term tensor",
-            hint="Fix parameters of other terms in a file, --model",
-        )
     if free_offset and not general and "C" not in given:
         raise InputError(
             "--free-offset",
@@ -163,6 +154,19 @@ def check_options(
             "angle axis",
             hint="Add --fix-c-mt 0",
         )
+
+
+def check_suggest(**others: object) -> None:
+    """Raise `InputError` for an option that --suggest would not follow, by its name in Python."""
+    for name, value in others.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                option,
+                expected="no --suggest beside it",
+                hint="Suggestions are least-squares fits of whole terms at one g. Leave out one of "
+                "them",
+            )
 
 
 def settings_of(
@@ -181,7 +185,7 @@ def settings_of(
 ) -> "FitSettings":
     """The settings of a fit. Options count more than what a model file says."""
     from ..fitting.anisotropy_models import InPlaneModel
-    from ..fitting.parameters import Free, Parameter
+    from ..fitting.parameters import Parameter
     from ..fitting.term_models import TermsModel
     from ..io.model_files import ModelFile, read_model
     from ..report.series_fits import FitSettings
@@ -196,15 +200,46 @@ def settings_of(
     if g is not None:
         of_g = g
     if free_g:
-        of_g = Free(start=2.0 if g is None else g)
+        of_g = _freed(read.g, 2.0 if g is None else g, moved=g is not None)
     offset: Parameter = 0.0 if read.offset is None else read.offset
+    if free_offset:
+        offset = _freed(read.offset, None)
     fixed = {name: value / 1e3 for name, value in fixed_mt.items() if value is not None}
+    names = getattr(read.model, "names", ())
+    for name in fixed:
+        if name not in names:
+            raise InputError(
+                _fix(name),
+                expected=f"a model with {name}; this one has {', '.join(names)}",
+                hint="Use the term tensor, or fix other parameters in a file, --model",
+            )
     return FitSettings(
         model=read.model,
         parameters={**read.parameters, **fixed},
         g=of_g,
-        offset=Free() if free_offset else offset,
+        offset=offset,
         plane=str(plane) if plane is not None else read.plane or "xy",
         loss=str(loss),
         widths=None if width is None else WidthSettings(str(width), tuple(width_parts)),
     )
+
+
+def _fix(name: str) -> str:
+    """The option that fixes A, B or C."""
+    return f"--fix-{name.lower()}-mt"
+
+
+def _freed(stated: "Parameter | None", start: float | None, *, moved: bool = False) -> "Free":
+    """A parameter that an option frees: with the bounds and the start of the file, if it has any.
+
+    A number in the file is the start. `moved` says that an option gave the start.
+    """
+    from dataclasses import replace
+
+    from ..fitting.parameters import Free
+
+    if isinstance(stated, Free):
+        return replace(stated, start=start) if moved else stated
+    if isinstance(stated, float | int) and not moved:
+        return Free(start=float(stated))
+    return Free(start=start)

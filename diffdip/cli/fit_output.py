@@ -1,5 +1,6 @@
 """What `diffdip fit` prints."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,22 +15,23 @@ if TYPE_CHECKING:
 def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
     """Print the parameters of fits, the doubts about them, and the files written."""
     from ..report.parameter_text import (
+        chi2_text,
         heading,
         interval_text,
-        number,
         part_heading,
+        rms_text,
         value_text,
     )
 
     shown = console()
     convention = documents[0]["convention"]
-    heads = ("sample", "parameter", "value ± error", "68 % interval", "rms (mT)", "chi2/dof")
+    heads = ("sample", "parameter", "value ± error", "68 % interval", "rms", "chi2/dof")
     sections: list[list[list[str]]] = []
     for document in documents:
         sections.append([])
         for i, (name, entry) in enumerate(document["parameters"].items()):
-            first = [document["sample"], number(document["rms_mT"])]
-            first += [number(document["reduced_chi2"])]
+            first = [document["sample"], rms_text(document)]
+            first += [chi2_text(document)]
             sample, *misfit = first if i == 0 else [""] * 3
             row = [sample, heading(name), value_text(entry), interval_text(entry), *misfit]
             sections[-1].append(row)
@@ -39,7 +41,7 @@ def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
         heads,
         sections,
         names=2,
-        dropped=("rms (mT)", "chi2/dof", "68 % interval"),
+        dropped=("rms", "chi2/dof", "68 % interval"),
     )
     widths = [document for document in documents if "line_widths" in document]
     if widths:
@@ -62,23 +64,30 @@ def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
     print_paths(shown, written)
 
 
-def print_suggestions(label: str, suggestions: Sequence["Suggestion"]) -> None:
-    """Print which terms a sample asks for, the best first."""
+def print_suggestions(
+    label: str, suggestions: Sequence["Suggestion"], *, in_frequency: bool
+) -> None:
+    """Print which terms a sample asks for, the best first.
+
+    `in_frequency` says that all residuals are those of measured frequencies.
+    """
+    from ..foundation.units import larmor_value
     from ..report.parameter_text import number
 
     shown = console()
     best = suggestions[0]
+    unit, of = (larmor_value(1e6, 2.0), "MHz") if in_frequency else (1e-3, "mT")
     rows = [
         [
             " + ".join(one.terms),
             str(one.parameters),
             f"{one.bic - best.bic:.1f}",
-            number(1e3 * one.rms),
-            one.left.split(", with")[0].split(":")[0] or "-",
+            number(one.rms / unit),
+            first_sentence(one.left) or "-",
         ]
         for one in suggestions
     ]
-    heads = ("terms", "parameters", "BIC − best", "rms (mT)", "what the residuals show")
+    heads = (*("terms", "parameters", "BIC − best"), f"rms ({of})", "what the residuals show")
     print_table(
         shown, f"{label}: sums of terms, the best first", heads, [rows], names=1, dropped=heads[4:]
     )
@@ -86,3 +95,12 @@ def print_suggestions(label: str, suggestions: Sequence["Suggestion"]) -> None:
     print_line(shown, f"Fit the first with {options}")
     if "thin-film" in best.terms and "two-fold" in best.terms and len(best.terms) == 2:
         print_line(shown, "In the plane this is the same model as A, B, C: A = 2 µ0M_eff/3.")
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence, without its full stop; numbers and names may have points.
+
+    >>> first_sentence("Series a.b: They vary by 1.5 mT. They are not noise.")
+    'Series a.b: They vary by 1.5 mT'
+    """
+    return re.split(r"\.(?: +(?=[A-Z])|$)", text, maxsplit=1)[0]

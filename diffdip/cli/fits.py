@@ -31,6 +31,7 @@ from .fit_options import (
     WidthOption,
     WidthPartOption,
     check_options,
+    check_suggest,
     settings_of,
 )
 from .fit_output import print_fits, print_suggestions
@@ -136,12 +137,25 @@ def fit(
 
     if [bool(files), bool(series), example].count(True) != 1:
         raise InputError("FILE...", expected="one or more files, or --series, or --example")
-    if suggest and (term or model is not None or out is not None):
-        raise InputError("--suggest", expected="no --term, --model or --out beside it")
     if width_part and width is None:
         raise InputError("--width-part", expected="--width beside it, which says what a width is")
     terms = term or []
     fixed_mt = {"A": fix_a_mt, "B": fix_b_mt, "C": fix_c_mt}
+    if suggest:
+        check_suggest(
+            term=term,
+            model=model,
+            out=out,
+            loss=loss is not Loss.LINEAR,
+            free_g=free_g,
+            free_offset=free_offset,
+            fix_a_mt=fix_a_mt is not None,
+            fix_b_mt=fix_b_mt is not None,
+            fix_c_mt=fix_c_mt is not None,
+            convention=convention is not ConventionName.PAPER,
+            force=force,
+            width=width is not None,
+        )
     check_options(terms=terms, model=model, fixed_mt=fixed_mt, g=g, free_offset=free_offset)
     check_positive({"--frequency-ghz": frequency_ghz})
     columns = {
@@ -153,22 +167,31 @@ def fit(
     paths = [example_path()] if example else [*(files or []), *(series or [])]
     samples: list[Sample] = []
     for path in paths:
-        samples += read_table(
+        found = read_table(
             path,
             None if frequency_ghz is None else 1e9 * frequency_ghz,
             columns={name: column for name, column in columns.items() if column is not None},
             measured=None if measured is None else str(measured),
         )
+        if series and len(found) > 1:
+            raise InputError(
+                f"--series {path}",
+                expected="a table of one sample; its column sample names "
+                + ", ".join(sample.name for sample in found[:5]),
+                hint="Give it as FILE, or make a table of each sample",
+            )
+        samples += found
     check_folder(out)
     if out is not None:
         check_inputs(
             [out / name for name in ("fit.json", "points.csv", "curve.csv", "widths.csv")], paths
         )
     together = [samples] if series else [[sample] for sample in samples]
-    labels = [" + ".join(s.name for s in samples)] if series else _labels(samples)
 
     from ..foundation.progress import progress_bar
-    from ..report.series_fits import fit_sample, fits_as_files, suggest_for
+    from ..report.series_fits import fit_sample, fits_as_files, suggest_for, table_names
+
+    labels = [" + ".join(table_names(samples))] if series else _labels(samples)
 
     settings = settings_of(
         terms=terms,
@@ -185,12 +208,13 @@ def fit(
     )
     if suggest:
         with progress_bar("comparing", len(together)) as advance:
-            found = []
+            suggested = []
             for group in together:
-                found.append(suggest_for(group, settings))
+                suggested.append(suggest_for(group, settings))
                 advance()
-        for label, suggestions in zip(labels, found, strict=True):
-            print_suggestions(label, suggestions)
+        for label, group, suggestions in zip(labels, together, suggested, strict=True):
+            swept = all(one.swept is not None and one.swept.all() for one in group)
+            print_suggestions(label, suggestions, in_frequency=swept)
         return
     with progress_bar("fitting", len(together) * (1 if out is None else 2)) as advance:
         fits = []

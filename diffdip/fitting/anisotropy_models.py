@@ -15,7 +15,11 @@ from .parameters import Values
 
 
 Model: TypeAlias = Callable[[Values], AbstractEnergy]
-"""A function from the dict of parameters to an energy."""
+"""A function from the dict of parameters to an energy.
+
+It may have an attribute `units`, a dict that says "mT" (values in tesla), "deg" (in radians) or ""
+for its parameters. Without it, those whose names are not of `parameter_table` have no unit.
+"""
 
 FIRST_ORDER: Final = ("A", "B", "C")
 """Parameters that a series in the xy-plane determines to first order; see `first_order`."""

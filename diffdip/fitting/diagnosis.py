@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..foundation.flags import Flag
+from .chi_squared import too_large, too_small
 from .least_squares import Estimates
-from .parameter_table import shown
+from .parameter_table import ParameterKind
 from .parameters import ParameterSet
 from .residual_structure import ROUNDING
 from .robust_loss import FAR, beside_sigma
@@ -14,7 +15,15 @@ from .series import Series
 
 
 CORRELATED = 0.98
-"""Two parameters with a correlation beyond this cannot be separated."""
+"""Two parameters with a correlation beyond this are hard to separate: that is told if the error of
+one is large."""
+
+SAME = 0.9999
+"""Two parameters with a correlation beyond this are not separated: a small error of the model moves
+both by 70 times as much."""
+
+LARGE = 0.02
+"""An error is large above this part of a typical field, this angle (radians), or part of g."""
 
 RIVAL = 4.0
 """Rise of χ², in variances of unit weight, up to which another minimum is about as good."""
@@ -24,9 +33,6 @@ EQUIVALENT = 1e-6
 
 DEGENERATE = 1e-6
 """Separation of the parameters (see `Curvature`) up to which a fit has no single minimum."""
-
-UNLIKELY = 1e-3
-"""Probability of χ² by chance below which model and sigma do not fit together."""
 
 EXPLAIN = {"at-bound", "undetermined", "no-degrees-of-freedom"}
 """Codes of flags that say why an interval has no end."""
@@ -60,13 +66,13 @@ def diagnose(
             "The fit did not converge. Do not use it: simplify the model or change the bounds."
         )
         flags.append(Flag("not-converged", message))
-    flags += _second_minimum(parameters.free, found)
-    flags += _open_parameters(parameters.free, found, correlation)
+    flags += _second_minimum(parameters, found)
+    flags += _open_parameters(parameters, found, correlation, float(np.nanmedian(np.abs(measured))))
     missing = int(np.sum(np.isfinite(measured) & ~np.isfinite(predicted)))
     if missing:
         message = (
-            f"The fitted model has no resonance at {missing} measured angles. The errors are not "
-            "reliable."
+            f"The fitted model has no resonance at {missing} of the measured points. The errors "
+            "are not reliable."
         )
         flags.append(Flag("no-resonance", message))
     left = measured - predicted
@@ -149,7 +155,7 @@ def open_intervals(
     return tuple(told)
 
 
-def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:
+def _second_minimum(parameters: ParameterSet, found: Estimates) -> list[Flag]:
     """A flag for another minimum that is about as good.
 
     Not where parameters are degenerate: there the minima form a line, which has its own flag.
@@ -159,7 +165,8 @@ def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:
     excess = (float(found.rival_chi2) - float(found.chi2)) / float(found.variance)
     if not excess < RIVAL:
         return []
-    other = ", ".join(shown(n, v) for n, v in zip(names, found.rival, strict=True))
+    each = zip(parameters.free, found.rival, strict=True)
+    other = ", ".join(parameters.shown(name, float(value)) for name, value in each)
     if abs(excess) < EQUIVALENT:
         message = (
             f"An equivalent solution gives the same fields: {other}. These data cannot tell them "
@@ -173,30 +180,57 @@ def _second_minimum(names: tuple[str, ...], found: Estimates) -> list[Flag]:
 
 
 def _open_parameters(
-    names: tuple[str, ...], found: Estimates, correlation: np.ndarray
+    parameters: ParameterSet, found: Estimates, correlation: np.ndarray, field: float
 ) -> list[Flag]:
-    """Flags for parameters on which nothing depends, and for groups that act alike."""
+    """Flags for parameters on which nothing depends, and for groups that act alike.
+
+    `field` is a typical measured field (tesla).
+    """
+    names = parameters.free
     undetermined = [n for n, s in zip(names, found.sensitivity, strict=True) if s == 0]
     flags = [
         Flag("undetermined", f"{name} is not determined: the data do not depend on it.")
         for name in undetermined
     ]
+    errors = np.sqrt(np.diagonal(found.covariance))
     for group in _inseparable(names, correlation, undetermined):
-        message = f"{' and '.join(group)} cannot be separated with these data. Fix one of them."
+        rows = [names.index(name) for name in group]
+        closest = float(np.max(np.abs(correlation[np.ix_(rows, rows)] - np.eye(len(rows)))))
+        large = [_is_large(parameters.kind(names[i]), errors[i], field) for i in rows]
+        if closest < SAME and not any(large):
+            continue  # their errors say all that there is to say
+        sizes = ", ".join(
+            parameters.shown(n, float(errors[i])).replace(" = ", " ± ", 1)
+            for n, i in zip(group, rows, strict=True)
+        )
+        message = (
+            f"{' and '.join(group)} can hardly be separated with these data (correlation "
+            f"{closest:.6g}): {sizes}. Fix one of them, or measure what tells them apart."
+        )
         flags.append(Flag("degenerate", message))
     return flags
 
 
+def _is_large(kind: ParameterKind, error: float, field: float) -> bool:
+    """Whether an error leaves a parameter open; `field` is a typical measured field (tesla)."""
+    limit = {"mT": LARGE * field, "deg": LARGE}.get(kind.unit, LARGE * abs(kind.start))
+    return not error < limit
+
+
 def misfit(reduced_chi2: float | None, dof: int) -> list[Flag]:
     """A flag for residuals that are larger or smaller than σ allows."""
-    from scipy.special import gammainc, gammaincc
-
     if reduced_chi2 is None:
         return []
-    if gammainc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
+    if too_small(reduced_chi2 * dof, dof):
         return [_smaller_than_sigma(reduced_chi2**-0.5)]
-    if gammaincc(dof / 2, reduced_chi2 * dof / 2) < UNLIKELY:
-        return [_larger_than_sigma(reduced_chi2**0.5)]
+    if too_large(np.array([reduced_chi2 * dof]), np.array([dof])).item():
+        factor = reduced_chi2**0.5
+        message = (
+            f"The residuals are {factor:.3g} times larger than sigma: χ²/dof is {reduced_chi2:.3g}."
+            f" All errors were multiplied by {factor:.3g}, which makes it 1. Likely causes: the "
+            "model, the field calibration, or sigma."
+        )
+        return [Flag("scaled-errors", message)]
     return []
 
 
@@ -209,8 +243,11 @@ def _smaller_than_sigma(ratio: float) -> Flag:
 
 
 def _larger_than_sigma(ratio: float) -> Flag:
-    cause = "Either the model or sigma is wrong."
-    return Flag("misfit", f"The residuals are {ratio:.1f} times larger than sigma. {cause}")
+    message = (
+        f"The residuals are {ratio:.1f} times larger than sigma. Either the model or sigma is "
+        "wrong, and the errors are too small by about this factor."
+    )
+    return Flag("misfit", message)
 
 
 def _at_bounds(parameters: ParameterSet, found: Estimates, errors: np.ndarray) -> list[Flag]:
@@ -234,7 +271,7 @@ def _at_bounds(parameters: ParameterSet, found: Estimates, errors: np.ndarray) -
             # an error that is not known moves nothing
             near = abs(x - bound) <= NEAR * max(float(np.nan_to_num(error)), 1e-9 * abs(bound))
             if np.isfinite(bound) and (near or pushed):
-                at = shown(name, float(bound))
+                at = parameters.shown(name, float(bound))
                 message = f"{name} is at its bound ({at}), so its error is meaningless."
                 flags.append(Flag("at-bound", message))
     return flags

@@ -6,7 +6,6 @@ from typing import Any, Final
 import jax.numpy as jnp
 import numpy as np
 
-from ..foundation.accepted_values import implausible_g
 from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
@@ -14,19 +13,25 @@ from ..resonance.branches import Branches
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
+from .arcs import short_arc
 from .diagnosis import copies, diagnose, open_intervals, wrong_points
+from .g_or_a import implausible_fit
+from .influence import pulling_points
 from .intervals import LEVELS
 from .least_squares import Estimates
 from .least_squares_problem import UNIT
-from .parameter_table import offset_of, parameter_kind
+from .parameter_table import ParameterKind, offset_of, parameter_kind
 from .problem import FitProblem
 from .residual_structure import ROUNDING, structure_flags
-from .series import Series, point_errors, without_padding
+from .series import AS_FIELD, Series, point_errors, without_padding
 
 
 _ROWS = [[0.1, 0.3, 0.9], [0.7, -0.2, 0.4], [-0.5, 0.6, 0.1], [0.2, 0.9, -0.3], [0.8, 0.5, 0.2]]
 DIRECTIONS: Final = np.array(_ROWS) / np.linalg.norm(_ROWS, axis=1, keepdims=True)
 """Of no symmetry: two energies that agree there are one."""
+
+NO_MINIMUM: Final = {"not-converged", "degenerate", "undetermined", "no-resonance"}
+"""Codes of flags of fits whose errors mean nothing."""
 
 SAME: Final = 1e-5
 """Energies that differ by less than this part of their size are the same."""
@@ -56,6 +61,7 @@ class FitResult:
             field.
         reduced_chi2: chi2/dof; None where sigma is unknown, for a robust loss, and for dof = 0.
         rms: Root mean square of the residuals in tesla, without points that have no resonance.
+            Frequencies count as fields; `rms_of` has each by itself.
         dof: Degrees of freedom, `n_points` − p.
         n_points: Number of points that were measured.
         residuals: Measured − predicted in tesla, shape (n,). NaN where there is no field or no
@@ -69,6 +75,8 @@ class FitResult:
         series: The series that were fitted.
         energy: The fitted energy.
         problem: What was fitted; None for a result that was made by hand.
+        error_factor: All errors and intervals were multiplied by it: √reduced_chi2 where that is
+            improbably large (by chance in less than one of 1000 fits), else 1. A robust loss has 1.
     """
 
     names: tuple[str, ...]
@@ -91,6 +99,27 @@ class FitResult:
     series: tuple[Series, ...]
     energy: AbstractEnergy
     problem: FitProblem | None = None
+    error_factor: float = 1.0
+
+    def kind(self, name: str) -> ParameterKind:
+        """Label, unit and format of a parameter."""
+        return parameter_kind(name) if self.problem is None else self.problem.parameters.kind(name)
+
+    def rms_of(self, measured: str) -> float:
+        """Root mean square of the residuals of what was measured.
+
+        Args:
+            measured: "field" or "frequency".
+
+        Returns:
+            Of fields in tesla, of frequencies in Hz; NaN if there are none.
+        """
+        left = self.residuals[
+            np.repeat([s.measured == measured for s in self.series], [len(s) for s in self.series])
+        ]
+        left = left[np.isfinite(left)]
+        unit = AS_FIELD if measured == "frequency" else 1.0
+        return float(np.sqrt(np.mean(left**2))) / unit if len(left) else np.nan
 
     def curve(
         self, angle: Numbers, series: int = 0, frequency: Numbers | None = None
@@ -186,8 +215,17 @@ def result_of(
     if equal and _same_energy(problem, found.x, found.rival):  # another name of one solution
         found = replace(found, rival_chi2=np.asarray(np.inf))
     flags = diagnose(parameters, found, correlation, measured, prediction, dof, reduced)
-    if rms > ROUNDING * np.nanmax(np.abs(measured)):  # perfect data have intervals of rounding
+    exact = not rms > ROUNDING * np.nanmax(np.abs(measured))
+    if not exact:  # perfect data have intervals of rounding
         flags += open_intervals(names, found, flags)
+    left = np.where(np.isfinite(residuals), without_padding(found.residual, series), np.nan)
+    jacobian = without_padding(found.jacobian, series)
+    if problem.loss == "linear" and not exact:
+        flags += tuple(
+            pulling_points(parameters, found.x, series, left, jacobian, known_sigma=known_sigma)
+        )
+    if not {flag.code for flag in flags} & NO_MINIMUM:
+        flags += tuple(short_arc(problem, found.x, series, jacobian))
     return FitResult(
         names=names,
         values=values,
@@ -212,18 +250,22 @@ def result_of(
         flags=(
             *flags,
             *([] if scaled is None else wrong_points(scaled, dof, known_sigma=known_sigma)),
-            *implausible_g(
-                np.concatenate([s.field for s in series]),
-                np.concatenate([s.frequency for s in series]),
-            ),
+            *implausible_fit(problem, series, values["g"]),
             *copies(series, rms),
-            *structure_flags(series, residuals, len(names), robust=problem.loss == "soft_l1"),
+            *structure_flags(
+                series,
+                residuals,
+                left,
+                jacobian,
+                robust=problem.loss == "soft_l1",
+            ),
         ),
         convention=problem.convention,
         loss=problem.loss,
         series=series,
         energy=problem.model(known),
         problem=problem,
+        error_factor=float(np.sqrt(found.variance)) if plain else 1.0,
     )
 
 

@@ -1,15 +1,17 @@
-"""What a fit leaves open if g is fixed: the anisotropy that shifts all fields alike, against g."""
+"""What a fit says of g: whether it can be, and which anisotropy it cannot be told from."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import equinox as eqx
 import jax
 import numpy as np
 
+from ..foundation.accepted_values import HIGHEST_G, LOWEST_G, implausible_g
 from ..foundation.flags import Flag
-from .parameter_table import parameter_kind
+from .anisotropy_models import FullTensorModel, InPlaneModel
 from .predictions import linearized
-from .series import stack_series, without_padding
+from .series import Series, stack_series, without_padding
 
 
 if TYPE_CHECKING:
@@ -26,6 +28,23 @@ PLAUSIBLE: Final = 0.1
 """A g that differs by more than this part is not offered as an explanation of A."""
 
 
+def implausible_fit(problem: "FitProblem", series: Sequence[Series], g: float) -> list[Flag]:
+    """A flag for a fitted `g` that cannot be, or for fields far from those of A, B, C at a fixed g.
+
+    A film's own field may move its resonance to any field, so that it says nothing of g.
+    """
+    if "g" in problem.parameters.free:
+        if LOWEST_G < g < HIGHEST_G:
+            return []
+        message = f"The fitted g = {g:.3g} is implausible. Check the units of field and frequency."
+        return [Flag("implausible-g", message)]
+    if not isinstance(problem.model, InPlaneModel | FullTensorModel):
+        return []
+    return implausible_g(
+        np.concatenate([s.field for s in series]), np.concatenate([s.frequency for s in series])
+    )
+
+
 def g_or_a(result: "FitResult") -> list[Flag]:
     """A flag if g is fixed and the free parameters can follow a change of it.
 
@@ -34,8 +53,10 @@ def g_or_a(result: "FitResult") -> list[Flag]:
     """
     problem = result.problem
     names = list(result.names)
-    fields = [name for name in names if parameter_kind(name).unit == "mT"]
-    if problem is None or not fields or "g" not in problem.parameters.fixed:
+    if problem is None or "g" not in problem.parameters.fixed:
+        return []
+    fields = [name for name in names if problem.parameters.kind(name).unit == "mT"]
+    if not fields:
         return []
     g = result.values["g"]
     by_g, by_free = _changes(problem, result, g)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from .least_squares_problem import Data, Design, Problem
 from .minimization import minimized
@@ -36,16 +36,16 @@ class Profile(NamedTuple):
     lowest: np.ndarray
 
 
-def half_widths(freedom: Int[np.ndarray, " m"], *, known_sigma: bool) -> np.ndarray:
-    """Half-widths (m, 2) of the intervals in standard errors, by Student's law for unknown σ."""
+def half_widths(
+    freedom: Int[np.ndarray, " m"], normal: Bool[np.ndarray, " m"]
+) -> Float[np.ndarray, "m 2"]:
+    """Half-widths of the intervals in standard errors, `normal` or by Student's law."""
     from scipy.special import stdtrit
 
     return np.stack(
         [
-            np.full(len(freedom), normal)
-            if known_sigma
-            else stdtrit(np.maximum(freedom, 1), (1 + level) / 2)
-            for level, normal in LEVELS.values()
+            np.where(normal, width, stdtrit(np.maximum(freedom, 1), (1 + level) / 2))
+            for level, width in LEVELS.values()
         ],
         axis=1,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from .chi_squared import too_large
 from .curvature import curvature_of
 from .equivalent_solutions import least_surprising
 from .intervals import half_widths, profiled, symmetric
@@ -28,7 +29,8 @@ class Estimates:
         x: Best parameters, shape (m, p).
         chi2: What was minimized, shape (m,): Σ weight² (field − predicted)² or the soft-l1 loss.
             A point where the model has no resonance counts with its whole field.
-        variance: Rise of χ² at one standard error, shape (m,): the variance of unit weight.
+        variance: Rise of χ² at one standard error, shape (m,): the variance of unit weight. Where σ
+            is known it is 1, or χ²/dof where that is improbably large.
         scale: Unit of the residuals of a robust loss in units of 1/weight, shape (m,); 1 otherwise.
         covariance: Of the parameters, shape (m, p, p).
         sensitivity: Lengths of the columns of the weighted Jacobian, shape (m, p).
@@ -38,6 +40,8 @@ class Estimates:
         rival: The best minimum that is clearly apart, shape (m, p).
         rival_chi2: Its χ², shape (m,); inf without a rival.
         predicted: Fields in tesla, shape (m, n); NaN without resonance.
+        residual: Weight times residual, over the scale of a robust loss, shape (m, n).
+        jacobian: Derivatives of the predictions with the same weights, shape (m, n, p).
         lower: Lower ends of the 68 and 95 % intervals, shape (m, 2, p).
         upper: Upper ends.
     """
@@ -54,6 +58,8 @@ class Estimates:
     rival: np.ndarray
     rival_chi2: np.ndarray
     predicted: np.ndarray
+    residual: np.ndarray
+    jacobian: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
 
@@ -96,6 +102,7 @@ def estimate(
     # as many points as parameters: without σ nothing is known about the errors
     per_freedom = np.where(freedom > 0, 1 / np.maximum(freedom, 1), np.nan)
     open_errors = np.where(known_sigma | (freedom > 0), 1.0, np.nan)
+    trusted = np.full(len(freedom), known_sigma)
     if robust:
         # minima are compared by another loss
         ends = ends._replace(cost=ends.cost + (loss_of(residual) - minimum)[:, None])
@@ -105,10 +112,10 @@ def estimate(
         pull = residual / np.sqrt(1 + residual**2)
         covariance = covariance * open_errors[:, None, None]
     else:
+        # σ that the residuals contradict is as good as none
+        trusted &= ~too_large(minimum, freedom)
         # rounding leaves a floor under the residuals of a perfect fit
-        variance = (
-            np.ones_like(minimum) if known_sigma else np.maximum(minimum * per_freedom, 1e-24)
-        )
+        variance = np.where(trusted, 1.0, np.maximum(minimum * per_freedom, 1e-24))
         curvature, pull = curvature_of(jacobian), residual
         covariance = curvature.inverse * variance[:, None, None]
     gradient = np.einsum("mn,mnp->mp", pull, jacobian)
@@ -116,7 +123,7 @@ def estimate(
         ends, solution, jacobian, variance, np.max(np.abs(data.field), axis=1)
     )
 
-    quantiles = half_widths(freedom, known_sigma=known_sigma)
+    quantiles = half_widths(freedom, trusted)
     lower, upper = symmetric(solution, covariance, quantiles)
     if intervals and not robust and np.all(np.isfinite(variance)):
         rise = quantiles**2 * variance[:, None]
@@ -139,6 +146,8 @@ def estimate(
         rival=rival,
         rival_chi2=rival_chi2,
         predicted=predicted,
+        residual=residual,
+        jacobian=jacobian,
         lower=lower,
         upper=upper,
     )

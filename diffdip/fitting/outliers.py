@@ -1,5 +1,6 @@
 """Points that lie far from a fit. Needs no JAX."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 OUTLIER: Final = 5.0
 """Residuals larger than this many robust standard deviations are outliers."""
 
+MOST: Final = 1 / 4
+"""If more than this part of the points are outliers, they are told as one."""
+
 LEAST_POINTS: Final = 6
 """With fewer residuals their spread is not known well enough."""
 
@@ -31,11 +35,13 @@ def residual_warnings(result: "FitResult") -> list[Flag]:
         result: A fit of one or several series.
 
     Returns:
-        A flag `outlier` for each such point, in the order of the points.
+        A flag `outlier` for each such point, in the order of the points, or one flag
+        `many-outliers` if they are more than a quarter of all.
     """
     residuals = np.asarray(result.residuals)
     sigma = point_errors(result.series)
-    places = [place for s in result.series for place in places_of(s)]
+    places = places_of(result.series)
+    of = [s for s in result.series for _ in range(len(s))]
     weighted = np.where(np.isfinite(sigma), residuals / sigma, residuals)
     known = np.isfinite(weighted)
     if known.sum() < LEAST_POINTS:
@@ -45,19 +51,35 @@ def residual_warnings(result: "FitResult") -> list[Flag]:
     if scale == 0:
         return []
     score = np.where(known, np.abs(weighted - centre) / scale, 0)
+    far = int(np.sum(score > OUTLIER))
+    if far > MOST * known.sum():
+        message = (
+            f"{far} of {known.sum()} points lie more than {OUTLIER:g} robust standard deviations "
+            "from the fit: these are no single wrong points. Is the model right?"
+        )
+        return [Flag("many-outliers", message)]
     return [
         Flag(
             "outlier",
             f"The point at {places[i]} is an outlier: "
-            f"{1e3 * residuals[i]:+.3g} mT from the fit, {score[i]:.0f} robust standard "
+            f"{of[i].amount(residuals[i], '+.3g')} from the fit, {score[i]:.0f} robust standard "
             "deviations.",
         )
         for i in np.flatnonzero(score > OUTLIER)
     ]
 
 
-def places_of(series: "Series") -> list[str]:
-    """Where each point was measured, for messages."""
+def places_of(series: Sequence["Series"]) -> list[str]:
+    """Where each point was measured, for messages, with the series if there are several."""
+    several = len(series) > 1
+    return [
+        f"{place} of {one.name}" if several and one.name else place
+        for one in series
+        for place in _places(one)
+    ]
+
+
+def _places(series: "Series") -> list[str]:
     held = [f"{nu / 1e9:.5g} GHz" for nu in series.frequency]
     if series.measured == "frequency":
         held = [f"{1e3 * field:.5g} mT" for field in series.field]

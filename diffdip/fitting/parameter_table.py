@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ..foundation.errors import InputError
+
 
 @dataclass(frozen=True)
 class ParameterKind:
@@ -25,6 +27,7 @@ class ParameterKind:
             None: a multiple of the resonance field without anisotropy, around 0.
         format: Format of the number in messages.
         nuisance: Tables list it after the anisotropy fields (g, offsets).
+        is_known: Whether the unit is known.
     """
 
     label: str
@@ -35,6 +38,7 @@ class ParameterKind:
     prior: float | None = None
     format: str = ".4g"
     nuisance: bool = False
+    is_known: bool = True
 
 
 def _field(label: str) -> ParameterKind:
@@ -47,6 +51,12 @@ _DEGREES: Final = 180 / math.pi
 def _angle(label: str) -> ParameterKind:
     return ParameterKind(label, "deg", _DEGREES, 0.0, math.pi / 2, math.pi / 2, ".1f")
 
+
+_STATED: Final = {"mT": _field, "deg": _angle, "": ParameterKind}
+"""Units that a model may state for its parameters."""
+
+UNITS: Final = ("mT", "deg")
+"""Units of all parameters that have one."""
 
 _OFFSET: Final = "offset"
 
@@ -61,7 +71,7 @@ _TABLE: Final = {
     "Hu": _field("$H_u$"),
     "phi_u": _angle("$φ_u$"),
     "Hp": _field(r"$H_\perp$"),
-    "Hu2": _field("$H_{u2}$"),
+    "HK2": _field("$H_{K2}$"),
     "H1": _field("$H_1$"),
     "H2": _field("$H_2$"),
     "Hex": _field(r"$H_\mathrm{ex}$"),
@@ -78,19 +88,35 @@ _TABLE: Final = {
 }
 
 
-def parameter_kind(name: str) -> ParameterKind:
-    """The row of a parameter, also for one with a number; a name not in the table has no unit.
+def parameter_kind(name: str, unit: str | None = None) -> ParameterKind:
+    """The row of a parameter, also for one with a number.
+
+    A name that is not in the table has the `unit` that its model states: "mT" (tesla inside), "deg"
+    (radians inside), or "" for a plain number. None: it is not known.
 
     >>> parameter_kind("B").unit, parameter_kind("offset_2").unit, parameter_kind("K1").unit
     ('mT', 'deg', '')
+    >>> parameter_kind("K1", "mT").factor, parameter_kind("K1").is_known
+    (1000.0, False)
     """
+    if unit is not None:
+        if unit not in _STATED:
+            raise InputError(
+                f"unit of {name}", given=unit, expected=f"one of {', '.join(map(repr, _STATED))}"
+            )
+        if name not in _TABLE:
+            return _STATED[unit](_plain_label(name))
     if name in _TABLE:
         return _TABLE[name]
     numbered = re.fullmatch(r"(\w+)_(\d+)", name)
     if numbered and numbered[1] in _TABLE:
         kind = _TABLE[numbered[1]]
         return replace(kind, label=f"{kind.label} ({numbered[2]})")
-    return ParameterKind(name.replace("$", r"\$"))
+    return ParameterKind(_plain_label(name), is_known=False)
+
+
+def _plain_label(name: str) -> str:
+    return name.replace("$", r"\$")
 
 
 def offset_name(series: int, *, own: bool) -> str:
@@ -112,22 +138,27 @@ def offset_of(values: Mapping[str, float], series: int) -> float:
     return values.get(offset_name(series, own=True), shared)
 
 
-def column_name(name: str) -> str:
-    """The name with its unit, for the columns of files.
+def column_name(name: str, kind: ParameterKind | None = None) -> str:
+    """The name with its unit, for the columns of files; `kind` where a model states its own.
 
     >>> column_name("A"), column_name("offset_1"), column_name("K1")
     ('A_mT', 'offset_1_deg', 'K1')
     """
-    unit = parameter_kind(name).unit
+    unit = (kind or parameter_kind(name)).unit
     return f"{name}_{unit}" if unit else name
 
 
-def shown(name: str, value: float) -> str:
+def shown(name: str, value: float, kind: ParameterKind | None = None) -> str:
     """A parameter and its value (SI, radians) in the units of tables, for messages.
+
+    `kind` is given where a model states its own.
 
     >>> shown("A", 0.1), shown("offset", 0.1), shown("g", 2.0)
     ('A = 100.0 mT', 'offset = 5.7°', 'g = 2.0000')
+    >>> shown("K1", 0.1)
+    'K1 = 0.1 (in the units of the model)'
     """
-    kind = parameter_kind(name)
+    kind = kind or parameter_kind(name)
     unit = {"deg": "°", "": ""}.get(kind.unit, f" {kind.unit}")
+    unit = unit if kind.is_known else " (in the units of the model)"
     return f"{name} = {kind.factor * value:{kind.format}}{unit}"

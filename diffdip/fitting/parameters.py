@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ..foundation.errors import InputError
-from .parameter_table import parameter_kind
+from .parameter_table import ParameterKind, parameter_kind, shown
 from .term_starts import Likely
 
 
@@ -50,6 +50,9 @@ Values: TypeAlias = dict[str, Array]
 Parameter: TypeAlias = float | int | Free | Callable[[Values], Array]
 """A number is fixed, a `Free` is fitted, a function of the dict of other values is tied to them."""
 
+LEAST_SIZE, LARGEST_SIZE = 1e-3, 3.0
+"""Sizes of a parameter whose unit is not known: 1 mT or mrad to 3 T or rad."""
+
 SCALE = 0.1
 """One unit of the optimizer's variables: 0.1 T, 0.1 rad, 0.1 in g."""
 
@@ -69,10 +72,19 @@ class ParameterSet(eqx.Module):
     upper: np.ndarray | Array
     starts: np.ndarray | Array
     """Starts given by the user; NaN for parameters without one."""
+    units: tuple[tuple[str, str], ...] = eqx.field(static=True, default=())
+    """Units that the model states."""
 
     @staticmethod
-    def of(parameters: Mapping[str, "Parameter"]) -> "ParameterSet":
-        """Sort parameters into free, fixed and tied. Raises `InputError` for any other value."""
+    def of(
+        parameters: Mapping[str, "Parameter"], units: Mapping[str, str] | None = None
+    ) -> "ParameterSet":
+        """Sort parameters into free, fixed and tied. Raises `InputError` for any other value.
+
+        `units` are those that a model states for parameters outside of the table.
+        """
+        for name, unit in (units or {}).items():
+            parameter_kind(name, unit)
         free = {name: p for name, p in parameters.items() if isinstance(p, Free)}
         tied = {name: p for name, p in parameters.items() if callable(p)}
         fixed = {}
@@ -96,7 +108,16 @@ class ParameterSet(eqx.Module):
             lower=np.array([p.lower for p in free.values()], float),
             upper=np.array([p.upper for p in free.values()], float),
             starts=np.array(starts, float),
+            units=tuple((units or {}).items()),
         )
+
+    def kind(self, name: str) -> ParameterKind:
+        """What is known about a parameter."""
+        return parameter_kind(name, dict(self.units).get(name))
+
+    def shown(self, name: str, value: float) -> str:
+        """A parameter and its value in the units of tables, for messages."""
+        return shown(name, value, self.kind(name))
 
     def values(self, vector: Float[Array | np.ndarray, " p"]) -> Values:
         """All parameters by name, from the vector of the free ones.
@@ -156,7 +177,8 @@ class ParameterSet(eqx.Module):
 
         A bounded parameter covers its bounds. Others cover what is `likely`; without that their
         spread in the table of parameters on either side of their start, or `spread` (tesla) if the
-        table has no spread for them.
+        table has no spread for them. One whose unit is not known may be a small field, a large one
+        or an angle: its sizes are spread evenly in their logarithm, with both signs.
         """
         size = len(self.free)
         # additive recurrence with powers of the generalized golden ratio
@@ -168,14 +190,18 @@ class ParameterSet(eqx.Module):
         points = np.empty((count, size))
         center = self.central_point(likely)
         for i, name in enumerate(self.free):
-            known = parameter_kind(name).spread
-            width = spread if known is None else known
+            kind = self.kind(name)
+            width = spread if kind.spread is None else kind.spread
             if likely and name in likely:
                 width = likely[name].width
             low, high = self.lower[i], self.upper[i]
             low = low if math.isfinite(low) else min(center[i], high) - width
             high = high if math.isfinite(high) else max(center[i], low) + width
             points[:, i] = low + (high - low) * cube[:, i]
+            if not kind.is_known and np.isinf(self.lower[i]) and np.isinf(self.upper[i]):
+                side = 2 * cube[:, i] - 1
+                size_of = LEAST_SIZE * (LARGEST_SIZE / LEAST_SIZE) ** np.abs(side)
+                points[:, i] = center[i] + np.sign(side) * size_of
         return points
 
     def central_point(self, likely: Mapping[str, Likely] | None = None) -> np.ndarray:
@@ -183,7 +209,7 @@ class ParameterSet(eqx.Module):
 
         It is that of the user, or else a `likely` one, or else that of the table.
         """
-        table = {name: parameter_kind(name).start for name in self.free}
+        table = {name: self.kind(name).start for name in self.free}
         suggested = {name: one.center for name, one in (likely or {}).items()}
         default = np.array([{**table, **suggested}[name] for name in self.free])
         hints = np.where(np.isnan(self.starts), default, self.starts)

@@ -179,7 +179,8 @@ def posterior_of(
         student = float(stdtrit(max(fit.dof, 1), (1 + LEVELS["68"][0]) / 2))
     width_ratio, shift = {}, {}
     for i, name in enumerate(fit.names):
-        error = fit.standard_errors[name]
+        # of sigma as it was given, which the posterior takes as known
+        error = fit.standard_errors[name] / fit.error_factor
         width_ratio[name] = float((ends[1][i] - ends[0][i]) / (2 * student * error))
         shift[name] = float((median[i] - fit.values[name]) / error)
 
@@ -231,8 +232,20 @@ def _doubts(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[Flag
         *_at_bounds(found, lower, upper),
         *_unlike_the_fit(found),
         *_open_phase(found),
-        *(flag for flag in found.fit.flags if flag.code == "misfit"),
+        *_misfit(found.fit),
     ]
+
+
+def _misfit(fit: FitResult) -> list[Flag]:
+    """A flag if the residuals contradict sigma, which a posterior does not scale."""
+    if fit.error_factor == 1:
+        return []
+    message = (
+        f"The residuals are {fit.error_factor:.3g} times larger than sigma, which the posterior "
+        "takes as known: its intervals are too narrow by about this factor. Leave out sigma, or "
+        "use another model."
+    )
+    return [Flag("misfit", message)]
 
 
 def _doubts_about_sampling(found: Posterior) -> list[Flag]:
@@ -258,7 +271,8 @@ def _doubts_about_sampling(found: Posterior) -> list[Flag]:
 def _several_minima(found: Posterior) -> list[Flag]:
     """A flag if more than one minimum has a part of the draws."""
     shared = [
-        f"{', '.join(shown(n, v) for n, v in zip(found.fit.names, x, strict=True))} ({share:.0%})"
+        f"{', '.join(_shown(found.fit, n, v) for n, v in zip(found.fit.names, x, strict=True))} "
+        f"({share:.0%})"
         for x, share in zip(found.minima, found.shares, strict=True)
         if share > LEAST_SHARE
     ]
@@ -274,9 +288,15 @@ def _at_bounds(found: Posterior, lower: np.ndarray, upper: np.ndarray) -> list[F
         margin = 0.01 * (upper[i] - lower[i])
         for bound in (lower[i], upper[i]):
             if np.mean(np.abs(found.draws(name) - bound) < margin) > LEAST_SHARE:
-                message = f"{name} reaches its bound ({shown(name, bound)}). Widen the bound."
+                message = (
+                    f"{name} reaches its bound ({_shown(found.fit, name, bound)}). Widen the bound."
+                )
                 flags.append(Flag("at-bound", message))
     return flags
+
+
+def _shown(fit: FitResult, name: str, value: float) -> str:
+    return shown(name, value, fit.kind(name))
 
 
 def _unlike_the_fit(found: Posterior) -> list[Flag]:

@@ -24,7 +24,7 @@ from .parameter_table import offset_name, parameter_kind
 from .parameters import Free, Parameter, ParameterSet, Values
 from .robust_loss import without_far_points
 from .search import Hints
-from .series import AS_FIELD, Series
+from .series import AS_FIELD, Series, check_series
 from .term_models import TermsModel
 from .term_starts import Likely, likely_values
 
@@ -71,6 +71,7 @@ class FitProblem(eqx.Module):
             InputError: For arguments that do not fit together, and for fewer points than free
                 parameters.
         """
+        check_series(series)
         if loss not in LOSSES:
             raise InputError("loss", given=loss, expected=" or ".join(LOSSES))
         if model is None:
@@ -83,7 +84,8 @@ class FitProblem(eqx.Module):
             )
         each = enumerate(offset) if own else [(0, offset)]
         offsets = {offset_name(i, own=own): value for i, value in each}
-        everything = ParameterSet.of({**given, "g": g, **offsets})
+        units = getattr(model, "units", None)
+        everything = ParameterSet.of({**given, "g": g, **offsets}, units)
         _check_settings(g, list(offsets.values()))
         if not everything.free:
             raise InputError("no parameter is free", hint="Leave at least one parameter free")
@@ -111,8 +113,8 @@ class FitProblem(eqx.Module):
         return self.parameters.starting_points(SCREENED, REACH * larmor, self._ranges(design, data))
 
     def _ranges(self, design: Design, data: Data | None) -> dict[str, Likely]:
-        """Where the parameters of terms are likely; nothing for other models."""
-        if data is None or not isinstance(self.model, TermsModel):
+        """Where fields are likely, in terms and in a model of the user; nothing for A, B, C."""
+        if data is None or isinstance(self.model, InPlaneModel | FullTensorModel):
             return {}
         field = np.where(data.weight > 0, data.field, np.nan)
         with warnings.catch_warnings():
@@ -125,7 +127,7 @@ class FitProblem(eqx.Module):
                 measured, typical, np.where(np.isfinite(typical), design.field, np.nan)
             )
         larmor = larmor_value(np.broadcast_to(design.frequency, typical.shape), self._likely("g"))
-        names = [n for n in self.parameters.free if parameter_kind(n).unit == "mT"]
+        names = [n for n in self.parameters.free if self.parameters.kind(n).unit == "mT"]
         flat = all(plane == "xy" for plane in self.planes)
         return {
             name: range_

@@ -2,14 +2,17 @@
 
 Three tests of each series, in the order of its angles, or of frequencies at one angle:
 
-- Neighbours. The lag-one correlation r = Σ rᵢ rᵢ₊₁ / Σ rᵢ² of white noise has a standard deviation
-  of 1/√n or less, about −p/(n − p) if p parameters were fitted to n points.
+- Neighbours. Their correlation is compared with what the fit makes of white noise
+  (`neighbours`). Neighbours are points that follow each other in angle or frequency.
 - Harmonics. A pair cos kα, sin kα takes the share R² of the sum of squares. For normal noise
   (1 − R²)^((n − p − 2)/2) is the probability of a share that large.
 - Jumps. Second differences of neighbours show the noise without what varies slowly. Their lower
   quartile is not touched by wrong points, up to half of all.
 
-Each says "by chance" in at least 999 of 1000 fits of a right model with white noise.
+Each says "by chance" in at least 999 of 1000 fits of a right model with white noise, and in 997 if
+the points are hardly more than the parameters. Where no series alone is remarkable, neighbours of
+all series are looked at together: in angle, and in frequency. A map of many frequencies and two
+angles has no other neighbours.
 """
 
 from collections.abc import Sequence
@@ -19,6 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..foundation.flags import Flag
+from .neighbours import Likeness, basis_of, likeness, next_to, pairs_in_angle, pairs_in_frequency
 from .series import Series
 
 
@@ -28,8 +32,8 @@ HARMONICS: Final = (1, 2, 3, 4, 6)
 UNLIKELY: Final = 5e-4
 """Probability by chance, over all harmonics of a series, below which they are flagged."""
 
-CORRELATED: Final = 3.1
-"""Correlations of neighbours above this many standard deviations are flagged."""
+CORRELATED: Final = 3.3
+"""Correlations of neighbours this many standard deviations above chance are flagged."""
 
 JUMPS: Final = (3.0, 100.0)
 """Residuals larger than 3 + 100/n times the noise between neighbours are flagged (simulated)."""
@@ -57,54 +61,95 @@ class _Harmonic(NamedTuple):
 
 
 def structure_flags(
-    series: Sequence[Series], residuals: Float[np.ndarray, " n"], size: int, *, robust: bool = False
+    series: Sequence[Series],
+    residuals: Float[np.ndarray, " n"],
+    scaled: Float[np.ndarray, " n"],
+    jacobian: Float[np.ndarray, "n p"],
+    *,
+    robust: bool = False,
 ) -> tuple[Flag, ...]:
-    """Flags of series whose residuals are not noise; `size` parameters were fitted to all of them.
+    """Flags of series whose residuals are not noise.
 
-    `residuals` (tesla) are those of one series after the other, NaN without a point. A `robust` fit
-    may leave outliers: its residuals count up to three robust standard deviations.
+    `residuals` (tesla) are those of one series after the other, NaN without a point. `scaled` are
+    the same over their errors, or times the weights of the fit, and `jacobian` are the derivatives
+    of the predictions with the same weights. A `robust` fit may leave outliers: its residuals count
+    up to three robust standard deviations.
     """
     flags, start = [], 0
-    total = int(np.sum(np.isfinite(residuals)))
+    used = np.flatnonzero(np.isfinite(residuals))
+    basis = np.zeros((len(residuals), 0))
+    if len(used):
+        found = basis_of(jacobian[used])
+        basis = np.zeros((len(residuals), found.shape[1]))
+        basis[used] = found
     for one in series:
-        stop = start + len(one)
-        own, start = residuals[start:stop], stop
-        count = int(np.sum(np.isfinite(own)))
-        share = size * count / max(total, 1)
-        if count - share < LEAST_FREEDOM:
+        rows = np.arange(start, start + len(one))
+        start += len(one)
+        if np.sum(np.isfinite(residuals[rows])) < LEAST_FREEDOM:
             continue
-        left = _Left.of(one, own)
+        left = _Left.of(one, residuals[rows], basis[rows])
+        if not left.is_enough:
+            continue
         if robust:
-            left = left.without_outliers()
-        if left.is_rounding:
-            continue
-        where = f"Series {one.name}: " if one.name else ""
-        harmonic, correlation = left.harmonic(share), left.correlation
-        if not one.is_rotation:
-            harmonic = harmonic._replace(probability=1.0)
-        together = (correlation + share / (count - share)) * count**0.5
-        if harmonic.probability < UNLIKELY / len(HARMONICS):
-            k = harmonic.order
-            message = (
-                f"{where}The residuals vary with {'' if k == 1 else k}α, with an amplitude of "
-                f"{1e3 * harmonic.amplitude:.3g} mT, so they are not noise. {CAUSES[k]}"
-            )
-        elif together > CORRELATED:
-            message = (
-                f"{where}Residuals of neighbours are alike (correlation "
-                f"{correlation:.2f}), so they are not noise: the model is incomplete, or something "
-                f"drifted. The true errors are about {_enlarged(correlation):.1f} times larger."
-            )
-        elif left.rms > (JUMPS[0] + JUMPS[1] / count) * left.noise:
-            message = (
-                f"{where}The residuals are {left.rms / left.noise:.2g} times larger than the "
-                f"noise between neighbours, which is {1e3 * left.noise:.2g} mT at most: "
-                "some points are wrong, or the model is."
-            )
-        else:
-            continue
-        flags.append(Flag("structured-residuals", message))
+            left = left._replace(residual=_clipped(left.residual))
+        if not left.is_rounding and (message := _of_one(one, left)):
+            where = f"Series {one.name}: " if one.name else ""
+            flags.append(Flag("structured-residuals", where + message))
+    if not flags and len(used) - basis.shape[1] >= LEAST_FREEDOM:
+        left = _clipped(scaled[used]) if robust else scaled[used]
+        observed = np.concatenate([one.observed for one in series])[used]
+        if np.sqrt(np.mean(residuals[used] ** 2)) > ROUNDING * np.median(np.abs(observed)):
+            flags += _of_all(series, used, left, basis[used])
     return tuple(flags)
+
+
+def _of_one(one: Series, left: "_Left") -> str:
+    """What the residuals of one series show; empty if they look like noise."""
+    alike = likeness(left.residual, left.basis, next_to(len(left.residual)))
+    harmonic = left.harmonic() if one.is_rotation else _Harmonic(0, 0.0, 1.0)
+    if harmonic.probability < UNLIKELY / len(HARMONICS):
+        k = harmonic.order
+        return (
+            f"The residuals vary with {'' if k == 1 else k}α, with an amplitude of "
+            f"{one.amount(harmonic.amplitude)}. They are not noise. {CAUSES[k]}"
+        )
+    if alike.is_above(CORRELATED):
+        return _alike(alike)
+    if left.rms > (JUMPS[0] + JUMPS[1] / len(left.residual)) * left.noise:
+        return (
+            f"The residuals are {left.rms / left.noise:.2g} times larger than the "
+            f"noise between neighbours, which is {one.amount(left.noise, '.2g')} at most. "
+            "Some points are wrong, or the model is."
+        )
+    return ""
+
+
+def _of_all(
+    series: Sequence[Series], used: np.ndarray, residual: np.ndarray, basis: np.ndarray
+) -> list[Flag]:
+    """A flag if the residuals of neighbours are alike in all series together."""
+    for quantity, pairs in (
+        ("frequency", pairs_in_frequency(series, used)),
+        ("angle", pairs_in_angle(series, used)),
+    ):
+        alike = likeness(residual, basis, pairs)
+        if alike.is_above(CORRELATED):
+            return [Flag("structured-residuals", _alike(alike, f" in {quantity}"))]
+    return []
+
+
+def _alike(found: Likeness, of: str = "") -> str:
+    return (
+        f"Residuals of neighbours{of} are alike (correlation {found.correlation:.2f}). They are "
+        "not noise: the model is incomplete, or something drifted. The true errors are about "
+        f"{found.enlarged:.1f} times larger."
+    )
+
+
+def _clipped(residual: np.ndarray) -> np.ndarray:
+    """Each residual within three robust standard deviations."""
+    limit = 3 * 1.4826 * np.median(np.abs(residual))
+    return np.clip(residual, -limit, limit)
 
 
 class _Left(NamedTuple):
@@ -115,27 +160,35 @@ class _Left(NamedTuple):
         residual: In tesla, times the weight.
         weight: 1/σ over its mean; 1 where σ is unknown.
         field: The measured field in tesla.
+        basis: Rows of the basis of the fit; see `neighbours`.
     """
 
     angle: np.ndarray
     residual: np.ndarray
     weight: np.ndarray
     field: np.ndarray
+    basis: np.ndarray
 
     @staticmethod
-    def of(series: Series, residuals: np.ndarray) -> "_Left":
+    def of(series: Series, residuals: np.ndarray, basis: np.ndarray) -> "_Left":
         order = np.lexsort((series.frequency, series.abscissa))
         order = order[np.isfinite(residuals[order])]
         weight = np.ones(len(order))
         if series.observed_sigma is not None:
             weight = 1 / series.observed_sigma[order]
             weight = weight / np.mean(weight)
-        return _Left(series.angle[order], weight * residuals[order], weight, series.observed[order])
+        left = weight * residuals[order]
+        return _Left(series.angle[order], left, weight, series.observed[order], basis[order])
 
-    def without_outliers(self) -> "_Left":
-        """The same with each residual within three robust standard deviations."""
-        limit = 3 * 1.4826 * np.median(np.abs(self.residual))
-        return self._replace(residual=np.clip(self.residual, -limit, limit))
+    @property
+    def freedom(self) -> float:
+        """Points less the share of the parameters that were fitted to them."""
+        return len(self.residual) - float(np.sum(self.basis**2))
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the residuals test anything."""
+        return self.freedom >= LEAST_FREEDOM
 
     @property
     def is_rounding(self) -> bool:
@@ -156,16 +209,11 @@ class _Left(NamedTuple):
         # 0.3186 is the lower quartile of |x| for a standard normal x
         return max(float(np.quantile(second, 0.25)) / (0.3186 * 6**0.5), rounding)
 
-    @property
-    def correlation(self) -> float:
-        """Lag-one correlation."""
-        return float(np.sum(self.residual[1:] * self.residual[:-1]) / np.sum(self.residual**2))
-
-    def harmonic(self, share: float) -> _Harmonic:
-        """The least probable harmonic, if `share` parameters were fitted to these points."""
+    def harmonic(self) -> _Harmonic:
+        """The least probable harmonic."""
         if np.ptp(self.angle) == 0:  # a series of frequencies
             return _Harmonic(0, 0.0, 1.0)
-        freedom = max(len(self.residual) - share - 2, 1.0)
+        freedom = max(self.freedom - 2, 1.0)
         found = []
         for k in HARMONICS:
             waves = np.stack([np.cos(k * self.angle), np.sin(k * self.angle)], axis=1)
@@ -175,9 +223,3 @@ class _Left(NamedTuple):
             probability = max(kept, 0.0) ** (freedom / 2)
             found.append(_Harmonic(k, float(np.hypot(*pair)), float(probability)))
         return min(found, key=lambda one: one.probability)
-
-
-def _enlarged(correlation: float) -> float:
-    """How much larger errors are if the residuals are a first-order autoregressive process."""
-    limited = min(correlation, 0.95)
-    return ((1 + limited) / (1 - limited)) ** 0.5

@@ -47,9 +47,9 @@ class Series:
         measured: "field" (default) or "frequency".
 
     Raises:
-        InputError: For shapes that do not fit together, more than `MOST_POINTS` points, an angle or
-            a direction that is not finite, a frequency or sigma that is not positive, or an unknown
-            plane.
+        InputError: For shapes that do not fit together, no points or more than `MOST_POINTS`, an
+            angle or a direction that is not finite, a frequency or sigma that is not positive, or
+            an unknown plane.
 
     >>> series = Series([0.0, 1.0], [0.30, 0.35], frequency=9.45e9)
     >>> series.frequency.tolist(), series.plane
@@ -83,6 +83,8 @@ class Series:
         points = measured_values(measured, field if by_field else frequency)
         if points.ndim != 1:
             raise InputError(measured, given=points.shape, expected="shape (n,)")
+        if not len(points):
+            raise InputError("points", given=0, expected="one or more in a series")
         if len(points) > MOST_POINTS:
             raise InputError(
                 f"{len(points)} points in one series",
@@ -122,6 +124,12 @@ class Series:
         if self.sigma is None or self.measured == "field":
             return self.sigma
         return AS_FIELD * self.sigma
+
+    def amount(self, tesla: float, form: str = ".3g") -> str:
+        """A residual of `observed` in mT, or in MHz where frequencies were measured."""
+        if self.measured == "field":
+            return f"{1e3 * tesla:{form}} mT"
+        return f"{tesla / AS_FIELD / 1e6:{form}} MHz"
 
     @property
     def abscissa(self) -> np.ndarray:
@@ -242,8 +250,15 @@ def _where(
     return np.zeros(count), numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
 
 
+def check_series(series: Sequence[Series]) -> None:
+    """Raises `InputError` for no series at all."""
+    if not len(series):
+        raise InputError("series", given=[], expected="one series or more")
+
+
 def stack_series(series: Sequence[Series]) -> tuple[Design, Data, bool]:
     """All series as one data set, padded with points of no weight, and whether σ is known."""
+    check_series(series)
     known = [s.sigma is not None for s in series]
     if any(known) and not all(known):
         raise InputError("sigma", expected="standard errors for all series or for none")

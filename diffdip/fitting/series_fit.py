@@ -47,7 +47,8 @@ def fit_series(
         angle: Angles of the applied field in radians, shape (n,).
         field: Resonance fields in tesla, shape (n,). Points that are NaN are left out.
         sigma: Standard errors of `field` in tesla, one number or shape (n,). Default: equal and
-            unknown; the errors then follow from the residuals.
+            unknown; the errors then follow from the residuals. So they do if χ² is improbably large
+            beside sigma, which a flag says: all are then multiplied by √(χ²/dof).
         frequency: In Hz, one number or shape (n,).
         g: The g-factor, a parameter. Default: fixed at 2.
         offset: Reading of the goniometer (radians) at which the applied field lies along the first
@@ -170,6 +171,7 @@ class ManyFits:
         converged: Whether each search ended at a minimum, shape (m,).
         rival_chi2: χ² of the best other minimum, shape (m,); inf if none was found.
         convention: "paper" or "physical"; "none" for a model of your own.
+        error_factor: As in `FitResult`, shape (m,).
     """
 
     names: tuple[str, ...]
@@ -184,6 +186,7 @@ class ManyFits:
     converged: np.ndarray
     rival_chi2: np.ndarray
     convention: str
+    error_factor: np.ndarray
 
 
 def fit_many(
@@ -265,12 +268,11 @@ def fit_many(
             found = problem.estimate(
                 design, data.of_rows(rows), known_sigma=sigma is not None, intervals=intervals
             )
-        parts.append(found)
+        parts.append({name: getattr(found, name) for name in (*_SHARED, "x", "variance")})
         if progress is not None:
             progress(first + len(rows), len(field))
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in (*_SHARED, "x")
-    }
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    scaled = sigma is not None and loss == "linear"
     residuals = np.where(np.isfinite(field), field - columns["predicted"], np.nan)
     return ManyFits(
         names=problem.parameters.free,
@@ -278,6 +280,7 @@ def fit_many(
         rms=np.sqrt(np.nanmean(residuals**2, axis=1)),
         values=columns["x"],
         convention=problem.convention,
+        error_factor=np.sqrt(columns["variance"]) if scaled else np.ones(len(field)),
         **{name: columns[name] for name in _SHARED},
     )
 

@@ -14,9 +14,10 @@ import numpy as np
 from ..foundation.errors import InputError
 from .minimization import minimized
 from .parameters import Free, Parameter
+from .predictions import linearized
 from .problem import FitProblem
 from .residual_structure import structure_flags
-from .series import Series, stack_series, without_padding
+from .series import Series, check_series, stack_series, without_padding
 from .term_models import TermsModel
 
 
@@ -83,7 +84,7 @@ def suggest_terms(series: Sequence[Series], *, g: float = 2.0) -> list[Suggestio
         The candidates, the best first. Those with as many parameters as points are left out.
 
     Raises:
-        InputError: For series along directions, or with fewer than 4 points.
+        InputError: For no series, series along directions, or fewer than 4 points.
 
     >>> import numpy as np
     >>> angle = np.deg2rad(np.arange(0, 180, 10))
@@ -91,6 +92,7 @@ def suggest_terms(series: Sequence[Series], *, g: float = 2.0) -> list[Suggestio
     >>> suggest_terms([series])[0].terms
     ('thin-film', 'four-fold')
     """
+    check_series(series)
     if any(s.direction is not None for s in series):
         raise InputError("series", expected="series in planes, not along directions")
     in_plane = all(isinstance(s.plane, str) and s.plane == "xy" for s in series)
@@ -133,14 +135,18 @@ def suggest_terms(series: Sequence[Series], *, g: float = 2.0) -> list[Suggestio
         best = ends.x[0].reshape(len(candidates), lanes, -1)[
             np.arange(len(candidates)), np.argmin(cost, axis=1)
         ]
-        predicted = np.asarray(jax.jit(jax.vmap(problem.predict, (0, None)))(best, design))
+        predicted, slope = linearized(problem, design, best, many=False)
     observed = np.concatenate([s.observed for s in series])
+    weight = without_padding(data.weight[0], series)
     found = []
-    for (part, used), chi2, row in zip(candidates, np.min(cost, axis=1), predicted, strict=True):
+    for (part, used), chi2, row, changes in zip(
+        candidates, np.min(cost, axis=1), predicted, slope, strict=True
+    ):
         residuals = observed - without_padding(row, series)
+        jacobian = weight[:, None] * without_padding(changes, series)[:, used]
         size = int(np.sum(used))
         misfit = chi2 if known else count * np.log(max(chi2, 1e-300) / count)
-        flags = structure_flags(series, residuals, size)
+        flags = structure_flags(series, residuals, weight * residuals, jacobian)
         found.append(
             Suggestion(
                 terms=part,
@@ -166,7 +172,7 @@ def _starts(problem: FitProblem, first: np.ndarray, series: Sequence[Series]) ->
         for sign in signs:
             start = first.copy()
             for i, name in enumerate(names):
-                fold = {"B2": 2, "B4": 4, "B6": 6, "Hu2": 2, "H1": 4}.get(name)
+                fold = {"B2": 2, "B4": 4, "B6": 6, "HK2": 2, "H1": 4}.get(name)
                 if fold is None:
                     continue
                 waves = np.stack([np.cos(fold * angle), np.sin(fold * angle)], axis=1)

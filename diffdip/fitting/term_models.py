@@ -1,10 +1,11 @@
 """Models that are sums of named energy terms: their parameters, and the energy for values of them.
 
 The command line, model files and pages offer these terms. A term may stand several times in a
-model; from the second one on its parameters have a number, as in Hu_2.
+model; from the second one on it has a number, in the names of its parameters (Hu_2) and its axis
+(uniaxial_2).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,13 +44,14 @@ class TermKind:
     Args:
         parameters: Names of its parameters.
         build: The function (values of the parameters, frame) → energy.
-        summary: What the term is, with its field in the literature's notation.
+        turned_by: Parameters that together can undo a turn of the term about z: none for a term of
+            that symmetry. None for a term that the crystal orients.
         takes_axis: Whether a fixed axis may replace its angle.
     """
 
     parameters: tuple[str, ...]
     build: Callable[[Sequence[Any], Frame], AbstractEnergy]
-    summary: str
+    turned_by: tuple[str, ...] | None = ()
     takes_axis: bool = False
 
 
@@ -61,11 +63,10 @@ def _uniaxial(values: Sequence[Any], frame: Frame) -> AbstractEnergy:
 
 
 def _in_plane(fold: int) -> TermKind:
-    name = {1: "exchange bias", 2: "two-fold", 4: "four-fold", 6: "six-fold"}[fold]
     return TermKind(
         (f"B{fold}", f"phi_{fold}"),
         lambda values, _: InPlaneAnisotropy(values[0], fold, values[1]),
-        f"{name} in the xy-plane: field B{fold}, easy at the angle phi_{fold}",
+        (f"phi_{fold}",),
     )
 
 
@@ -75,41 +76,38 @@ KINDS: Final[Mapping[str, TermKind]] = {
         lambda values, frame: AnisotropyFields(
             values[0], values[1], values[2], frame["convention"]
         ),
-        "the paper's anisotropy fields A, B, C",
+        ("B", "C"),
     ),
     "thin-film": TermKind(
         ("Meff",),
         lambda values, _: ThinFilm(values[0]),
-        "a film with the normal z: µ0M_eff",
     ),
     "uniaxial": TermKind(
         ("Hu", "phi_u"),
         _uniaxial,
-        "uniaxial with an axis in the xy-plane at phi_u: Hu = 2K/M",
+        ("phi_u",),
         takes_axis=True,
     ),
     "perpendicular": TermKind(
         ("Hp",),
         lambda values, _: UniaxialAnisotropy(values[0], jnp.array([0.0, 0.0, 1.0])),
-        "uniaxial along z: Hp = 2K/M",
     ),
     "uniaxial-2": TermKind(
-        ("Hu2",),
+        ("HK2",),
         lambda values, frame: SecondOrderUniaxial(
             values[0], (0.0, 0.0, 1.0) if frame["axis"] is None else frame["axis"]
         ),
-        "uniaxial of second order along z: Hu2 = 4K2/M",
         takes_axis=True,
     ),
     "cubic": TermKind(
         ("H1",),
         lambda values, frame: CubicAnisotropy(values[0], frame["axes"]),
-        "cubic: H1 = 2K1/M",
+        None,
     ),
     "cubic-2": TermKind(
         ("H2",),
         lambda values, frame: SecondOrderCubic(values[0], frame["axes"]),
-        "cubic of second order: H2 = 2K2/M",
+        None,
     ),
     "bias": _in_plane(1),
     "two-fold": _in_plane(2),
@@ -118,10 +116,9 @@ KINDS: Final[Mapping[str, TermKind]] = {
     "spin-wave": TermKind(
         ("Hex",),
         lambda values, _: StandingSpinWave(values[0]),
-        "a standing spin wave: exchange field Hex",
     ),
 }
-"""The terms by name."""
+"""The terms by name, in the order of `term_names.TERMS`."""
 
 
 class TermsModel(eqx.Module):
@@ -132,8 +129,9 @@ class TermsModel(eqx.Module):
         convention: Of A, B, C of the term "tensor". Default: `PAPER`.
         crystal: Miller indices of the crystal directions along z and x of the sample. Default:
             ("001", "100"), a (001) film with [100] at angle 0.
-        axes: Fixed axes of terms by name, as vectors or as Miller indices. Default: the axis of
-            "uniaxial" lies in the xy-plane at the parameter phi_u, that of "uniaxial-2" along z.
+        axes: Fixed axes of terms by name, as vectors or as Miller indices. The second "uniaxial" is
+            uniaxial_2 here. Default: the axis of "uniaxial" lies in the xy-plane at the parameter
+            phi_u, that of "uniaxial-2" along z.
 
     Raises:
         InputError: For an unknown term, and for an axis of a term that has none.
@@ -161,11 +159,12 @@ class TermsModel(eqx.Module):
             if term not in KINDS:
                 raise InputError("term", given=term, expected=f"one of {', '.join(KINDS)}")
         frame = np.asarray(crystal_axes(*crystal), float)
+        able = [name for name, term in _numbered(tuple(terms)) if KINDS[term].takes_axis]
         fixed = {}
         for term, axis in (axes or {}).items():
-            if term not in terms or not KINDS[term].takes_axis:
-                able = ", ".join(t for t in terms if KINDS[t].takes_axis) or "none of these"
-                raise InputError("axis", given=term, expected=f"a term with an axis: {able}")
+            if term not in able:
+                expected = f"a term with an axis: {', '.join(able) or 'none of these'}"
+                raise InputError("axis", given=term, expected=expected)
             x, y, z = np.asarray(crystal_direction(axis, frame), float).tolist()
             fixed[term] = (x, y, z)
         self.terms = tuple(terms)
@@ -176,26 +175,48 @@ class TermsModel(eqx.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters, term by term."""
-        return tuple(name for _, names in self._each() for name in names)
+        return tuple(name for _, _, names in self._each() for name in names)
+
+    def turns_with(self, free: Collection[str]) -> bool:
+        """Whether the parameters that are `free` can undo any turn about z.
+
+        An offset of the angles in the xy-plane then has no effect of its own.
+        """
+        axes = dict(self.axes)
+        for label, term, names in self._each():
+            by = KINDS[term].turned_by
+            if label in axes:
+                turns = bool(np.hypot(*axes[label][:2]) < 1e-6)
+            else:
+                suffix = names[0].removeprefix(KINDS[term].parameters[0])
+                turns = by is not None and all(name + suffix in free for name in by)
+            if not turns:
+                return False
+        return True
 
     def __call__(self, values: Values) -> AbstractEnergy:
         """The energy for these values (tesla, radians)."""
         axes = dict(self.axes)
         frame = {"convention": self.convention, "axes": crystal_axes(*self.crystal)}
         energies = [
-            KINDS[term].build([values[n] for n in names], {**frame, "axis": axes.get(term)})
-            for term, names in self._each()
+            KINDS[term].build([values[n] for n in names], {**frame, "axis": axes.get(label)})
+            for label, term, names in self._each()
         ]
         return energies[0] if len(energies) == 1 else EnergySum(tuple(energies))
 
-    def _each(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Each term with the names of its parameters."""
+    def _each(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """Each term with its number, its kind, and the names of its parameters."""
         axes, found = dict(self.axes), []
-        for i, term in enumerate(self.terms):
-            number = 1 + self.terms[:i].count(term)
+        for label, term in _numbered(self.terms):
             names = KINDS[term].parameters
-            if term in axes:
+            if label in axes:
                 names = names[:1]  # the axis is fixed
-            suffix = "" if number == 1 else f"_{number}"
-            found.append((term, tuple(name + suffix for name in names)))
+            suffix = label.removeprefix(term)
+            found.append((label, term, tuple(name + suffix for name in names)))
         return found
+
+
+def _numbered(terms: Sequence[str]) -> list[tuple[str, str]]:
+    """Each term with a number from the second one of its kind on, and its kind."""
+    counts = [terms[: i + 1].count(term) for i, term in enumerate(terms)]
+    return [(t if n == 1 else f"{t}_{n}", t) for t, n in zip(terms, counts, strict=True)]

@@ -42,7 +42,7 @@ def fit_widths(
     sigma: Numbers | None = None,
     *,
     frequency: Numbers,
-    g: Numbers = 2.0,
+    g: Numbers,
     plane: Plane = "xy",
     values: Mapping[str, float] | None = None,
     parts: Sequence[str] = ("damping", "inhomogeneous"),
@@ -86,7 +86,7 @@ def fit_widths(
     >>> import diffdip as dd
     >>> frequency = np.array([5e9, 10e9, 20e9, 30e9])
     >>> width = 1e-3 + 0.01 * 2 * np.asarray(dd.larmor_field(frequency))
-    >>> found = fit_widths(dd.ThinFilm(1.0), np.zeros(4), width, frequency=frequency)
+    >>> found = fit_widths(dd.ThinFilm(1.0), np.zeros(4), width, frequency=frequency, g=2.0)
     >>> print(f"α = {found.values['damping']:.4f}, {1e3 * found.values['inhomogeneous']:.3f} mT")
     α = 0.0100, 1.000 mT
     """

@@ -14,6 +14,7 @@ from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..numerics.levenberg_marquardt import Point, descend
 from ..resonance.line_widths import WidthSlopes
+from .chi_squared import too_large
 from .diagnosis import misfit
 from .residual_structure import structure_flags
 from .series import Series
@@ -125,8 +126,8 @@ def _check_columns(names: tuple[str, ...], columns: np.ndarray) -> None:
 
 def _minimum(
     columns: np.ndarray, width: np.ndarray, weight: np.ndarray, addition: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best sizes of the parts, the widths that they make, and their derivatives.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """The best sizes of the parts, the widths that they make, derivatives, and convergence.
 
     Where squares add, the variables of the search are the squares of the sizes.
     """
@@ -153,14 +154,15 @@ def _minimum(
     if not start.any():
         start = start + 1.0
     here = evaluate(np.zeros(1, int), start)
-    descend(evaluate, here, np.arange(1), np.zeros_like(start), np.full_like(start, np.inf))
+    least, most = np.zeros_like(start), np.full_like(start, np.inf)
+    [converged] = descend(evaluate, here, np.arange(1), least, most)
     y = here.y[0]
     made, derivative = model(y)
     if not squares:
-        return y * scale, made, derivative / scale
+        return y * scale, made, derivative / scale, bool(converged)
     x = np.sqrt(y * scale)
     # ∂/∂x = 2x ∂/∂x²
-    return x, made, derivative / scale * 2 * x
+    return x, made, derivative / scale * 2 * x, bool(converged)
 
 
 def fitted_widths(
@@ -178,7 +180,7 @@ def fitted_widths(
         weight = 1 / np.concatenate([np.asarray(one.sigma) for one in series])
     used = np.isfinite(width) & np.all(np.isfinite(columns), axis=1)
     _check_columns(names, columns[used])
-    x, widths, jacobian = _minimum(columns[used], width[used], weight[used], addition)
+    x, widths, jacobian, converged = _minimum(columns[used], width[used], weight[used], addition)
     # where no width was measured, too
     predicted = total_width(columns, x, addition)
     residuals = np.where(used, width - predicted, np.nan)
@@ -186,7 +188,7 @@ def fitted_widths(
     dof = int(used.sum()) - len(names)
     open_parts = np.max(columns[used], axis=0) * x > LEAST_SHARE * np.mean(widths)
     covariance = _covariance(weight[used, None] * jacobian, open_parts)
-    if not known:
+    if not known or too_large(np.array([chi2]), np.array([dof])).item():
         covariance = covariance * (chi2 / dof if dof else np.nan)
     errors = np.sqrt(np.diagonal(covariance))
     reduced = chi2 / dof if known and dof else None
@@ -198,6 +200,9 @@ def fitted_widths(
         for name, is_open in zip(names, open_parts, strict=True)
         if not is_open
     ]
+    if not converged:
+        message = "The fit did not converge. Do not use it: leave out a part."
+        flags.append(Flag("not-converged", message))
     flags += _alike(names, covariance, errors)
     missing = int(np.sum(np.isfinite(width) & ~used))
     if missing:
@@ -207,7 +212,9 @@ def fitted_widths(
         message = "There are as many points as parts, so the residuals test nothing."
         flags.append(Flag("no-degrees-of-freedom", message))
     flags += misfit(reduced, dof)
-    flags += structure_flags(series, residuals, len(names))
+    changes = np.zeros((len(used), len(names)))
+    changes[used] = weight[used, None] * jacobian
+    flags += structure_flags(series, residuals, weight * residuals, changes)
     return WidthFit(
         names=names,
         values=dict(zip(names, x.tolist(), strict=True)),

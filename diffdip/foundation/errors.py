@@ -1,6 +1,7 @@
 """The error for input that cannot be used, as data that each front end words for itself."""
 
 import copy
+import operator
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, TypeVar
@@ -106,9 +107,13 @@ class InputError(ValueError):
         return self.worded()
 
 
-def check_count(name: str, count: int, least: int = 1) -> None:
-    """Raise `InputError` for an argument that is below its least number."""
-    if count < least:
+def check_count(name: str, count: Any, least: int = 1) -> None:
+    """Raise `InputError` for an argument that is no whole number, or below its least one."""
+    try:
+        whole = operator.index(count)
+    except TypeError:
+        raise InputError(name, given=count, expected=f"a whole number, {least} or more") from None
+    if whole < least:
         raise InputError(name, given=count, expected=f"{least} or more")
 
 

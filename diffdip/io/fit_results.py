@@ -11,6 +11,7 @@ from ..fitting.parameter_table import column_name, parameter_kind
 from ..foundation.directions import polar_angles
 from ..foundation.flags import Flag
 from ..foundation.units import larmor_value
+from .model_files import Tie
 from .writing import csv_bytes, json_bytes, made_by, plain
 
 
@@ -40,14 +41,17 @@ def fit_document(
         comments: What the input says about itself.
 
     Returns:
-        Values, standard errors and intervals of all parameters, with the unit in each name.
+        Values, standard errors and intervals of all parameters, with the unit in each name, and the
+        bounds and starts that were given. One that is not `free` has `tied` if it follows others.
         `covariance` and `correlation` follow `order`, in the units of the names there. NaN and
-        infinity are None. The key `comments` exists only if there are any.
+        infinity are None. The key `comments` exists only if there are any, `rms_MHz` only if
+        frequencies were measured; `rms_mT` is None if no field was.
     """
-    factors = [parameter_kind(name).factor for name in result.names]
+    factors = [result.kind(name).factor for name in result.names]
+    columns = {name: column_name(name, result.kind(name)) for name in result.values}
     parameters = {}
-    for name in sorted(result.values, key=lambda name: parameter_kind(name).nuisance):
-        factor = parameter_kind(name).factor
+    for name in sorted(result.values, key=lambda name: result.kind(name).nuisance):
+        factor = result.kind(name).factor
         entry: dict[str, Any] = {
             "value": factor * result.values[name],
             "free": name in result.names,
@@ -56,8 +60,10 @@ def fit_document(
             entry["standard_error"] = factor * result.standard_errors[name]
             for level, bounds in result.intervals.get(name, {}).items():
                 entry[f"interval_{level}"] = [factor * bound for bound in bounds]
-        parameters[column_name(name)] = entry
+        entry |= _rule(result, name)
+        parameters[columns[name]] = entry
     frequency = np.concatenate([series.frequency for series in result.series]) / 1e9
+    swept = any(series.measured == "frequency" for series in result.series)
     return plain(
         {
             "sample": sample,
@@ -75,19 +81,41 @@ def fit_document(
             "convention": result.convention,
             "loss": result.loss,
             "parameters": parameters,
-            "order": [column_name(name) for name in result.names],
+            "order": [columns[name] for name in result.names],
             "covariance": np.outer(factors, factors) * result.covariance,
             "correlation": result.correlation,
             "n_points": result.n_points,
             "dof": result.dof,
             "chi2": result.chi2,
             "reduced_chi2": result.reduced_chi2,
-            "rms_mT": 1e3 * result.rms,
+            "error_factor": result.error_factor,
+            "rms_mT": 1e3 * result.rms_of("field"),
+            **({"rms_MHz": result.rms_of("frequency") / 1e6} if swept else {}),
             "converged": bool(result.converged),
             "flags": [flag.document() for flag in result.flags],
             "warnings": [flag.document() for flag in warnings],
         }
     )
+
+
+def _rule(result: "FitResult", name: str) -> dict[str, Any]:
+    """The bounds and the start that were given for a parameter, or what it is tied to."""
+    if result.problem is None:
+        return {}
+    settings, factor = result.problem.parameters, result.kind(name).factor
+    if name in settings.free:
+        index = settings.free.index(name)
+        given = {"lower": settings.lower, "upper": settings.upper, "start": settings.starts}
+        numbers = {key: factor * float(values[index]) for key, values in given.items()}
+        return {key: number for key, number in numbers.items() if math.isfinite(number)}
+    tie = dict(settings.tied).get(name)
+    if tie is None:
+        return {}
+    if not isinstance(tie, Tie):
+        return {"tied": "by a function"}
+    other = result.kind(tie.of).factor
+    times, plus = tie.times * factor / other, factor * tie.plus
+    return {"tied": {"of": column_name(tie.of), "times": times, "plus": plus}}
 
 
 def fit_files(

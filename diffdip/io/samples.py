@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from ..fitting.series import Series
 
 SAME_FREQUENCY = 0.01
-"""Frequencies, or set fields, that differ by less than this part are of one series."""
+"""Frequencies, or set fields, up to this part above the lowest of a series belong to it."""
+
+FEW_ANGLES = 4
+"""With so many angles and more frequencies, a map is one series for each angle."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,17 @@ class Sample:
         """The rows in the order of the points of `series`, of one series after the other."""
         return np.concatenate([rows for rows, _ in _groups(self, plane)])
 
-    def series(self, plane: str = "xy") -> tuple["Series", ...]:
+    def series(self, plane: str = "xy", name: str = "") -> tuple["Series", ...]:
         """The points as series for `fit_joint`.
 
-        A series has one plane, or directions, and one frequency to 1 %, unless all its points have
-        one direction. So a table of one rotation is one series.
+        A series has one plane, or directions, and frequencies of up to 1 % above its lowest, unless
+        all its points have one direction. So a table of one rotation is one series. A map with
+        fewer than 5 angles and more frequencies than angles is one series for each angle.
 
         Args:
             plane: The plane of points for which the table does not say. Default: "xy".
+            name: Name of the series, with a number if there are several. Default: that of the
+                sample if there are several, else empty.
 
         Returns:
             One series or more, in the order of their first points.
@@ -74,6 +80,7 @@ class Sample:
         from ..fitting.series import Series
 
         groups = _groups(self, plane)
+        own = name or self.name
         found = []
         for rows, kind in groups:
             swept = self.swept is not None and bool(self.swept[rows[0]])
@@ -85,7 +92,7 @@ class Sample:
                     None if self.sigma is None else self.sigma[rows],
                     frequency=self.frequency[rows],
                     plane="xy" if kind is None else kind,
-                    name=f"{self.name} ({len(found) + 1})" if len(groups) > 1 else "",
+                    name=f"{own} ({len(found) + 1})" if len(groups) > 1 else name,
                     measured="frequency" if swept else "field",
                     **where,
                 )
@@ -116,16 +123,28 @@ def _groups(sample: Sample, plane: str) -> list[tuple[np.ndarray, str | None]]:
 
 def _rotations(angle: np.ndarray, held: np.ndarray) -> list[np.ndarray]:
     """Rows by what was held; those with one angle only are together, angle by angle."""
-    # within one percent of the value before
-    order = np.argsort(held, kind="stable")
-    breaks = np.flatnonzero(np.diff(held[order]) > SAME_FREQUENCY * held[order][1:]) + 1
     parts, single = [], []
-    for part in np.split(order, breaks):
+    for part in _alike(held):
         turned = np.abs(np.sin(angle[part] - angle[part[0]])) > 1e-6
-        (parts if turned.any() else single).append(np.sort(part))
+        (parts if turned.any() else single).append(part)
+    if parts:
+        angles = len(np.unique(np.round(np.degrees(angle[np.concatenate(parts)]), 1)))
+        if angles <= FEW_ANGLES and len(parts) > angles:
+            parts, single = [], [*single, *parts]
     rest = np.sort(np.concatenate(single)) if single else np.array([], int)
     while len(rest):
         same = np.abs(np.sin(angle[rest] - angle[rest[0]])) <= 1e-6
         parts.append(rest[same])
         rest = rest[~same]
     return parts
+
+
+def _alike(held: np.ndarray) -> list[np.ndarray]:
+    """Rows whose held value is within 1 % of the lowest of them, in groups from low to high."""
+    left, found = np.argsort(held, kind="stable"), []
+    while len(left):
+        values = held[left]
+        near = values <= (1 + SAME_FREQUENCY) * values[0]
+        found.append(np.sort(left[near]))
+        left = left[~near]
+    return found

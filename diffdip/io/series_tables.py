@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..foundation.accepted_values import implausible_g
 from ..foundation.directions import direction_of
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
@@ -56,11 +55,12 @@ def read_table(
     - theta and phi (`theta_deg`, `phi_deg`) instead or beside it: the direction of the field, θ
       from z and φ from x towards y;
     - field (`field_mT`, `Hres (G)`, `B_T`): with its unit, one of T, mT, uT, G, kG, Oe, kOe;
-    - sigma (`sigma_mT`, `error (G)`), optional: standard errors, by default in the field's unit, in
-      that of frequency where that is measured (`sigma_GHz`);
+    - sigma (`sigma_mT`, `error (G)`), optional: standard errors. Without a unit they are in that of
+      the field, or of the frequency where that was measured (`sigma_GHz`), which a flag says;
     - frequency (`frequency_GHz`, `nu (MHz)`): with its unit. If there is no such column, give
       `frequency`, or a comment `# frequency = 9.45 GHz` above the header;
-    - plane, optional: xy, xz or yz, the plane in which the field of a row is rotated;
+    - plane, optional: xy, xz or yz, the plane in which the field of a row is rotated; empty in rows
+      along a direction;
     - measured, optional: `field` or `frequency`, the one that was swept to find the resonance;
     - width (`fwhm_mT`, `width_pp (G)`, `linewidth (Oe)`), optional: line widths, and their standard
       errors (`width_sigma_mT`), with their unit. A cell may be empty;
@@ -262,24 +262,25 @@ def _sample(
     swept = (
         array["measured"] == 1 if "measured" in array else np.full(count, measured == "frequency")
     )
+    sigma, told = _errors(array, swept, rows.lines, table)
     widths = table.column("width")
     sample = Sample(
         name=name,
         angle=angle,
         field=array["field"],
-        sigma=_errors(array, swept, rows.lines),
+        sigma=sigma,
         frequency=array["frequency"],
         source=path,
         warnings=(
             *table.flags,
             *turned,
+            *told,
             *_repeated(np.where(swept, array["frequency"], array["field"]), swept, rows.lines),
             *_contradiction(stated, array["frequency"]),
-            *implausible_g(array["field"], array["frequency"]),
         ),
         comments=table.comments,
         direction=direction,
-        planes=tuple(WORDS["plane"][int(i)] for i in array["plane"]) if "plane" in array else None,
+        planes=_planes(array["plane"], angle, rows.lines) if "plane" in array else None,
         swept=swept if swept.any() else None,
         width=array.get("width"),
         width_sigma=array.get("width error") if "width" in array else None,
@@ -289,13 +290,35 @@ def _sample(
     return sample
 
 
+def _planes(plane: np.ndarray, angle: np.ndarray, lines: list[int]) -> tuple[str, ...]:
+    """The plane of each row by name; rows along a direction may have none. Raises `TableError`."""
+    for i in np.flatnonzero(np.isnan(plane) & ~np.isnan(angle)):
+        expected = f"one of {', '.join(WORDS['plane'])}"
+        raise TableError("plane", given="", expected=expected, where=in_row(lines[i]))
+    return tuple(WORDS["plane"][int(i)] for i in np.nan_to_num(plane))
+
+
 def _errors(
-    array: Mapping[str, np.ndarray], swept: np.ndarray, lines: list[int]
-) -> np.ndarray | None:
-    """Standard errors of what was measured in each row, in tesla or Hz. Raises `TableError`."""
+    array: Mapping[str, np.ndarray], swept: np.ndarray, lines: list[int], table: Table
+) -> tuple[np.ndarray | None, list[Flag]]:
+    """Standard errors of what was measured in each row, in tesla or Hz, and notes about them.
+
+    Errors without a unit have that of the measured quantity. Raises `TableError`.
+    """
     of_fields, of_frequencies = array.get("sigma"), array.get("frequency error")
     if of_fields is None and of_frequencies is None:
-        return None
+        return None, []
+    notes = []
+    column, hertz = table.column("sigma"), table.column("frequency")
+    if of_fields is not None and column is not None and not column.labelled and swept.any():
+        assert hertz is not None  # frequencies were measured
+        if of_frequencies is None:
+            of_frequencies = of_fields / column.scale * hertz.scale
+            message = (
+                f"The {column_name(column.header)} has no unit: it is read in the unit of "
+                f"{column_name(hertz.header)} where the frequency was measured."
+            )
+            notes.append(Flag("reading-note", message))
     unknown = np.full(len(lines), np.nan)
     errors = np.where(
         swept,
@@ -310,7 +333,7 @@ def _errors(
             hint=f"Add it in a column {name}, or leave out all standard errors",
             where=in_row(lines[lacking[0]]),
         )
-    return errors
+    return errors, notes
 
 
 def _check_varies(sample: Sample, lines: list[int]) -> None:

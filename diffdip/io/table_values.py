@@ -110,8 +110,9 @@ class Table:
         """Quantities that a row may lack: widths, and where there are two of a kind, one."""
         found = {column.quantity for column in self.columns}
         angles, errors = ("angle", "polar angle", "azimuth"), ("sigma", "frequency error")
-        pairs = [name for kind in (angles, errors) if found.issuperset(kind) for name in kind]
-        return (*pairs, *WIDTHS)
+        kinds = [kind for kind in (angles, errors) if found.issuperset(kind)]
+        along = ("plane",) if "polar angle" in found else ()  # a direction has no plane
+        return (*(name for kind in kinds for name in kind), *along, *WIDTHS)
 
     def _marks(self, rows: list[tuple[int, list[str]]]) -> Marks:
         """The marks in the numbers of the columns that are used. Raises `TableError`."""

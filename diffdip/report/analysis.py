@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-TOO_LARGE = 2.0
-"""If the residuals are this many times larger than the noise explains, the errors are scaled."""
-
 APART = 4.0
 """Two results that differ by more than this many standard errors get a flag."""
 
@@ -42,8 +39,6 @@ class Analysis:
         spectra: The dataset from `read_spectra`.
         positions: One line of each spectrum, by the chosen definition of a position.
         fit: The fit of A, B and C to the positions.
-        error_factor: The residuals are this much larger than the noise, and all errors were
-            multiplied by it; 1 if the noise explains the residuals.
         warnings: The doubts of all steps beyond `fit.flags`.
         choices: How the spectra were analysed.
         by_definition: The fit by each definition of a position, the chosen one first, or the error
@@ -56,7 +51,6 @@ class Analysis:
     spectra: "xr.Dataset"
     positions: LinePositions
     fit: FitResult
-    error_factor: float
     warnings: tuple[Flag, ...]
     choices: Choices
     by_definition: Mapping[str, FitResult | InputError]
@@ -81,7 +75,6 @@ def analyze(
     """Find a line in each spectrum of a dataset, and fit A, B and C to the positions.
 
     The numbers are those of `line_positions` and `fit_series`, with the frequency of each angle. If
-    the residuals are more than twice as large as the noise explains, all errors are scaled up. If
     `choices.direct` names a line shape, `fit_spectra` fits all spectra at once as well; that fit
     ignores the phase and the smoothing of the choices.
 
@@ -118,7 +111,7 @@ def analyze(
         positions = found.pop(choices.definition)
         if isinstance(positions, LineError):
             raise positions
-        result, factor = _fitted(positions, choices)
+        result = _fitted(positions, choices)
         by_definition, apart = _by_definition(found, choices, result)
     direct, against = _direct(timed, choices, positions, result)
     return Analysis(
@@ -127,11 +120,10 @@ def analyze(
         spectra=spectra,
         positions=positions,
         fit=result,
-        error_factor=factor,
         warnings=(
             *_notes(spectra, choices),
             *positions.warnings,
-            *_limits(result, factor),
+            *g_or_a(result),
             *apart,
             *residual_warnings(result),
             *against,
@@ -215,7 +207,7 @@ def _by_definition(
             found[definition] = positions
             continue
         try:
-            result, _ = _fitted(positions, choices)
+            result = _fitted(positions, choices)
         except InputError as error:
             found[definition] = error
             continue
@@ -242,40 +234,16 @@ def _apart(name: str, one: FitResult, other: FitResult | SpectraFit) -> float:
     return float(abs(one.values[name] - other.values[name]) / error) if error > 0 else 0.0
 
 
-def _fitted(positions: LinePositions, choices: Choices) -> tuple[FitResult, float]:
-    """The fit, and the factor by which the errors from the noise were multiplied (1 if not at all).
-
-    Only the residuals show errors other than noise, such as those of the model or of the field
-    calibration.
-    """
-
-    def fit(errors: np.ndarray | None) -> FitResult:
-        return fit_series(
-            positions.angle,
-            positions.field,
-            errors,
-            frequency=positions.frequency,
-            g=choices.g,
-            convention=choices.convention,
-        )
-
-    result = fit(positions.errors)
-    if positions.errors is None or (result.reduced_chi2 or 0.0) < TOO_LARGE**2:
-        return result, 1.0
-    factor = float(np.sqrt(result.reduced_chi2 or 1.0))
-    return fit(factor * positions.errors), factor
-
-
-def _limits(result: FitResult, factor: float) -> list[Flag]:
-    """Flags if errors were multiplied, and for A against g."""
-    flags: list[Flag] = []
-    if factor > 1:
-        message = (
-            f"The residuals are {factor:.3g} times larger than the noise. All errors were "
-            "multiplied by this factor. Likely causes: the model, or the field calibration."
-        )
-        flags.append(Flag("scaled-errors", message))
-    return [*flags, *g_or_a(result)]
+def _fitted(positions: LinePositions, choices: Choices) -> FitResult:
+    """The fit. Only its residuals show errors other than noise, of the model for example."""
+    return fit_series(
+        positions.angle,
+        positions.field,
+        positions.errors,
+        frequency=positions.frequency,
+        g=choices.g,
+        convention=choices.convention,
+    )
 
 
 def larmor_of(positions: LinePositions, g: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 from ..fitting.anisotropy_models import InPlaneModel, Model
 from ..fitting.fit_result import FitResult
 from ..fitting.g_or_a import g_or_a
-from ..fitting.parameters import Parameter
+from ..fitting.parameters import Free, Parameter
 from ..fitting.series import Series
 from ..fitting.series_fit import fit_joint
 from ..fitting.suggestion import Suggestion, suggest_terms
@@ -107,6 +107,7 @@ def fit_sample(samples: Sequence[Sample], label: str, settings: FitSettings) -> 
     """
     series = _series(samples, settings.plane)
     try:
+        _check_offset(series, settings)
         result = fit_joint(
             series,
             g=settings.g,
@@ -166,9 +167,48 @@ def suggest_for(samples: Sequence[Sample], settings: FitSettings) -> list[Sugges
         raise _in_sample(error, samples) from None
 
 
+def _check_offset(series: Sequence[Series], settings: FitSettings) -> None:
+    """Raises `InputError` for a free offset that free angles of the model, or nothing, can undo."""
+    model = settings.model
+    in_plane = all(
+        one.direction is None and isinstance(one.plane, str) and one.plane == "xy" for one in series
+    )
+    if not (isinstance(settings.offset, Free) and in_plane and isinstance(model, TermsModel)):
+        return
+    free = {n for n in model.names if isinstance(settings.parameters.get(n, Free()), Free)}
+    if model.turns_with(free):
+        angles = [n for n in model.names if n in free and (n.startswith("phi") or n == "C")]
+        raise InputError(
+            "offset",
+            given="free",
+            expected="a fixed offset, because a turn of the sample and "
+            + (" and ".join(angles) if angles else "nothing in these terms")
+            + " are the same in the xy-plane",
+            hint=f"Fix the offset, or {angles[0]} in a file, --model"
+            if angles
+            else "Fix the offset",
+        )
+
+
 def _series(samples: Sequence[Sample], plane: str) -> list[Series]:
-    """The series of all tables."""
-    return [one for sample in samples for one in sample.series(plane)]
+    """The series of all tables, named by their tables where there are several."""
+    if len(samples) == 1:
+        return list(samples[0].series(plane))
+    names = table_names(samples)
+    return [s for sample, n in zip(samples, names, strict=True) for s in sample.series(plane, n)]
+
+
+def table_names(samples: Sequence[Sample]) -> list[str]:
+    """A name for each sample: that of its file, with folder and sample if several share it."""
+    for name_of in (
+        lambda sample: sample.source.stem,
+        lambda sample: str(sample.source),
+        lambda sample: f"{sample.source}: {sample.name}",
+    ):
+        names = [name_of(sample) for sample in samples]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _in_sample(error: InputError, samples: Sequence[Sample]) -> InputError:

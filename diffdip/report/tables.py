@@ -8,7 +8,7 @@ import numpy as np
 from ..foundation.units import angle_text
 from ..spectra.definitions import DEFINITIONS, SHAPES
 from .analysis import Analysis
-from .parameter_text import heading, interval_text, number, value_text
+from .parameter_text import chi2_text, heading, interval_text, number, value_text
 
 
 ENERGIES = {
@@ -64,7 +64,7 @@ def result_sentence(document: Mapping[str, Any]) -> str:
     fit, lag = document["fit"], document["largest_lag_deg"]
     sentence = (
         f"Convention: {fit['convention']}. {fit['n_points']} positions; the residuals are "
-        f"{number(fit['rms_mT'])} mT (rms), χ²/dof = {number(fit['reduced_chi2'])}."
+        f"{number(fit['rms_mT'])} mT (rms), χ²/dof = {chi2_text(fit)}."
     )
     if np.isfinite(lag):
         sentence += f" The magnetization lags behind the field by up to {lag:.2g}°."
@@ -160,8 +160,8 @@ def _weights(analysis: Analysis) -> str:
     """How the positions are weighted in the fit."""
     if analysis.positions.errors is None:
         return "all equal, because the spectra have no noise"
-    factor = analysis.error_factor
-    scaled = f", multiplied by {factor:.3g}" if factor > 1 else ""
+    factor = analysis.fit.error_factor
+    scaled = f"; the errors of the result were multiplied by {factor:.3g}" if factor > 1 else ""
     return f"1/σ²; σ is the error from the noise of each spectrum{scaled}"
 
 

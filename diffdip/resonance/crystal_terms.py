@@ -5,6 +5,9 @@ that each is the change of a stiffness at the easy axis of its term, where that 
 multiplied by 2 for K₁ of any symmetry, by 4 for K₂ of a uniaxial term, by n² for n-fold ones.
 """
 
+import operator
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
@@ -137,6 +140,12 @@ class SecondOrderCubic(AbstractEnergy):
         return _in_sample(axes, self.field, slope, curvature)
 
 
+def as_fold(fold: Any) -> int:
+    """The n of an n-fold term, also from a number of numpy. Raises `InputError`."""
+    check_count("fold", fold)
+    return operator.index(fold)
+
+
 class InPlaneAnisotropy(AbstractEnergy):
     """In-plane n-fold anisotropy: e(u) = −(H_n/n²) sinⁿθ cos n(φ − φ_n), with H_n = n² K_n/M.
 
@@ -156,7 +165,7 @@ class InPlaneAnisotropy(AbstractEnergy):
             array; by default that of the sample.
 
     Raises:
-        InputError: If `fold` is below 1, or for axes that are not orthonormal.
+        InputError: If `fold` is no whole number or below 1, or for axes that are not orthonormal.
 
     >>> import jax.numpy as jnp
     >>> print(f"{InPlaneAnisotropy(0.09, 3)(jnp.array([1.0, 0.0, 0.0])):.3f}")
@@ -164,12 +173,9 @@ class InPlaneAnisotropy(AbstractEnergy):
     """
 
     field: Float[Array, ""] = eqx.field(converter=as_float)
-    fold: int = eqx.field(static=True)
+    fold: int = eqx.field(static=True, converter=as_fold)
     angle: Float[Array, ""] = eqx.field(converter=as_float, default=0.0)
     axes: Float[Array, "3 3"] = eqx.field(converter=as_axes, default=ALIGNED)
-
-    def __check_init__(self) -> None:
-        check_count("fold", self.fold)
 
     def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
         along, across, _ = times(self._frame(), components(direction))

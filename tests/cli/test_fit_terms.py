@@ -76,7 +76,7 @@ def test_options_that_contradict_each_other(film, tmp_path):
     cases = {
         "--model": (film, "--term", "cubic", "--model", model),
         "--suggest": (film, "--term", "cubic", "--suggest"),
-        "tensor": (film, "--term", "cubic", "--fix-a-mt", 3),
+        "--fix-a-mt": (film, "--term", "cubic", "--fix-a-mt", 3),
         "--series": (film, "--series", film),
         "--term": (film, "--term", "cubics"),
         "model.toml": (film, "--model", tmp_path / "no" / "model.toml"),

@@ -189,7 +189,7 @@ def test_a_table_of_too_many_rows_is_one_line(tmp_path, monkeypatch):
     assert "18 points" in refused("fit", measured(tmp_path / "long.csv"))
 
 
-HEADS = ("sample", "parameter", "value ± error", "68 % interval", "rms (mT)", "chi2/dof")
+HEADS = ("sample", "parameter", "value ± error", "68 % interval", "rms", "chi2/dof")
 ROWS = [
     [
         [

@@ -69,3 +69,25 @@ def test_units_that_do_not_fit_together_are_flagged():
     assert "implausible-g" in {flag.code for flag in found.flags}
     right = dd.fit_series(ANGLES, FIELD, frequency=NU)
     assert "implausible-g" not in {flag.code for flag in right.flags}
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda: dd.Series([], [], frequency=NU), "points"),
+        (lambda: dd.Series(None, [], frequency=NU, direction=np.zeros((0, 3))), "points"),
+        (lambda: dd.fit_joint([]), "series"),
+        (lambda: dd.suggest_terms([]), "series"),
+        (lambda: dd.InPlaneAnisotropy(0.1, 2.5), "fold"),
+        (lambda: dd.InPlaneAnisotropy(0.1, "two"), "fold"),
+        (lambda: dd.InPlaneAnisotropy(0.1, 0), "fold"),
+    ],
+)
+def test_nothing_and_broken_numbers_are_named(call, what):
+    with pytest.raises(InputError) as caught:
+        call()
+    assert caught.value.what == what
+
+
+def test_the_fold_may_be_a_number_of_numpy():
+    assert type(dd.InPlaneAnisotropy(0.1, np.int64(4)).fold) is int

@@ -34,6 +34,20 @@ def test_outliers_are_measured_in_their_errors(result):
     assert residual_warnings(wide) == []
 
 
+def test_many_outliers_are_told_as_one(result):
+    angle = np.linspace(0, 3, 20)
+    long = tuple(Series(angle, 0.3 + 0 * angle, frequency=FREQUENCY, name=name) for name in "ab")
+    residuals = 1e-3 * np.tile([1.0, -1.2, 0.8, -0.9], 10)
+    residuals[:2] = 0.03
+    two = residual_warnings(dataclasses.replace(result, series=long, residuals=residuals))
+    assert [flag.code for flag in two] == ["outlier"] * 2
+    assert all("of a is" in flag.message for flag in two)
+    residuals[:12] = 0.03
+    [one] = residual_warnings(dataclasses.replace(result, series=long, residuals=residuals))
+    assert one.code == "many-outliers"
+    assert "12 of 40" in one.message
+
+
 def test_few_or_perfect_residuals_have_no_outliers(result):
     missing = np.array([1.0, 1.1, 0.9, 1.0, 30.0, np.nan]) * 1e-3
     assert residual_warnings(dataclasses.replace(result, residuals=missing)) == []

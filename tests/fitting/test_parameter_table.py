@@ -33,7 +33,7 @@ def test_columns_have_units():
 @pytest.mark.parametrize("name", ["offset_", "offset_x", "offsets", "offset_1_2"])
 def test_names_like_an_offset_are_none(name):
     assert parameter_kind(name).unit == ""
-    assert shown(name, 0.5) == f"{name} = 0.5"
+    assert shown(name, 0.5) == f"{name} = 0.5 (in the units of the model)"
 
 
 def test_an_offset_of_its_own_comes_before_the_shared_one():
@@ -43,7 +43,7 @@ def test_an_offset_of_its_own_comes_before_the_shared_one():
 
 
 def test_starts_cover_the_spread_around_the_start():
-    names = {"A": 0.2, "g": 0.2, "offset_1": np.pi / 2, "Ms": 0.2}
+    names = {"A": 0.2, "g": 0.2, "offset_1": np.pi / 2, "Cxz": 0.2}
     parameters = ParameterSet.of({name: dd.Free() for name in names})
     center = parameters.central_point()
     np.testing.assert_array_equal(center, [0, 2, 0, 0])

@@ -1,5 +1,7 @@
 """Doubts about draws, on draws made by hand: each is raised by its cause and by nothing else."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def normal_draws(scale=1.0):
     return CENTER + scale * random.normal(size=(CHAINS, LENGTH, 2)) @ root.T
 
 
-def codes(x, *, diverged=0):
+def codes(x, *, diverged=0, fit=FIT):
     """Codes of the flags of these draws, of which `diverged` came from divergent transitions."""
     shape = x.shape[:2]
     drawn = Draws(
@@ -31,7 +33,7 @@ def codes(x, *, diverged=0):
     )
     bounds = CENTER - 1, CENTER + 1
     return {
-        flag.code for flag in posterior_of(FIT.names, x, drawn, CENTER[None], FIT, bounds, {}).flags
+        flag.code for flag in posterior_of(FIT.names, x, drawn, CENTER[None], fit, bounds, {}).flags
     }
 
 
@@ -52,6 +54,12 @@ def test_draws_that_hardly_move_are_few():
 
 def test_divergences_are_told():
     assert codes(normal_draws(), diverged=3) == {"divergences"}
+
+
+def test_a_sigma_that_the_residuals_contradict():
+    # the fit multiplied its errors by 3, the draws are those of sigma as given
+    fit = dataclasses.replace(FIT, error_factor=3.0)
+    assert codes(normal_draws(1 / 3), fit=fit) == {"misfit"}
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])

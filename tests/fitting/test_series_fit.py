@@ -402,7 +402,17 @@ def test_no_false_alarm_for_ordinary_noise_and_an_alarm_for_a_wrong_sigma():
         field = curve(A, B, C) + 2e-3 * rng.normal(size=ANGLES.shape)
         assert dd.fit_series(ANGLES, field, 2e-3, frequency=NU).flags == ()
         wrong = dd.fit_series(ANGLES, field, 2e-4, frequency=NU)
-        assert "misfit" in codes(wrong)
+        assert codes(wrong) == {"scaled-errors"}
+        # a sigma that the residuals contradict is as good as none
+        unknown = dd.fit_series(ANGLES, field, frequency=NU)
+        assert wrong.error_factor == pytest.approx(wrong.reduced_chi2**0.5)
+        for name in "ABC":
+            assert wrong.values[name] == pytest.approx(unknown.values[name], abs=1e-9)
+            assert wrong.standard_errors[name] == pytest.approx(unknown.standard_errors[name], 1e-6)
+            for level in ("68", "95"):
+                np.testing.assert_allclose(
+                    wrong.intervals[name][level], unknown.intervals[name][level], rtol=1e-3
+                )
 
 
 def test_as_many_points_as_parameters_leave_the_errors_open():

@@ -9,12 +9,14 @@ import diffdip as dd
 from diffdip.fitting.equivalent_solutions import least_surprising
 from diffdip.fitting.parameter_table import parameter_kind
 from diffdip.fitting.term_models import KINDS, TermsModel
+from diffdip.fitting.term_names import TERMS
 from diffdip.fitting.term_starts import likely_values
 from diffdip.foundation.errors import InputError
 from diffdip.foundation.units import larmor_value
 
 
 def test_every_term_has_parameters_with_units():
+    assert list(KINDS) == list(TERMS)
     for term, kind in KINDS.items():
         model = TermsModel((term,))
         values = {name: jnp.asarray(0.1) for name in model.names}
@@ -37,10 +39,57 @@ def test_a_sum_is_that_of_the_terms():
 
 def test_a_fixed_axis_replaces_its_angle():
     model = TermsModel(("uniaxial", "uniaxial"), axes={"uniaxial": "011"})
-    assert model.names == ("Hu", "Hu_2")
+    assert model.names == ("Hu", "Hu_2", "phi_u_2")
     along = jnp.array([0.0, 1.0, 1.0]) / 2**0.5
-    energy = model({"Hu": jnp.asarray(0.1), "Hu_2": jnp.asarray(0.0)})
+    energy = model({"Hu": jnp.asarray(0.1), "Hu_2": jnp.zeros(()), "phi_u_2": jnp.zeros(())})
     np.testing.assert_allclose(energy(along), -0.05, rtol=1e-6)
+
+
+def test_each_term_has_its_own_axis():
+    model = TermsModel(("uniaxial", "uniaxial"), axes={"uniaxial": "100", "uniaxial_2": "010"})
+    assert model.names == ("Hu", "Hu_2")
+    energy = model({"Hu": jnp.asarray(0.1), "Hu_2": jnp.asarray(0.3)})
+    np.testing.assert_allclose(energy(jnp.array([1.0, 0.0, 0.0])), -0.05, rtol=1e-6)
+    np.testing.assert_allclose(energy(jnp.array([0.0, 1.0, 0.0])), -0.15, rtol=1e-6)
+    with pytest.raises(InputError, match="uniaxial_2"):
+        TermsModel(("uniaxial", "uniaxial"), axes={"uniaxial_3": "100"})
+
+
+@pytest.mark.parametrize(
+    ("terms", "axes", "held", "turns"),
+    [
+        (("thin-film", "two-fold", "four-fold"), {}, (), True),
+        (("thin-film", "two-fold", "four-fold"), {}, ("phi_4",), False),
+        (("two-fold", "two-fold"), {}, ("phi_2_2",), False),
+        (("two-fold", "two-fold"), {}, (), True),
+        (("thin-film", "perpendicular", "uniaxial-2"), {}, (), True),
+        (("tensor",), {}, (), True),
+        (("tensor",), {}, ("C",), False),
+        (("thin-film", "cubic", "uniaxial"), {}, (), False),
+        (("uniaxial",), {"uniaxial": "110"}, (), False),
+        (("uniaxial", "two-fold"), {"uniaxial": "001"}, (), True),
+    ],
+)
+def test_what_a_free_offset_is_the_same_as(terms, axes, held, turns):
+    model = TermsModel(terms, axes=axes)
+    free = set(model.names) - set(held)
+    assert model.turns_with(free) == turns
+    # what other values of the free parameters must undo: the energy turned by 0.3 about z
+    rng = np.random.default_rng(0)
+    values = dict(zip(model.names, rng.uniform(0.1, 0.3, len(model.names)), strict=True))
+    turned = dict(values)
+    for name in free:
+        turned[name] += 0.3 if name.startswith("phi") else 0.0
+    if "C" in free:
+        cos, sin = np.cos(0.6), np.sin(0.6)
+        b, c = values["B"], 2 * values["C"]
+        turned |= {"B": b * cos - c * sin, "C": (b * sin + c * cos) / 2}
+    turn = np.array([[np.cos(0.3), -np.sin(0.3), 0], [np.sin(0.3), np.cos(0.3), 0], [0, 0, 1]])
+    u = np.array([[0.8, 0.0, 0.6], [0.36, 0.48, 0.8], [0.6, -0.8, 0.0]])
+    as_jax = lambda numbers: {name: jnp.asarray(x) for name, x in numbers.items()}
+    first, second = model(as_jax(values)), model(as_jax(turned))
+    apart = [float(second(jnp.asarray(turn @ one)) - first(jnp.asarray(one))) for one in u]
+    assert (np.max(np.abs(apart)) < 1e-6) == turns
 
 
 def test_wrong_terms():

@@ -19,6 +19,7 @@ from diffdip import (
 )
 from diffdip.fitting.width_fit import width_curve
 from diffdip.foundation.errors import InputError
+from diffdip.numerics import levenberg_marquardt
 
 
 COUNT = 24
@@ -35,7 +36,7 @@ def film(values):
 def fitted(angle, width, sigma=None, frequency=9.45e9, **choices):
     frequency = np.broadcast_to(frequency, angle.shape)
     return fit_widths(
-        film, angle, width, sigma, frequency=frequency, plane="xz", values=VALUES, **choices
+        film, angle, width, sigma, frequency=frequency, g=2.0, plane="xz", values=VALUES, **choices
     )
 
 
@@ -140,7 +141,11 @@ def test_doubts():
     rng = np.random.default_rng(5)
     noise = 5e-5 * rng.normal(size=COUNT)
     width = gilbert() + 1e-3 + noise
-    assert "misfit" in codes(fitted(IN_PLANE, width, 1e-5, FREQUENCIES))
+    # σ that the residuals contradict is as good as none
+    wrong = fitted(IN_PLANE, width, 1e-5, FREQUENCIES)
+    assert "scaled-errors" in codes(wrong)
+    free = fitted(IN_PLANE, width, None, FREQUENCIES)
+    assert wrong.standard_errors == pytest.approx(free.standard_errors, rel=1e-9)
     # two-magnon scattering bends the line: neighbours are alike
     bent = width + 8e-3 * np.sqrt(FREQUENCIES / 40e9)
     assert "structured-residuals" in codes(fitted(IN_PLANE, bent, None, FREQUENCIES))
@@ -154,6 +159,11 @@ def test_doubts():
     with pytest.raises(InputError) as caught:
         fitted(IN_PLANE, np.where(np.arange(COUNT) < 1, width, np.nan), None, FREQUENCIES)
     assert caught.value.what == "points"
+
+
+def test_a_search_that_stops_is_told(monkeypatch):
+    monkeypatch.setattr(levenberg_marquardt, "MAX_STEPS", 0)
+    assert "not-converged" in codes(fitted(IN_PLANE, gilbert() + 1e-3, None, FREQUENCIES))
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,14 @@ import json
 import numpy as np
 import pytest
 
+import diffdip as dd
 from diffdip import Series, resonance_field
+from diffdip.fitting.problem import FitProblem
 from diffdip.foundation.flags import Flag
 from diffdip.io import fit_document, fit_files
 from diffdip.io.fit_results import curve_grid
+from diffdip.io.model_files import Tie
+from diffdip.report.parameter_text import value_text
 from tests.helpers.fits import FREQUENCY, fit_by_hand
 from tests.helpers.result_files import rows, strict
 
@@ -41,6 +45,45 @@ def test_a_document_has_the_units_in_its_names(result):
     assert document["warnings"] == [{"code": "unused-column", "message": "Column 7."}]
     assert [flag["code"] for flag in document["flags"]] == ["degenerate"]
     assert (document["sample"], document["input"]) == ("II", "sweep.csv")
+
+
+def test_bounds_starts_and_ties_are_stated(result):
+    model = dd.TermsModel(("thin-film", "cubic", "uniaxial"))
+    parameters = {
+        "Meff": dd.Free(0.0, start=1.2),
+        "Hu": Tie("H1", 0.5, 1e-3),
+        "phi_u": lambda values: values["H1"] * 0 + 0.1,
+    }
+    problem = FitProblem.of(
+        result.series,
+        g=dd.Free(2.0, 2.2),
+        offset=0.0,
+        parameters=parameters,
+        model=model,
+        loss="linear",
+        convention=None,
+    )
+    values = {"Meff": 1.0, "H1": 0.05, "Hu": 0.026, "phi_u": 0.1, "g": 2.1, "offset": 0.0}
+    names = problem.parameters.free
+    found = dataclasses.replace(
+        result,
+        names=names,
+        values=values,
+        standard_errors=dict.fromkeys(names, 1e-3),
+        intervals={},
+        covariance=np.eye(3),
+        problem=problem,
+    )
+    stated = fit_document(found, "film")["parameters"]
+    assert (stated["Meff_mT"]["lower"], stated["Meff_mT"]["start"]) == (0.0, pytest.approx(1200))
+    assert "upper" not in stated["Meff_mT"]
+    assert (stated["g"]["lower"], stated["g"]["upper"]) == (2.0, 2.2)
+    tie = {"of": "H1_mT", "times": pytest.approx(0.5), "plus": pytest.approx(1.0)}
+    assert stated["Hu_mT"] == {"value": pytest.approx(26.0), "free": False, "tied": tie}
+    assert value_text(stated["Hu_mT"]) == "26 (tied: 0.5 H1_mT + 1)"
+    assert stated["phi_u_deg"]["tied"] == "by a function"
+    assert value_text(stated["phi_u_deg"]) == "5.72958 (tied)"
+    assert value_text(stated["offset_deg"]) == "0 (fixed)"
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_a_whole_model(tmp_path):
     assert found.parameters["Meff"] == Free(start=1.2, lower=0.0)
     assert found.parameters["H1"] == pytest.approx(0.05)
     assert found.parameters["Hu"]({"H1": jnp.asarray(0.05)}) == pytest.approx(0.026)
-    assert found.model.names == ("Meff", "H1", "Hu", "Hu_2")
+    assert found.model.names == ("Meff", "H1", "Hu", "Hu_2", "phi_u_2")
     axis = dict(found.model.axes)["uniaxial"]  # [1-10] of a (110) film with [001] along x
     np.testing.assert_allclose(np.abs(axis), [0, 1, 0], atol=1e-6)
 

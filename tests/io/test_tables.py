@@ -362,12 +362,12 @@ def test_a_stalled_line_fit_is_pointed_out(tmp_path):
     assert all(part in flag.message for part in ("3 to 5", "331 mT"))
 
 
-def test_unused_columns_and_wrong_units_are_pointed_out(tmp_path):
+def test_unused_columns_are_pointed_out(tmp_path):
+    # whether fields and frequencies fit together depends on the model: the fit tells
     path = write(tmp_path, "angle,field_mT,note\n0,3380,ok\n90,3390,ok\n")
-    unused, units = read_table(path, 9.45e9)[0].warnings
-    assert (unused.code, units.code) == ("unused-column", "implausible-g")
+    [unused] = read_table(path, 9.45e9)[0].warnings
+    assert unused.code == "unused-column"
     assert "'note'" in unused.message
-    assert "0.199" in units.message
 
 
 def test_the_bundled_example():

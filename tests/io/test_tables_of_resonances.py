@@ -105,3 +105,54 @@ def test_points_without_a_place_or_a_frequency(tmp_path):
     assert "frequency" in refused(tmp_path, alone)
     assert "other angles or frequencies" in refused(tmp_path, alone, frequency=9.4e9)
     assert "frequency" in refused(tmp_path, alone, frequency=9.4e9, measured="frequency")
+
+
+def test_a_series_has_frequencies_within_one_percent_of_its_lowest(tmp_path):
+    # each is within 1 % of the one before, the last 4 % above the first
+    rows = "\n".join(
+        f"{a},{300 + a},{f}" for f in (9.4, 9.45, 9.5, 9.6, 9.7, 9.78) for a in range(0, 91, 10)
+    )
+    [sample] = table(tmp_path, "angle_deg,field_mT,frequency_GHz\n" + rows)
+    spans = [(one.frequency.min(), one.frequency.max()) for one in sample.series()]
+    assert spans == [(9.4e9, 9.45e9), (9.5e9, 9.5e9), (9.6e9, 9.6e9), (9.7e9, 9.78e9)]
+
+
+def test_a_map_of_few_angles_is_a_series_for_each_angle(tmp_path):
+    rows = "\n".join(f"{a},{300 + a + 30 * f},{f}" for f in range(5, 25) for a in (0, 90))
+    [sample] = table(tmp_path, "angle_deg,field_mT,frequency_GHz\n" + rows)
+    first, second = sample.series(name="map")
+    assert (len(first), len(second)) == (20, 20)
+    assert first.along_one_direction
+    assert [first.name, second.name] == ["map (1)", "map (2)"]
+
+
+def test_errors_without_a_unit_have_that_of_what_was_measured(tmp_path):
+    text = "angle_deg,field_mT,frequency_GHz,err\n0,100,9.1,0.01\n0,120,9.9,0.02"
+    [sample] = table(tmp_path, text, measured="frequency")
+    np.testing.assert_allclose(sample.sigma, [1e7, 2e7])
+    [note] = [flag for flag in sample.warnings if flag.code == "reading-note"]
+    assert "'err'" in note.message
+    assert "frequency_GHz" in note.message
+    other = text.replace("_GHz", "_MHz").replace("9.1", "9100").replace("9.9", "9900")
+    other = other.replace("err", "dnu")
+    [sample] = table(tmp_path, other, columns={"sigma": "dnu"}, measured="frequency")
+    np.testing.assert_allclose(sample.sigma, [1e4, 2e4])
+    # the unit of the field says that these are no errors of frequencies
+    assert "sigma_GHz" in refused(tmp_path, text.replace("err", "err_mT"), measured="frequency")
+    [sample] = table(tmp_path, "angle_deg,field_mT,frequency_GHz,err\n0,300,9.4,1\n90,310,9.4,2")
+    np.testing.assert_allclose(sample.sigma, [1e-3, 2e-3])
+
+
+def test_a_direction_needs_no_plane(tmp_path):
+    text = """
+    angle_deg,theta_deg,phi_deg,plane,field_mT,frequency_GHz
+    0,,,yz,300,9.4
+    90,,,yz,310,9.4
+    ,0,0,,340,9.4
+    """
+    [sample] = table(tmp_path, text)
+    tilted, along = sample.series("xz")
+    assert (tilted.plane, len(along)) == ("yz", 1)
+    assert "row 3" in refused(tmp_path, text.replace("90,,,yz", "90,,,"))
+    without = "angle_deg,plane,field_mT,frequency_GHz\n0,,300,9.4\n90,xy,310,9.4"
+    assert "plane" in refused(tmp_path, without)
