@@ -1,13 +1,13 @@
 """How the widths of A and B depend on the number of crystals.
 
-Medians of |A| and |B| in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5, and for
-the same number of dipoles placed uniformly at the same M; the latter up to 10⁶ dipoles. For many
+Medians of |A| and |B| in units of µ0M for both cases of Fig. 5, and for the same number of dipoles
+placed uniformly at the same M; from 2 crystals to 10⁶ dipoles. For many
 dipoles, theory predicts the widths from the probability P that a pair is closer than x. If P is
 proportional to x^(3a), a field has a tail of index a. The sum over pairs is divided by the number
 of dipoles n, so widths are proportional to n^(1/a − 1):
 
     uniform in the volume                P ~ x³    a = 1      independent of n (Cauchy)
-    extra dipoles anywhere               P ~ x²    a = 2/3    growing as n^(+1/2)
+    extra dipoles anywhere, as printed   P ~ x²    a = 2/3    growing as n^(+1/2)
     extra dipoles at a bond length       P ~ x⁴    a = 4/3    shrinking as n^(−1/4) in the end
 
 The last line is for dipoles on different crystals. The gap between two crystals that are not
@@ -58,8 +58,8 @@ CSV_HEADER = (
     "low_mT high_mT median_over_mu0_M low_over_mu0_M high_over_mu0_M"
 )
 KINDS = {
-    "bond length": ("extra dipoles 0.26 nm from others", BLUE, "o"),
     "anywhere": ("extra dipoles anywhere", VERMILLION, "s"),
+    "bond length": ("extra dipoles 0.26 nm from others", BLUE, "o"),
     "uniform": ("uniform in the cylinder", GREEN, "^"),
 }
 """Label, color and marker of each arrangement."""
@@ -67,8 +67,8 @@ KINDS = {
 DESCRIPTION = """\
 Medians of |A| and |B| against the number of crystals.
 
-For packings with and without the rule that an extra dipole keeps the bond length from the others on
-its crystal, and for the same number of dipoles placed uniformly at the same magnetization M. For
+For packings with extra dipoles anywhere, as printed, for packings whose extra dipoles keep the bond
+length from the others on their crystal, and for the same number of dipoles placed uniformly at the same magnetization M. For
 large packings, the number of samples is limited by time.
 """
 
@@ -117,7 +117,7 @@ def run(
     dipoles = volume = 0.0
     with jax.enable_x64(True):
         for size in sizes:
-            for kind, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
+            for kind, spacing in (("anywhere", 0.0), ("bond length", 0.26)):
                 model = NanocrystalPacking(n_crystals=size, extra_spacing=spacing)
                 ensemble = known.get((spacing, size))
                 if ensemble is None:
@@ -233,7 +233,7 @@ def figure(rows: Sequence[Row]) -> Figure:
             axes.set_xlabel(r"number of crystals $n_\mathrm{NC}$")
             axes.set_ylabel(rf"median |{name}| / $\mu_0M$")
             axes.set_title(f"({letter}) |{name}|", loc="left")
-        for slope, color in ((r"$n^{-1/2}$", BLUE), (r"$n^{+1/2}$", VERMILLION)):
+        for slope, color in ((r"$n^{+1/2}$", VERMILLION), (r"$n^{-1/2}$", BLUE)):
             panels[1].plot([], [], "--", color=color, linewidth=0.8, label=slope)
         panels[1].plot([], [], "--", color=GREEN, linewidth=0.8, label="Cauchy law")
         entries = list(zip(*panels[1].get_legend_handles_labels(), strict=True))

@@ -41,7 +41,7 @@ def uniform() -> dd.AbstractModel:
 @cache
 def packing() -> dd.AbstractModel:
     """Made when a test asks for it, in the precision of the tests."""
-    return dd.NanocrystalPacking(n_crystals=3)
+    return dd.NanocrystalPacking(n_crystals=3, extra_spacing=0.26)
 
 
 @pytest.mark.slow
