@@ -243,7 +243,7 @@ def _place_for_state(_):
 @_one(types.intp)
 def _out_of_memory(builder, frame):
     """An error of XLA: the address of its description."""
-    text = cgutils.make_bytearray(b"there is not enough memory for the dipoles of a sample\0")
+    text = cgutils.make_bytearray(b"there is not enough memory: compute less at once\0")
     text = cgutils.global_constant(builder, "diffdip_out_of_memory", text)
     parts = [WORD(32), WORD(0), builder.ptrtoint(text, WORD), WORD(_RESOURCE_EXHAUSTED)]
     arguments = builder.ptrtoint(cgutils.alloca_once(builder, WORD, size=WORD(len(parts))), WORD)

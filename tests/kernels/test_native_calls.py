@@ -36,5 +36,5 @@ def test_a_loop_without_memory_is_an_error_and_no_result():
     )
     *others, last = done.stdout.splitlines()
     assert last.startswith("found")
-    assert any("memory for the dipoles" in line for line in others)
+    assert any("not enough memory: compute less" in line for line in others)
     assert {line for line in others if line.startswith("found")} <= {last}
