@@ -129,7 +129,7 @@ def off_plane_elements(ensembles: figure5.Ensembles) -> Claim:
     fields = {size: _tilted(float(size)) for size in (0, 20, 50, 100)}
     largest = max(abs(fields[size] - fields[0]) for size in fields)
     listed = ", ".join(f"{fields[size]:.1f}" for size in fields)
-    ensemble = list(ensembles.values())[-1]
+    ensemble = ensembles[max(ensembles, key=lambda key: (key[0] == 0, key[1]))]  # as printed
     off_plane = np.abs(ensemble.D[:, 0, 2]) * MU_0 * ensemble.M
     ratio = float(np.nanmedian(off_plane) / np.nanmedian(np.abs(ensemble.B)))
     return Claim(

@@ -1,13 +1,14 @@
 """Fig. 5 of the paper: distributions of A and B among packings of nanocrystals.
 
-Ensembles with n_NC = 2, 10, 20 and 100 crystals. The paper does not state one rule: whether an
-extra dipole keeps the bond length from the other dipoles of its crystal, as these do among
-themselves. The rule decides how wide the distributions are, and whether they depend on n_NC. Both
-cases are drawn.
+Ensembles with n_NC = 2, 10, 20 and 100 crystals. The paper states a bond length between the ten
+dipoles of a crystal, but none between an extra dipole and the others. As printed, an extra dipole
+can thus be at any distance r from a neighbour on its own surface: P(r < x) ~ x², |B| has a tail of
+index 2/3, and the distributions are those of the published figure.
 
-Without the rule, an extra dipole can be at any distance r from a neighbour on its own surface:
-P(r < x) ~ x², and |B| has a tail of index 2/3. With the rule, only dipoles of different crystals
-come closer than the bond length. This is rarer, and the tail is shorter.
+Such pairs are not physical: at 100 crystals the strongest one is 0.08 nm apart on one crystal, less
+than a third of a bond. If extra dipoles keep the bond length as well, only dipoles of different
+crystals come closer. This is rarer, the tail is shorter, and the widths fall with n_NC. Both cases
+are drawn, the print first.
 
     python experiments/figure5.py --out out
 """
@@ -50,7 +51,9 @@ from diffdip.report.figures.style import BLUE, GRAY, GREEN, ORANGE, STYLE, TWO_C
 
 
 SIZES, QUICK_SIZES = (2, 10, 20, 100), (2, 20, 100)  # each size takes long to compile
-SPACINGS = (0.26, 0.0)
+SPACINGS = (0.0, 0.26)
+"""`extra_spacing` in nm: the print, and the physical rule."""
+
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
 PER_DECADE = 4
 TAIL = 0.05
@@ -66,11 +69,11 @@ Ensembles = Mapping[tuple[float, int], Ensemble]
 DESCRIPTION = """\
 Reproduce Fig. 5: distributions of |A| and |B| of random packings with 2, 10, 20, 100 crystals.
 
-There are two cases: extra dipoles keep the bond length from the others on their crystal, or they
-lie anywhere. The figure also shows the Cauchy law of uncorrelated dipoles of the same density.
-Prints medians with 68 % intervals, 1 % and 99 % points, the decades between them, the index of the
-tail (Hill, from the largest 5 %), and the percentiles of the published samples I and II. All fields
-are in mT, in the convention `paper`.
+There are two cases: extra dipoles lie anywhere, as printed, or they keep the bond length from the
+others on their crystal, which is the physical rule. The figure also shows the Cauchy law of
+uncorrelated dipoles of the same density. Prints medians with 68 % intervals, 1 % and 99 % points,
+the decades between them, the index of the tail (Hill, from the largest 5 %), and the percentiles of
+the published samples I and II. All fields are in mT, in the convention `paper`.
 """
 
 EPILOG = """\

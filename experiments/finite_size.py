@@ -1,13 +1,13 @@
 """How the widths of A and B depend on the number of crystals.
 
-Medians of |A| and |B| in units of µ0M, from 2 to 1000 crystals, for both rules of Fig. 5, and for
-the same number of dipoles placed uniformly at the same M; the latter up to 10⁶ dipoles. For many
-dipoles, theory predicts the widths from the probability P that a pair is closer than x. If P is
-proportional to x^(3a), a field has a tail of index a. The sum over pairs is divided by the number
-of dipoles n, so widths are proportional to n^(1/a − 1):
+Medians of |A| and |B| in units of µ0M for both cases of Fig. 5, and for the same number of dipoles
+placed uniformly at the same M; from 2 crystals to 10⁶ dipoles. For many dipoles, theory predicts
+the widths from the probability P that a pair is closer than x. If P is proportional to x^(3a), a
+field has a tail of index a. The sum over pairs is divided by the number of dipoles n, so widths are
+proportional to n^(1/a − 1):
 
     uniform in the volume                P ~ x³    a = 1      independent of n (Cauchy)
-    extra dipoles anywhere               P ~ x²    a = 2/3    growing as n^(+1/2)
+    extra dipoles anywhere, as printed   P ~ x²    a = 2/3    growing as n^(+1/2)
     extra dipoles at a bond length       P ~ x⁴    a = 4/3    shrinking as n^(−1/4) in the end
 
 The last line is for dipoles on different crystals. The gap between two crystals that are not
@@ -47,19 +47,20 @@ from diffdip.report.figures.style import BLUE, GREEN, STYLE, TWO_COLUMNS, VERMIL
 
 
 SIZES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
-LARGE = (30_000, 100_000, 300_000, 1_000_000)
-"""Dipoles of still larger samples, for the uniform arrangement alone."""
+LARGE = (3000, 10_000, 30_000, 100_000)
+"""Larger packings, up to 10⁶ dipoles; only this script by itself computes them."""
 QUICK_SIZES = (2, 20, 100)  # as in Fig. 5, so that its samples can be used
 SAMPLES, QUICK_SAMPLES, SEED = 2000, 300, 0
 SECONDS, QUICK_SECONDS = 8.0, 0.5
-FEWEST = 48
+FEWEST, FEWEST_LARGE = 48, 16
+
 CSV_HEADER = (
     "convention arrangement field n_crystals dipoles samples mu0_M_mT median_mT "
     "low_mT high_mT median_over_mu0_M low_over_mu0_M high_over_mu0_M"
 )
 KINDS = {
-    "bond length": ("extra dipoles 0.26 nm from others", BLUE, "o"),
     "anywhere": ("extra dipoles anywhere", VERMILLION, "s"),
+    "bond length": ("extra dipoles 0.26 nm from others", BLUE, "o"),
     "uniform": ("uniform in the cylinder", GREEN, "^"),
 }
 """Label, color and marker of each arrangement."""
@@ -67,14 +68,15 @@ KINDS = {
 DESCRIPTION = """\
 Medians of |A| and |B| against the number of crystals.
 
-For packings with and without the rule that an extra dipole keeps the bond length from the others on
-its crystal, and for the same number of dipoles placed uniformly at the same magnetization M. For
-large packings, the number of samples is limited by time.
+For packings with extra dipoles anywhere, as printed, for packings whose extra dipoles keep the bond
+length from the others on their crystal, and for the same number of dipoles placed uniformly at the
+same magnetization M. For large packings, the number of samples is limited by time.
 """
 
 EPILOG = """\
 Writes finite_size.png, finite_size.pdf, finite_size.csv and finite_size.json. The number of samples
 of large packings depends on the speed of the machine. The files state it. Examples:
+  python experiments/finite_size.py                  up to 100 000 crystals, a quarter of an hour
   python experiments/finite_size.py --quick          up to 100 crystals
   python experiments/finite_size.py --seconds 60     smaller errors
 """
@@ -99,7 +101,6 @@ def run(
     seconds: float = SECONDS,
     seed: int = SEED,
     known: Mapping[tuple[float, int], Ensemble] | None = None,
-    large: Sequence[int] = (),
 ) -> list[Row]:
     """Simulate each arrangement at each size, in float64.
 
@@ -109,39 +110,34 @@ def run(
         seconds: Time for each; large packings get fewer samples.
         seed: Seed of all samples.
         known: Ensembles of `figure5.run` with the same `samples` and `seed`; they are used again.
-        large: Numbers of dipoles of larger uniform samples, at the density of the largest packings;
-            in float32, because float64 takes twice the memory.
     """
     known = known or {}
     rows = []
-    dipoles = volume = 0.0
     with jax.enable_x64(True):
         for size in sizes:
-            for kind, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
+            dipoles = volume = 0.0
+            fewest = FEWEST_LARGE if size in LARGE else FEWEST
+            for kind, spacing in (("anywhere", 0.0), ("bond length", 0.26)):
                 model = NanocrystalPacking(n_crystals=size, extra_spacing=spacing)
                 ensemble = known.get((spacing, size))
                 if ensemble is None:
-                    ensemble = _sample(model, samples, seconds, seed)
+                    ensemble = _sample(model, samples, fewest, seconds, seed)
                 rows.append(row(kind, size, ensemble))
                 dipoles, volume = rows[-1].dipoles, float(model.volume)
             count = round(dipoles)
             model = UniformCylinder(n=count, density=dipoles / volume)
-            rows.append(row("uniform", size, _sample(model, samples, seconds, seed)))
-        density, each = dipoles / volume, dipoles / sizes[-1]
-    for count in large:
-        model = UniformCylinder(n=count, density=density)
-        rows.append(row("uniform", round(count / each), _sample(model, samples, seconds, seed)))
+            rows.append(row("uniform", size, _sample(model, samples, fewest, seconds, seed)))
     return rows
 
 
-def _sample(model: Any, samples: int, seconds: float, seed: int) -> Ensemble:
+def _sample(model: Any, samples: int, fewest: int, seconds: float, seed: int) -> Ensemble:
     """Simulate at most `samples` samples in about `seconds`; the first ones are always the same."""
     step = BatchPlan.make(model, samples, seed, None, None).size
     simulate(model, 1, seed, progress=False)  # compiles
     start = time.perf_counter()
     simulate(model, step, seed, progress=False)
     steps = int(seconds / (time.perf_counter() - start))
-    return simulate(model, min(samples, max(FEWEST, steps * step)), seed)
+    return simulate(model, min(samples, max(fewest, steps * step)), seed)
 
 
 def row(kind: str, size: int, ensemble: Ensemble) -> Row:
@@ -233,7 +229,7 @@ def figure(rows: Sequence[Row]) -> Figure:
             axes.set_xlabel(r"number of crystals $n_\mathrm{NC}$")
             axes.set_ylabel(rf"median |{name}| / $\mu_0M$")
             axes.set_title(f"({letter}) |{name}|", loc="left")
-        for slope, color in ((r"$n^{-1/2}$", BLUE), (r"$n^{+1/2}$", VERMILLION)):
+        for slope, color in ((r"$n^{+1/2}$", VERMILLION), (r"$n^{-1/2}$", BLUE)):
             panels[1].plot([], [], "--", color=color, linewidth=0.8, label=slope)
         panels[1].plot([], [], "--", color=GREEN, linewidth=0.8, label="Cauchy law")
         entries = list(zip(*panels[1].get_legend_handles_labels(), strict=True))
@@ -290,12 +286,10 @@ def main(argv: list[str] | None = None) -> None:
         help=f"approximate time for each row: {SECONDS:g}, with --quick {QUICK_SECONDS:g}",
     )
     options, amount = parse_amount(
-        parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
+        parser, argv, Amount((*SIZES, *LARGE), SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
-    rows = run(
-        *amount, seconds, options.seed, large=() if options.quick or options.sizes else LARGE
-    )
+    rows = run(*amount, seconds, options.seed)
     finish(parser, options, files(rows), table(rows))
 
 

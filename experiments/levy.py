@@ -8,7 +8,7 @@ exceeds 1.36/√n (0.030 for 2000 values) in one of twenty cases.
 
 Limits: the pairs of one crystal share dipoles that lie nearly in a plane. So their contributions
 add up more often than independent ones, and a law that treats all pairs as independent is a few per
-cent too narrow. Without the rule for extra dipoles few pairs count, and the density itself is
+cent too narrow. With extra dipoles anywhere, as printed, few pairs count, and the density itself is
 noisy, like the samples.
 
     python experiments/levy.py --out out
@@ -60,15 +60,15 @@ UNIFORM, UNIFORM_DENSITY = 250, 2.0
 PER_DECADE = 6
 RULES = {
     "uniform": "uniform in a cylinder",
-    "bond length": "extra dipoles 0.26 nm from others",
     "anywhere": "extra dipoles anywhere",
+    "bond length": "extra dipoles 0.26 nm from others",
 }
 CSV_HEADER = "convention arrangement n_crystals field from_mT to_mT share_per_decade low high law"
 
 DESCRIPTION = """\
 Predict the distributions of A and B from the density of close pairs, and compare with samples.
 
-For uniform dipoles, and for packings under both rules of Fig. 5. Prints medians of |A| and |B| of
+For uniform dipoles, and for packings in both cases of Fig. 5. Prints medians of |A| and |B| of
 the samples and of the law, and the Kolmogorov-Smirnov distance between them. The distance is
 printed for three laws: the law, the law with all pairs independent, and the law of the largest
 packing, resized.
@@ -115,7 +115,7 @@ def run(sizes: Sequence[int] = SIZES, samples: int = SAMPLES, seed: int = SEED) 
     """Simulate each arrangement, and count the pairs in samples of the next seed, in float64."""
     with jax.enable_x64(True):
         cases = [_case("uniform", 0, UniformCylinder(UNIFORM, UNIFORM_DENSITY), samples, seed)]
-        for rule, spacing in (("bond length", 0.26), ("anywhere", 0.0)):
+        for rule, spacing in (("anywhere", 0.0), ("bond length", 0.26)):
             own = []
             for size in sizes:
                 model = NanocrystalPacking(n_crystals=size, extra_spacing=spacing)

@@ -88,7 +88,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="few samples of two crystals")
     options = parser.parse_args(argv)
     samples = QUICK_SAMPLES if options.quick else SAMPLES
-    packing = NanocrystalPacking(n_crystals=QUICK_CRYSTALS if options.quick else CRYSTALS)
+    # the physical rule, because a spacing of 0 has no logarithm
+    packing = NanocrystalPacking(QUICK_CRYSTALS if options.quick else CRYSTALS, extra_spacing=0.26)
     uniform = UniformCylinder(n=50, density=2.0)
     rows = compare(packing, PARAMETERS, samples, options.seed)
     rows += compare(uniform, ("density",), samples, options.seed)

@@ -111,6 +111,7 @@ def sensitivity(
 
     from .. import sensitivity as sensitivity_table
     from ..sensitivities.observables import Amplitude
+    from ..sensitivities.sample_derivatives import parameters_of
 
     # resonance fields need float64, as in the other commands
     resonances = any(isinstance(s.observable, Amplitude) for s in statistics.values())
@@ -119,7 +120,7 @@ def sensitivity(
         if parameter:
             names, zero = checked_parameters(model, parameter), []
         else:
-            names, zero = _split_at_zero(model)
+            names, zero = parameters_of(model)
         # a statistic that is 0 has no logarithm: its cells stay empty, and a note says so
         with np.errstate(divide="ignore", invalid="ignore"):
             table = sensitivity_table(
@@ -157,14 +158,6 @@ def checked_parameters(model: "AbstractModel", asked: list[str]) -> list[str]:
         methods_of(model, [name])
         names.append(name)
     return list(dict.fromkeys(names))
-
-
-def _split_at_zero(model: "AbstractModel") -> tuple[list[str], list[str]]:
-    """The continuous parameters that have a logarithm, and those that are 0."""
-    from ..sensitivities.sample_derivatives import parameters_of
-
-    zero = [name for name in parameters_of(model) if float(getattr(model, name)) == 0]
-    return [name for name in parameters_of(model) if name not in zero], zero
 
 
 def _print_table(

@@ -99,15 +99,16 @@ PACKING: Final = {
         "nm",
         zero=True,
         option="bond-length-nm",
-        help="Smallest distance between dipoles of one crystal (nm).",
+        help="Smallest distance between dipoles of one crystal, apart from the extra ones (nm).",
     ),
     "extra_spacing": ModelParameter(
         "Spacing of extra dipoles",
-        0.26,
+        0.0,
         "nm",
         zero=True,
         option="extra-spacing-nm",
-        help="Smallest distance of an extra dipole from the others of its crystal (nm).",
+        help="Smallest distance of an extra dipole from the others of its crystal (nm). The paper "
+        "states none; 0.26 keeps the bond length.",
     ),
     "moment": _MOMENT,
 }

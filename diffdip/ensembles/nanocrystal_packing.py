@@ -81,9 +81,13 @@ class NanocrystalPacking(AbstractModel):
     - Each surface has `dipoles_per_crystal` dipoles, uniform, but no two closer than
       `bond_length`.
     - Each P′ with l < `extra_below` adds one dipole to its crystal. Its direction follows a
-      Fisher law of concentration `kappa` around P′. It keeps `extra_spacing` from the other
-      dipoles of the crystal. The paper has no such rule; `extra_spacing=0` switches it off.
-      The widths of A and B depend on it.
+      Fisher law of concentration `kappa` around P′.
+
+    The paper states the bond length for the dipoles of each surface, not for the extra ones. So
+    these may come as close to others as chance has it, and pairs less than 0.1 nm apart on one
+    crystal dominate A and B. Such pairs are not physical, but they make the widths of the
+    published Fig. 5. With `extra_spacing=0.26`, extra dipoles keep the bond length from the
+    others of their crystal. Then the widths fall as crystals are added.
 
     After `max_proposals` refused proposals in a row the packing is restarted, up to `max_starts`
     times. `draw` returns the number of starts; a sample that was never completed is NaN
@@ -105,7 +109,8 @@ class NanocrystalPacking(AbstractModel):
         kappa: Concentration κ of the Fisher law (3 by default).
         dipoles_per_crystal: Dipoles on each crystal, not counting the extra ones (10 by default).
         bond_length: Smallest distance between these dipoles in nm (0.26 by default).
-        extra_spacing: Smallest distance of an extra dipole from others in nm (0.26 by default).
+        extra_spacing: Smallest distance of an extra dipole from the others of its crystal in nm (0
+            by default: none, as printed).
         moment: Moment of each dipole in µB (1.73 by default).
         container: The shape that is filled, a cylinder as high as wide by default.
         convention: How pairs are counted, `paper` by default.

@@ -19,6 +19,7 @@ from ..dipoles.ewald_split import shape_for
 from ..foundation.errors import InputError, check_count
 from ..foundation.progress import progress_bar
 from ..foundation.version import __version__
+from ..kernels.calls import form
 from .models import AbstractModel
 from .nanocrystal_packing import NanocrystalPacking
 from .parameter_checks import plain_numbers
@@ -217,6 +218,7 @@ class BatchPlan:
             "diffdip": __version__,
             "jax": jax.__version__,
             "platform": self.devices[0].platform,
+            "loops": form(self.devices[0].platform),
             "dtype": str(jax.tree.leaves(eqx.filter(self.model, eqx.is_inexact_array))[0].dtype),
             "model": describe(self.model),
             "seed": self.seed,

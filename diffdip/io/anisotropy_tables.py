@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .column_meanings import ANISOTROPIES, ANISOTROPY_NAMES, TableError
+from .column_meanings import ANISOTROPIES, ANISOTROPY_NAMES, EXAMPLES, TableError
 from .input_files import as_place
 from .table_values import open_table
+
+
+LARGEST_MEDIAN = 100.0
+"""Tesla. A larger median is a mistake of the unit; single samples of a heavy tail may be larger."""
 
 
 @dataclass(frozen=True)
@@ -54,5 +58,14 @@ def read_anisotropies(path: str | PathLike[str]) -> Anisotropies:
         np.concatenate([np.array(data.values[name]) for data in rows.values()])
         for name in ANISOTROPIES
     )
+    for name, values in zip(ANISOTROPIES, (a, b), strict=True):
+        sizes = np.abs(values[~np.isnan(values)])
+        if sizes.size and (middle := np.median(sizes)) > LARGEST_MEDIAN:
+            raise TableError(
+                f"column '{EXAMPLES[name]}'",
+                given=f"a median of {middle:.3g} T",
+                expected=f"a median of the sizes up to {LARGEST_MEDIAN:g} T",
+                hint="Check the unit in the header",
+            ).at(as_place(path))
     known = ~np.isnan(a) & ~np.isnan(b)
     return Anisotropies(a[known], b[known], path, int(np.sum(~known)))

@@ -2,15 +2,16 @@
 
 A chunk appears complete or not at all. So an interrupted run, even one ended by SIGKILL, resumes
 and gives byte-identical output. For the same reason the store is created under a temporary name and
-then renamed. Several runs with the same parameters on one store need no lock, even if they want
-different numbers of samples: each does all the work, and all write the same bytes into every file.
+then renamed. Several runs with the same parameters on one store need no lock while they compute,
+even if they want different numbers of samples: each does all the work, and all write the same bytes
+into every file. A lock guards the number of samples, which no run makes smaller.
 """
 
 import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,11 @@ from .run_store import (
 from .writing import OutputError
 
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 if TYPE_CHECKING:
     from ..ensembles.simulation import BatchPlan
 
@@ -40,6 +46,12 @@ PATIENCE = 30.0
 
 STORE_PATIENCE = 60.0
 """Seconds that the other processes wait for the first one to make the store."""
+
+
+HINTS = {
+    "loops": "Samples by numba and by JAX alone differ in their last digits. Resume with the same",
+}
+"""What to do if a setting differs that is no parameter of the command."""
 
 
 class Run:
@@ -116,12 +128,7 @@ class Run:
         found = read_settings(self.path)
         self._compare(found)
         self.plan = dataclasses.replace(self.plan, size=found["batch_size"])
-        arrays = open_arrays(self.path, found)
-        lengths = {found["n_samples"], *(array.shape[0] for array in arrays.values())}
-        if lengths != {self.plan.n_samples}:
-            with _writing(self.path):
-                write_descriptions(self.path, self._settings(), extend=True)
-            arrays = open_arrays(self.path, self._settings())
+        arrays = self.extend()
         for batch in sorted(set(range(self.plan.count)) - set(self.missing())):
             try:
                 read_batch(arrays, self.path, self.plan.samples(batch), batch)
@@ -132,10 +139,25 @@ class Run:
                     for name in COLUMNS:
                         chunk_path(self.path, name, batch).unlink(missing_ok=True)
 
+    def extend(self) -> dict[str, Any]:
+        """Make the store long enough for this run, and never shorter; returns its arrays.
+
+        Another run may have extended it since it was read, or be about to.
+        """
+        with _writing(self.path), _alone(self.path):
+            found = read_settings(self.path)
+            arrays = open_arrays(self.path, found)
+            lengths = {found["n_samples"], *(array.shape[0] for array in arrays.values())}
+            wanted = found | {"n_samples": max(found["n_samples"], self.plan.n_samples)}
+            if lengths != {wanted["n_samples"]}:
+                write_descriptions(self.path, wanted, extend=True)
+                arrays = open_arrays(self.path, wanted)
+        return arrays
+
     def _compare(self, found: dict[str, Any]) -> None:
         """Refuse other settings; the size of a batch may differ, and there may be more samples."""
         stored, wanted = _flat(found), _flat(self._settings())
-        if stored.get("layout", 0) < LAYOUT:
+        if stored.get("layout", 0) < LAYOUT or "loops" not in stored:
             raise RunError(
                 "a store of an older diffdip",
                 hint="Read it with diffdip export, or write to another place",
@@ -152,7 +174,8 @@ class Run:
                     name.removeprefix("model."),
                     given=value,
                     expected=f"{text}{more}, as in the run that is stored there",
-                    hint="Use the same parameters to resume that run, or write to another place",
+                    hint=HINTS.get(name, "Use the same parameters to resume that run")
+                    + ", or write to another place",
                     where=(str(self.path),),
                 )
 
@@ -191,9 +214,9 @@ def simulate_to(
     mine = [batch for batch in missing if batch % processes == process]
     for batch, _ in run.fill(mine):
         advance(len(plan.samples(batch)))
-    if process or processes == 1:
+    if process:
         return
-    others = set(missing) - set(mine)
+    others = set(missing) - set(mine) if processes > 1 else set()
     heard = time.monotonic()
     while others:
         done = others - set(run.missing())
@@ -206,6 +229,7 @@ def simulate_to(
             list(run.fill([min(others)]))
         else:
             time.sleep(0.2)
+    run.extend()  # where there are no locks, another run may have made it shorter
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -217,6 +241,21 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for other processes in such a block of one store, where the system has locks for it."""
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network drives lock no folders
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager

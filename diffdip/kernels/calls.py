@@ -57,6 +57,14 @@ def available() -> bool:
     return True
 
 
+def form(platform: str) -> str:
+    """Which form of the sums and choices runs on a platform: "numba" or "jax".
+
+    The two round differently, so results agree to the bit for one form only.
+    """
+    return "numba" if platform == "cpu" and available() else "jax"
+
+
 def has_a_loop(dtype: Any) -> bool:
     """Whether loops know such numbers, and JAX keeps them as they are: float64 only with x64."""
     if not jnp.issubdtype(dtype, jnp.floating):

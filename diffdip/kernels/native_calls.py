@@ -8,6 +8,8 @@ threads, devices or processes do not disturb each other, and no call waits for P
 XLA describes a call in a struct (`XLA_FFI_CallFrame`). Its places are those of major version 0 of
 the interface, where fields are never moved: see xla/ffi/api/c_api.h in `jax.ffi.include_dir()`.
 
+A loop that runs out of memory ends before its last task. The call then fails with an error of XLA.
+
 Compilation by numba takes seconds, and is paid once: the result is stored beside this file, or in
 the user's folder for caches. Small steps are written as LLVM instructions (`intrinsic`), because
 numba takes a quarter of a second for any function, however small.
@@ -28,7 +30,9 @@ from numba.extending import intrinsic
 
 
 # of XLA_FFI_CallFrame
-_EXTENSION, _STAGE, _OPERANDS, _RESULTS, _ATTRIBUTES = 8, 32, 72, 112, 160
+_EXTENSION, _API, _STAGE, _OPERANDS, _RESULTS, _ATTRIBUTES = 8, 16, 32, 72, 112, 160
+# of XLA_FFI_Api
+_ERROR_CREATE = 48
 # of a metadata extension: the type is 1
 _KIND, _METADATA, _VERSION = 8, 24, 24
 # of XLA_FFI_Buffer
@@ -36,7 +40,7 @@ _TYPE, _DATA, _RANK, _DIMS = 16, 24, 32, 40
 # of XLA_FFI_Array
 _NUMBERS = 16
 
-_EXECUTE, _DOUBLE = 3, 12
+_EXECUTE, _DOUBLE, _RESOURCE_EXHAUSTED = 3, 12, 8
 
 LOOP, THREADS, AXES, TASKS, COST, OWN = range(6)
 """The first whole numbers of a call: its loop; the threads; the axes of one array of the first
@@ -45,8 +49,11 @@ operand; the tasks for one; about how many ns a task takes; and where those of t
 _WORTH = 200_000
 """Work in ns for which it is worth while to start a thread."""
 
-_STATE = 3
-"""Numbers that threads share: the next task, the number of tasks, the call."""
+_STATE = 4
+"""Numbers that threads share: the next task, the number of tasks, the call, and how many threads
+found no task left."""
+
+_MOST_THREADS = 256
 
 _MOST_LOOPS = 16
 _loops = (ctypes.c_void_p * _MOST_LOOPS)()
@@ -56,9 +63,6 @@ _create = types.ExternalFunction(
     "pthread_create", types.int32(types.intp, types.intp, types.intp, types.intp)
 )
 _join = types.ExternalFunction("pthread_join", types.int32(types.intp, types.intp))
-_allocate = types.ExternalFunction("malloc", types.intp(types.intp))
-_free = types.ExternalFunction("free", types.void(types.intp))
-
 
 WORD = cgutils.intp_t
 
@@ -225,14 +229,42 @@ def _run(builder, loop, state):
     return cgutils.voidptr_t(None)
 
 
+@intrinsic
+def _place_for_state(_):
+    """The address of a place for the state and the threads of a call, on the stack."""
+
+    def write(context, builder, signature, values):
+        place = cgutils.alloca_once(builder, WORD, size=WORD(_STATE + _MOST_THREADS))
+        return builder.ptrtoint(place, WORD)
+
+    return types.intp(), write
+
+
+@_one(types.intp)
+def _out_of_memory(builder, frame):
+    """An error of XLA: the address of its description."""
+    text = cgutils.make_bytearray(b"there is not enough memory: compute less at once\0")
+    text = cgutils.global_constant(builder, "diffdip_out_of_memory", text)
+    parts = [WORD(32), WORD(0), builder.ptrtoint(text, WORD), WORD(_RESOURCE_EXHAUSTED)]
+    arguments = builder.ptrtoint(cgutils.alloca_once(builder, WORD, size=WORD(len(parts))), WORD)
+    for k, part in enumerate(parts):
+        _put(builder, _plus(builder, arguments, 8 * k), part)
+    create = _at(builder, _plus(builder, _at(builder, _plus(builder, frame, _API)), _ERROR_CREATE))
+    kind = ir.FunctionType(WORD, [WORD])
+    return builder.call(builder.inttoptr(create, kind.as_pointer()), [arguments])
+
+
 # the call
 
 
 @njit
 def next_task(state):
-    """The next task that no thread has taken, or −1 after the last one."""
+    """The next task that no thread has taken, or −1 after the last one; call it until then."""
     task = _take(state)
-    return task if task < word(state + 8) else -1
+    if task < word(state + 8):
+        return task
+    _take(state + 24)
+    return -1
 
 
 @_one(types.intp)
@@ -294,19 +326,21 @@ def _make_handle(stamp: int) -> Any:
         for axis in range(word(first + _RANK) - number(frame, AXES)):
             tasks *= word(word(first + _DIMS) + 8 * axis)
         threads = min(number(frame, THREADS), tasks, tasks * number(frame, COST) // _WORTH + 1)
+        threads = min(threads, _MOST_THREADS)
         loop = _loop(number(frame, LOOP))
-        state = _allocate(8 * (_STATE + threads + 1))
+        state = _place_for_state()
         write_word(state, 0)
         write_word(state + 8, tasks)
         write_word(state + 16, frame)
-        started = 0
+        write_word(state + 24, 0)
+        started = 0  # a thread that cannot be started leaves its tasks to the others
         for _ in range(threads - 1):
             started += _create(state + 8 * (_STATE + started), 0, loop, state) == 0
         _run(loop, state)
         for k in range(started):
             _join(word(state + 8 * (_STATE + k)), 0)
-        _free(state)
-        return 0
+        # a loop that raised an exception, for want of memory, did not come to the end
+        return 0 if word(state + 24) == started + 1 else _out_of_memory(frame)
 
     return handle
 

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from . import native_calls as native
+from .packing_cells import cell_at, divide, has_room
 from .packing_laws import (
     CYLINDER,
     SPHERE,
@@ -64,6 +65,9 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
     diameter, mean, sd = sizes[0], sizes[1], sizes[2]
     n, count = native.number(frame, CRYSTALS), STEPS * at_once * 5
     filled = np.empty(count // GROUP + 1, np.bool_)
+    half, counts = np.empty(3), np.empty(3, np.int64)
+    latest = np.empty(divide(kind, sizes, n, half, counts), np.int32)
+    chained = np.empty(n, np.int32)
     height = sizes[8] if kind == CYLINDER else sizes[7] if kind == SPHERE else sizes[9]
     above = normal_below(mean / sd)
     starts, placed, refused, tables = 0, 0, 0, 0
@@ -76,6 +80,8 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
                 kind, sizes, diameter, fold(own, U32(1)), precise, words, first
             )
             centers[0], centers[1], centers[2] = x, y, z
+            latest[:], chained[0] = -1, -1
+            latest[cell_at(x, y, z, half, counts)] = 0
             starts, placed, refused = starts + 1, 1, 0
             if n == 2:
                 share, possible = share_below(reach - diameter, mean, sd, precise)
@@ -116,13 +122,11 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
                     diameter + thickness(one, mean, sd, above) + thickness(two, mean, sd, above)
                 )
                 x, y, z = x + length * u, y + length * v, z + length * w
-                good = contains(kind, sizes, x, y, z)
-                k = 0
-                while good and k < 3 * placed:
-                    dx, dy, dz = x - centers[k], y - centers[k + 1], z - centers[k + 2]
-                    good = dx * dx + dy * dy + dz * dz >= diameter * diameter
-                    k += 3
-                if good:
+                if not contains(kind, sizes, x, y, z):
+                    continue
+                cell = cell_at(x, y, z, half, counts)
+                if has_room(cell, x, y, z, diameter, centers, counts, latest, chained):
+                    latest[cell], chained[placed] = placed, latest[cell]
                     at = 3 * placed
                     centers[at], centers[at + 1], centers[at + 2] = x, y, z
                     parent[placed - 1] = before

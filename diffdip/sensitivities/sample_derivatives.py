@@ -37,14 +37,14 @@ def check_drawing(n_samples: int, seed: int) -> None:
     check_seed(seed)
 
 
-def parameters_of(model: AbstractModel) -> list[str]:
-    """Names of a model's continuous parameters."""
-    names = []
+def parameters_of(model: AbstractModel) -> tuple[list[str], list[str]]:
+    """Names of a model's continuous parameters: those with a logarithm, and those that are 0."""
+    names, zero = [], []
     for field in dataclasses.fields(model):
         value = getattr(model, field.name)
         if eqx.is_inexact_array(value) and value.ndim == 0:
-            names.append(field.name)
-    return names
+            (zero if float(value) == 0 else names).append(field.name)
+    return names, zero
 
 
 def methods_of(model: AbstractModel, names: Sequence[str], method: str = "auto") -> dict[str, str]:
@@ -55,14 +55,15 @@ def methods_of(model: AbstractModel, names: Sequence[str], method: str = "auto")
     """
     if method not in ("auto", DIFFERENCES):
         raise InputError("method", given=method, expected=f"'auto' or '{DIFFERENCES}'")
-    known, methods = parameters_of(model), {}
+    usable, zero = parameters_of(model)
+    known, methods = [*usable, *zero], {}
     for name in names:
         # the numbers of trials (`max_...`) are not parameters of the distribution
         integer = isinstance(getattr(model, name, None), int) and not name.startswith("max_")
         if name not in known and not integer:
             expected = f"a parameter of {type(model).__name__}: {', '.join(known)}"
             raise InputError("parameters", given=name, expected=expected)
-        if not integer and float(getattr(model, name)) == 0:
+        if name in zero:
             raise InputError(
                 "parameters",
                 given=name,
@@ -72,7 +73,9 @@ def methods_of(model: AbstractModel, names: Sequence[str], method: str = "auto")
             isinstance(model, NanocrystalPacking) and name in DERIVABLE
         )
         methods[name] = DERIVATIVE if derived and not integer and method == "auto" else DIFFERENCES
-    if isinstance(model, NanocrystalPacking) and method == "auto" and set(LENGTHS) <= set(names):
+    # a length of 0 stays 0 when all lengths are multiplied
+    lengths = set(LENGTHS) - set(zero)
+    if isinstance(model, NanocrystalPacking) and method == "auto" and lengths <= set(names):
         methods["diameter"] = SIMILARITY
     return methods
 

@@ -122,14 +122,15 @@ def sensitivity(
       parameters.
     - *similarity*: when all lengths are multiplied by λ, A, B, C are multiplied by λ⁻³. So the
       derivative with respect to the diameter follows from those of all other lengths, if all of
-      them are in the table.
+      them that are not 0 are in the table.
 
     Standard errors come from a jackknife over 20 groups of samples.
 
     Args:
         model: The arrangement of dipoles.
         statistics: One statistic or several.
-        parameters: Names of the model's parameters, by default all continuous ones.
+        parameters: Names of the model's parameters, by default all continuous ones that are not 0
+            (`extra_spacing=0`, the default of a packing, has no logarithm).
         n_samples: Number of samples in each run (2000 by default, 20 or more).
         seed: Seed of the random numbers.
         method: `"auto"`, or `"differences"` to find all derivatives by differences, each with two
@@ -141,7 +142,7 @@ def sensitivity(
         A row for each statistic and parameter.
 
     Raises:
-        InputError: If a parameter or the method is unknown, if a parameter is 0 (it has no
+        InputError: If a parameter or the method is unknown, if a named parameter is 0 (it has no
             logarithm), if there are fewer than 20 samples or no statistics, or if `step` is not
             above 0.
         NothingPlacedError: If no sample of the model could be placed.
@@ -158,7 +159,7 @@ def sensitivity(
     statistics = [statistics] if isinstance(statistics, AbstractStatistic) else list(statistics)
     if not statistics:
         raise InputError("statistics", given=statistics, expected="one statistic or more")
-    names = parameters_of(model) if parameters is None else list(parameters)
+    names = parameters_of(model)[0] if parameters is None else list(parameters)
     changes = _Changes.of(model, names, method, step)
     observables = list(dict.fromkeys(s.observable for s in statistics))
     total = n_samples * (len(changes.models) + 1)

@@ -167,8 +167,8 @@ def pair_density(
     mean.
 
     The law made from the result has no pairs closer than the closest counted one: tails rarer than
-    1/n_samples are missing. If few pairs dominate (`extra_spacing=0`), their number is noisy, and
-    so is the law: 10 % in its width for 100 crystals and 300 samples.
+    1/n_samples are missing. If few pairs dominate, as in packings with extra dipoles anywhere,
+    their number is noisy, and so is the law: 10 % in its width for 100 crystals and 300 samples.
 
     Args:
         model: The arrangement of dipoles. All its samples have the same volume and equal moments.

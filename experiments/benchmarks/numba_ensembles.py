@@ -21,6 +21,9 @@ MOST = 40
 """Largest number of dipoles on one crystal, and of candidates for an extra dipole."""
 
 MAX_COSINE = 1 - 2 * (BOND / DIAMETER) ** 2
+ANYWHERE = 2.0
+"""Extra dipoles keep no distance, as printed; no cosine is larger."""
+
 SPREAD = -math.expm1(-2 * KAPPA)
 
 GOLDEN, MIX_1, MIX_2 = (
@@ -115,11 +118,11 @@ def pack(state, half, centers, parent, axis, shells):
 
 
 @njit(fastmath=True, error_model="numpy")
-def put(candidate, dipoles, number):
-    """Add a dipole to the `number` on a crystal; False if it is too near to one of them."""
+def put(candidate, dipoles, number, most):
+    """Add a dipole to the `number` on a crystal; False if a cosine to one of them is above most."""
     x, y, z = candidate
     for k in range(number):
-        if x * dipoles[k, 0] + y * dipoles[k, 1] + z * dipoles[k, 2] > MAX_COSINE:
+        if x * dipoles[k, 0] + y * dipoles[k, 1] + z * dipoles[k, 2] > most:
             return False
     dipoles[number] = x, y, z
     return True
@@ -149,7 +152,7 @@ def add_extra(state, dipoles, numbers, crystal, x, y, z):
     for _ in range(MOST):
         if numbers[crystal] == MOST:
             return False
-        if put(fisher(state, x, y, z), dipoles[crystal], numbers[crystal]):
+        if put(fisher(state, x, y, z), dipoles[crystal], numbers[crystal], ANYWHERE):
             numbers[crystal] += 1
             return True
     return False
@@ -161,7 +164,7 @@ def dress(state, parent, axis, shells, dipoles, numbers):
     for crystal in range(len(numbers)):
         number = 0
         while number < PER_CRYSTAL:
-            if put(direction(state), dipoles[crystal], number):
+            if put(direction(state), dipoles[crystal], number, MAX_COSINE):
                 number += 1
         numbers[crystal] = number
     for i in range(len(parent)):

@@ -68,6 +68,9 @@ def test_tables_of_anisotropies(measured, tmp_path):
     data = read_anisotropies(path)
     np.testing.assert_allclose(data.A, [-1.5e-3, 2e-3])
     np.testing.assert_allclose(data.B, [0.5, 0.25])
+    # a tail as long as that of the printed packings
+    path.write_text("A_mT,B_mT\n1,2\n3,-136370.9\n4,5\n")
+    np.testing.assert_allclose(read_anisotropies(path).B, [2e-3, -136.3709, 5e-3])
 
 
 BAD_TABLES = {
@@ -75,7 +78,8 @@ BAD_TABLES = {
     "nan": ("A_mT,B_mT\nnan,2\n", ["row 2", "A_mT", "nan"]),
     "no unit": ("A,B_mT\n1,2\n", ["row 1", "'A'"]),
     "no B": ("A_mT,angle_deg\n1,2\n", ["row 1", "B_mT"]),
-    "huge": ("A_mT,B_mT\n1,2e6\n", ["row 2", "B_mT", "2e6"]),
+    "huge": ("A_mT,B_mT\n1,2e6\n3,4e5\n", ["B_mT", "1.2e+03 T", "unit"]),
+    "infinite": ("A_mT,B_mT\n1,1e999\n", ["row 2", "B_mT", "1e999"]),
     "few": ("A_mT,B_mT\n1,2\n3,4\n5,\n", ["2 rows", "10"]),
     "empty": ("", []),
 }

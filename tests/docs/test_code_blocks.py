@@ -74,9 +74,9 @@ def test_every_page_with_python_is_known():
 @pytest.mark.float32
 def test_python_of_readme(run_python):
     names, printed = run_python("README.md")
-    # docs/sensitivity_and_inference.md has the same samples: 4.375 mT
+    # docs/sensitivity_and_inference.md has the same samples: 10.50 mT
     median = np.median(np.abs(names["ensemble"].B))
-    assert median == pytest.approx(4.375e-3, rel=1e-3)
+    assert median == pytest.approx(10.50e-3, rel=1e-3)
     assert f"value=array({median:.8f}" in printed
     # B is linear in the moment
     assert "moment: 1.00 ± 0.00 %" in printed
@@ -95,10 +95,10 @@ def test_python_of_conventions(run_python):
 def test_python_of_ensembles(run_python):
     names, printed = run_python("ensembles.md")
     median = np.median(np.abs(names["ensemble"].B))
-    # 5.9 mT with 2000 samples, in the table of the page
-    assert median == pytest.approx(5.9e-3, rel=0.1)
-    # the law is made of other samples, and knows only their close pairs
-    assert numbers(printed)[-1] == pytest.approx(1e3 * median, rel=0.1)
+    # 9.8 mT with 2000 samples, in the table of the page; noise of 7 % with 500
+    assert median == pytest.approx(9.8e-3, rel=0.2)
+    # the law is made of 300 other samples, and knows only their close pairs
+    assert numbers(printed)[-1] == pytest.approx(1e3 * median, rel=0.3)
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def pairs(seed=0, **parameters):
 def dilute():
     """Pairs far from walls, extra dipoles wherever Fisher's law puts them."""
     with jax.enable_x64(True):
-        parameters = {"volume_fraction": DILUTE, "extra_spacing": 0.0}
+        parameters = {"volume_fraction": DILUTE}
         return [pairs(seed, **parameters) for seed in range(4)]
 
 
@@ -99,14 +99,14 @@ def dilute():
 def tight():
     """Pairs in a container that leaves them little room."""
     with jax.enable_x64(True):
-        return [pairs(seed) for seed in range(4)]
+        return [pairs(seed, extra_spacing=BOND) for seed in range(4)]
 
 
 @pytest.fixture(scope="module")
 def eight():
     """Clusters of eight, more of them than grow side by side."""
     with jax.enable_x64(True):
-        batch = Batch(dd.NanocrystalPacking(n_crystals=8), 200)
+        batch = Batch(dd.NanocrystalPacking(n_crystals=8, extra_spacing=BOND), 200)
     assert len(batch.centers) > WORKERS
     return batch
 
@@ -115,7 +115,7 @@ def eight():
 def single():
     """Clusters of eight in float32."""
     with jax.enable_x64(False):
-        batch = Batch(dd.NanocrystalPacking(n_crystals=8), 200)
+        batch = Batch(dd.NanocrystalPacking(n_crystals=8, extra_spacing=BOND), 200)
         assert batch.raw[2].positions.dtype == jnp.float32
     return batch
 
@@ -245,8 +245,12 @@ def test_closest_pair_of_the_summary(packed):
 
 @pytest.mark.slow
 def test_other_rules_have_other_distances(dilute):
-    """Without `extra_spacing` only regular dipoles keep a distance; a longer bond increases it."""
+    """By default, as printed, only regular dipoles keep a distance; a longer bond increases it."""
     assert np.min(closest_on_a_crystal(dilute[0])) < 0.5 * BOND
+    is_regular = np.arange(dilute[0].system.mask.shape[1]) < dilute[0].regular
+    on_one = dilute[0].system.crystal[:, :, None] == dilute[0].system.crystal[:, None]
+    among = on_one & is_regular[:, None] & is_regular
+    assert BOND - 1e-9 <= np.min(closest(dilute[0], among)) < 1.05 * BOND
     batch = pairs(bond_length=0.6, extra_spacing=0.5, volume_fraction=DILUTE)
     batch.system.mask[:, batch.regular :] = False  # first the regular ones alone
     assert 0.6 - 1e-9 <= np.min(closest_on_a_crystal(batch)) < 0.63
@@ -318,7 +322,7 @@ def fisher_law(kappa):
 
 @pytest.mark.slow
 def test_extra_dipoles_have_fishers_law(dilute):
-    """About the facing point of their own crystal; exact without `extra_spacing`."""
+    """About the facing point of their own crystal; exact, because none is refused a place."""
     cosine = joined(
         dilute,
         lambda b: np.sum(b.direction[:, b.regular :] * b.packing.contact_axis, axis=-1)[
@@ -552,7 +556,7 @@ def test_pairs_without_room_are_incomplete():
 def test_vmap_and_single_draws_agree(eight):
     """First and last ones, and those that took the place of others that were complete."""
     keys = keys_of(0, 200)
-    model = dd.NanocrystalPacking(n_crystals=8)
+    model = dd.NanocrystalPacking(n_crystals=8, extra_spacing=BOND)
     for i in (0, 1, WORKERS - 1, WORKERS, WORKERS + 1, 199):
         draw = compiled_draw(model, keys[i])
         assert draw.complete

@@ -241,6 +241,23 @@ def test_law_of_many_dipoles():
         np.testing.assert_array_equal(getattr(paper, name), 2 * getattr(ensemble, name)[:200])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("crystals", "reference"), [(2, 13.7), (10, 10.5), (20, 10.7), (100, 15.8)]
+)
+def test_the_print_is_the_default(crystals, reference):
+    """Medians of |B| in mT, against a program of its own with 2000 samples of each size.
+
+    If extra dipoles kept the bond length, they would be 11.0, 5.9, 4.2 and 2.0 mT.
+    """
+    ensemble = simulate(dd.NanocrystalPacking(crystals), 6000)
+    median = dd.quantiles(1e3 * np.abs(ensemble.B), 0.5)
+    relative = (median.high - median.low) / (2 * median.value)
+    noise = relative * np.sqrt(1 + 6000 / 2000)  # of both programs
+    assert noise < 0.06
+    assert abs(np.log(median.value / reference)) < 3.3 * noise
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seeds_that_would_repeat_others(seed):
     with pytest.raises(InputError) as error:

@@ -25,6 +25,7 @@ from diffdip.io import OutputError, durable_runs
 from diffdip.io.durable_runs import Run, simulate_to
 from diffdip.io.run_store import COLUMNS, RunError, chunk_path, read_run
 from diffdip.io.run_tables import export_run
+from diffdip.kernels import calls
 
 
 COMMAND = (sys.executable, "-c", "from diffdip.cli import main; main()", "ensemble")
@@ -273,6 +274,69 @@ def test_two_runs_of_different_lengths_share_a_store(small):
     assert long.missing() == []
     simulate_to(path.parent / "whole.zarr", long.plan)
     assert contents(path) == contents(path.parent / "whole.zarr")
+
+
+def test_runs_that_extend_a_store_at_once_never_make_it_shorter(small, monkeypatch):
+    """The longer one comes while the other is about to write the number of its samples."""
+    path, plan = small
+    other = threading.Thread(target=lambda: Run(path, plan_of(plan.model, 119)))
+    write = durable_runs.write_descriptions
+
+    def slow(path, settings, *, extend):
+        if settings["n_samples"] == 110:
+            other.start()
+            other.join(0.5)
+        write(path, settings, extend=extend)
+
+    monkeypatch.setattr(durable_runs, "write_descriptions", slow)
+    Run(path, plan_of(plan.model, 110))
+    other.join()
+    assert read_run(path).sizes["sample"] == 119
+
+
+def test_a_store_that_was_made_shorter_is_extended_at_the_end(small, monkeypatch):
+    """Where the system has no locks for folders."""
+    path, plan = small
+    monkeypatch.setattr(durable_runs, "fcntl", None)
+    settings = durable_runs.read_settings(path)
+    fill = Run.fill
+
+    def shortened(run, batches):
+        yield from fill(run, batches)
+        durable_runs.write_descriptions(path, settings, extend=True)
+
+    monkeypatch.setattr(Run, "fill", shortened)
+    simulate_to(path, plan_of(plan.model, 119))
+    assert read_run(path).attrs["complete"] == 119
+
+
+def test_samples_by_other_loops_are_not_mixed(small, monkeypatch):
+    """numba and JAX alone round differently. A store says which one made it."""
+    path, plan = small
+    stored = durable_runs.read_settings(path)["loops"]
+    assert stored == calls.form("cpu")
+    other = {"numba": "jax", "jax": "numba"}[stored]
+    monkeypatch.setattr(ensemble, "form", lambda platform: other)
+    with pytest.raises(RunError) as error:
+        Run(path, plan_of(plan.model, 119))
+    assert (error.value.what, error.value.given) == ("loops", other)
+    assert stored in error.value.expected
+    assert read_run(path).attrs["complete"] == 100  # it can still be read
+
+
+def test_a_packing_keeps_the_spacing_it_was_begun_with(tmp_path):
+    """Its default was 0.26 nm once: such a run is not continued with another one."""
+    path, batch = tmp_path / "run.zarr", {"samples": 1, "size": 1}
+    Run(path, plan_of(NanocrystalPacking(2, extra_spacing=0.26), **batch))
+    with pytest.raises(RunError) as error:
+        Run(path, plan_of(NanocrystalPacking(2), **batch))
+    assert (error.value.what, error.value.given) == ("extra_spacing", 0.0)
+    assert error.value.expected.startswith("0.26")
+    settings = durable_runs.read_settings(path)
+    del settings["model"]["extra_spacing"]  # of a store that does not say it
+    stored_setting(path, "model", settings["model"])
+    with pytest.raises(RunError, match="extra_spacing"):
+        Run(path, plan_of(NanocrystalPacking(2), **batch))
 
 
 @pytest.mark.slow

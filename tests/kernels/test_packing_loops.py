@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+import scipy.spatial
 
 import diffdip as dd
 
@@ -25,6 +26,19 @@ def test_loops_and_jax_make_the_same_choices(crystals, container):
     for one, other in zip(jax.tree.leaves(by_loops), jax.tree.leaves(in_jax), strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_allclose(np.asarray(one)[kept], np.asarray(other)[kept], atol=1e-13)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fraction", [0.2, 1e-4])
+def test_no_crystals_overlap_in_a_large_packing(fraction):
+    """Crystals are looked for in the cells around; the container is flat, so cells are uneven."""
+    flat = dd.Box((1.0, 0.6, 0.1))
+    model = dd.NanocrystalPacking(3000, volume_fraction=fraction, container=flat)
+    draw = jax.jit(lambda key: (model.choose(key), model.pack(model.choose(key).growth)))
+    choices, packing = draw(jax.random.key(0))
+    assert choices.complete
+    distance, _ = scipy.spatial.KDTree(packing.centers).query(packing.centers, k=2)
+    assert 2.7 <= distance[:, 1].min() < 2.71
 
 
 def test_a_packing_without_room_holds_nothing_of_another():

@@ -72,7 +72,7 @@ def test_moment_and_density_compensate_each_other():
 @pytest.mark.slow
 def test_bond_length_and_moment_nearly_compensate_each_other():
     """Along the valley between them the errors of first order are too small."""
-    model = dd.NanocrystalPacking(n_crystals=2)
+    model = dd.NanocrystalPacking(n_crystals=2, extra_spacing=0.26)
     samples = measured(model, 300, 6)
     found = find(samples, model, ["bond_length", "moment"], 1, n_samples=200, steps=3)
     assert [row.identifiable for row in found.parameters] == [False, False]
@@ -82,9 +82,9 @@ def test_bond_length_and_moment_nearly_compensate_each_other():
 
 @pytest.mark.slow
 def test_bond_length_of_a_packing():
-    truth = dd.NanocrystalPacking(n_crystals=2, bond_length=0.34)
+    truth = dd.NanocrystalPacking(n_crystals=2, extra_spacing=0.26, bond_length=0.34)
     samples = measured(truth, 1000, 3)
-    start = dd.NanocrystalPacking(n_crystals=2)
+    start = dd.NanocrystalPacking(n_crystals=2, extra_spacing=0.26)
     found = find(samples, start, ["bond_length"], n_samples=500, steps=12)
     (row,) = found.parameters
     assert abs(np.log(row.value / 0.34)) < 3.5 * row.log_error < 0.35

@@ -27,6 +27,7 @@ from diffdip.sensitivities.observables import (
     TailFraction,
 )
 from diffdip.sensitivities.parameter_differences import Runs
+from diffdip.sensitivities.sample_derivatives import methods_of, parameters_of
 
 
 MEDIAN_B = Quantile(Magnitude("B"))
@@ -41,7 +42,7 @@ def uniform() -> dd.AbstractModel:
 @cache
 def packing() -> dd.AbstractModel:
     """Made when a test asks for it, in the precision of the tests."""
-    return dd.NanocrystalPacking(n_crystals=3)
+    return dd.NanocrystalPacking(n_crystals=3, extra_spacing=0.26)
 
 
 @pytest.mark.slow
@@ -129,6 +130,16 @@ def test_lengths_together_scale_as_the_inverse_cube():
     assert other.method == "differences"
     combined = np.hypot(one.logarithmic_error, other.logarithmic_error)
     assert abs(one.logarithmic - other.logarithmic) < 3.5 * combined < 1.5
+
+
+def test_a_spacing_of_zero_is_left_out():
+    """As printed. It has no logarithm; all lengths together still give the diameter."""
+    names, zero = parameters_of(dd.NanocrystalPacking(3))
+    assert zero == ["extra_spacing"]
+    assert "bond_length" in names
+    methods = methods_of(dd.NanocrystalPacking(3), names)
+    assert methods["diameter"] == "similarity"
+    assert methods_of(packing(), names)["diameter"] == "differences"  # its spacing is a length
 
 
 @pytest.mark.slow
