@@ -1,8 +1,8 @@
 """Equilibria of coupled moments: minima of their energy, and the stiffness there.
 
-Small turns of the moments are xᵢ = (aᵢ, bᵢ): uᵢ → uᵢ + aᵢ e₁ᵢ + bᵢ e₂ᵢ with e₁ × e₂ = u. The energy is
-bilinear in the moments, so its second derivative by the turns has a closed form. In units in which
-the turns are √mᵢ xᵢ it is the stiffness, in tesla:
+Small turns of the moments are xᵢ = (aᵢ, bᵢ): uᵢ → uᵢ + aᵢ e₁ᵢ + bᵢ e₂ᵢ with e₁ × e₂ = u. The energy
+is bilinear in the moments, so its second derivative by the turns has a closed form. In units in
+which the turns are √mᵢ xᵢ it is the stiffness, in tesla:
 
     K[iα, jβ] = eᵢα·(∂²E/∂uᵢ∂uⱼ)·eⱼβ / √(mᵢmⱼ) + δᵢⱼ δαβ Bᵢ·uᵢ ,   Bᵢ = −∂E/∂uᵢ / mᵢ .
 
@@ -289,7 +289,8 @@ def rest(coupled: Coupled, applied: Array, start: Float[Array, "n 3"]) -> Float[
 
 def _residual(u: Float[Array, "n 3"], given: Any) -> Float[Array, "n 3"]:
     """Torques on the moments, plus ½ (u·u − 1) u: zero at an equilibrium."""
-    gradient = slope(*given, u)
+    coupled, applied = given
+    gradient = slope(coupled, applied, u)
     along = jnp.sum(u * gradient, axis=-1, keepdims=True)
     return gradient + (0.5 * (jnp.sum(u * u, axis=-1, keepdims=True) - 1) - along) * u
 
