@@ -21,13 +21,14 @@ def parallel(rows: Sequence[collinearity.Row]) -> Claim:
         deviation = collinearity.middle(weak, "deviation")[0]
         needed = {law: collinearity.needed(rows, spacing, law) for law in collinearity.LAWS}
         pair = collinearity.middle(weak, "pair_energy")[0] / collinearity.MEV
+        every, near = (_times(needed[law], most) for law in ("all", "near"))
         name = "anywhere" if spacing == 0 else f"{spacing:g} nm from others"
         texts.append(
             f"extra dipoles {name}: with exchange of {least:g} of the closest pair's energy "
             f"({1e3 * pair:.0f} µeV) the deviation is {deviation:.2f} of the shift of Hres, and "
             f"the amplitude {amplitude:.2f} of that of parallel moments; a deviation below "
-            f"{collinearity.NEAR:g} needs {_times(needed['all'], most)} that energy if all pairs couple "
-            f"alike, {_times(needed['near'], most)} if exchange decays in {collinearity.DECAY:g} nm"
+            f"{collinearity.NEAR:g} needs {every} that energy if all pairs couple alike, "
+            f"{near} if exchange decays in {collinearity.DECAY:g} nm"
         )
         numbers |= {
             f"deviation_weak_{spacing:g}_nm": deviation,
@@ -47,7 +48,8 @@ def parallel(rows: Sequence[collinearity.Row]) -> Claim:
         "the exchange of a moment with all others, summed, has to exceed the dipolar energy of the "
         "closest pair many times, also between crystals; the paper does not state its strength; "
         f"{sum(row.not_read for row in rows)} of {len(rows) * len(collinearity.ANGLES)} sweeps "
-        "could not be read",
+        f"could not be read, and {sum(row.rigid_amplitude != row.rigid_amplitude for row in rows)} "
+        f"of {len(rows)} comparisons have no rigid resonance",
         numbers,
     )
 
