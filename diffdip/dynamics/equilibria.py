@@ -108,7 +108,7 @@ def equilibrium(
     u = rest(coupled, applied, u)
     at = local(coupled, applied, u)
     stiffness = jnp.linalg.eigvalsh(at.stiffness)[0]
-    torque = jnp.max(jnp.abs(at.force / jnp.sqrt(coupled.moments)[:, None].T))
+    torque = jnp.max(jnp.abs(at.force) / jnp.sqrt(coupled.moments))
     converged = torque <= 4 * tolerance(coupled, applied, u)
     return Equilibrium(
         direction=u,
