@@ -4,8 +4,8 @@ From dipole positions it computes the tensor D, the anisotropy fields A, B, C an
 field Hres at each angle. It also fits A, B, C, or all elements of D, to measured fields.
 
 The folders are rooms, and each uses only those before it: `foundation`, `numerics`, `resonance`,
-`dipoles`, `ensembles`, `statistics` and `spectra`, `sensitivities` and `fitting`, `io`, `report`,
-`cli` and `app`.
+`dipoles`, `ensembles` and `dynamics`, `statistics` and `spectra`, `sensitivities` and `fitting`,
+`io`, `report`, `cli` and `app`.
 
 The public names are listed in `__init__.pyi`. Each is imported when it is first used.
 """

@@ -6,6 +6,19 @@ from .dipoles.tensor_projection import (
     TensorProjection as TensorProjection,
     project_tensor as project_tensor,
 )
+from .dynamics.equilibria import Equilibrium as Equilibrium, equilibrium as equilibrium
+from .dynamics.field_sweeps import (
+    FieldSweep as FieldSweep,
+    UniformResonance as UniformResonance,
+    absorption_sweep as absorption_sweep,
+    uniform_resonance as uniform_resonance,
+)
+from .dynamics.moments import Moments as Moments, decaying_exchange as decaying_exchange
+from .dynamics.spin_waves import (
+    SpinWaves as SpinWaves,
+    absorption as absorption,
+    spin_waves as spin_waves,
+)
 from .ensembles.containers import Box as Box, Cylinder as Cylinder, Sphere as Sphere
 from .ensembles.lattices import lattice as lattice
 from .ensembles.models import (

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import claims_of_crystals
 import claims_of_ensembles
+import claims_of_moments
 import claims_of_one_sample
+import collinearity
 import dominant_pairs
 import figure5
 import jax
@@ -41,14 +43,16 @@ Writes claims.json and claims.md. Example:
 def all_claims(
     ensembles: figure5.Ensembles,
     dominant: Mapping[str, dominant_pairs.Counted] | None = None,
+    swept: Sequence[collinearity.Row] = (),
 ) -> list[Claim]:
-    """All claims, from the results of `figure5.run` and `dominant_pairs.run`."""
+    """All claims, from the results of `run` in `figure5`, `dominant_pairs`, `collinearity`."""
     with jax.enable_x64(True):
         return [
             *claims_of_one_sample.tensor(),
             *claims_of_one_sample.curve(),
             claims_of_one_sample.off_plane_elements(ensembles),
             *claims_of_one_sample.published_samples(),
+            claims_of_moments.parallel(swept),
             *claims_of_ensembles.distributions(ensembles),
             *claims_of_ensembles.pairs(dominant or {}),
             claims_of_crystals.unpassivated_atoms(),
@@ -104,7 +108,8 @@ def main(argv: list[str] | None = None) -> None:
     sizes = figure5.QUICK_SIZES if options.quick else figure5.SIZES
     ensembles = figure5.run(sizes, samples, options.seed)
     dominant = dominant_pairs.run(sizes[-1], samples, options.seed)
-    rows = all_claims(ensembles, dominant)
+    swept = collinearity.run_amount(options.quick, options.seed)
+    rows = all_claims(ensembles, dominant, swept)
     finish(parser, options, files(rows, ensembles), table(rows))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import claims
+import collinearity
 import dominant_pairs
 import figure1
 import figure3
@@ -30,6 +31,7 @@ class Work:
         self.sizes = figure5.QUICK_SIZES if quick else figure5.SIZES
         self.ensembles: dict[tuple[float, int], Any] = {}
         self.dominant: dict[str, dominant_pairs.Counted] = {}
+        self.swept: list[collinearity.Row] = []
         self.written: list[Path] = []
 
     def write(self, files: dict[str, bytes], text: str) -> None:
@@ -79,8 +81,14 @@ def make_finite_size(work: Work) -> None:
     work.write(finite_size.files(rows), finite_size.table(rows))
 
 
+def make_collinearity(work: Work) -> None:
+    work.swept = collinearity.run_amount(work.quick, work.seed)
+    samples = collinearity.QUICK_SAMPLES if work.quick else collinearity.SAMPLES
+    work.write(collinearity.files(work.swept, work.seed, samples), collinearity.table(work.swept))
+
+
 def make_claims(work: Work) -> None:
-    rows = claims.all_claims(work.ensembles, work.dominant)
+    rows = claims.all_claims(work.ensembles, work.dominant, work.swept)
     work.write(claims.files(rows, work.ensembles), claims.table(rows))
 
 
@@ -97,6 +105,7 @@ ALL_PARTS = {
     **{f"Fig. {number}": part for number, part in FIGURES.items()},
     "dominant pairs": make_dominant,
     "finite size": make_finite_size,
+    "collinearity": make_collinearity,
     "claims": make_claims,
 }
 

@@ -6,8 +6,8 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 
-FOLDERS = ("foundation", "numerics", "resonance", "dipoles", "ensembles", "statistics")
-FOLDERS += ("sensitivities", "spectra", "fitting", "io", "report")
+FOLDERS = ("foundation", "numerics", "resonance", "dipoles", "dynamics", "ensembles")
+FOLDERS += ("statistics", "sensitivities", "spectra", "fitting", "io", "report")
 # stays installed, because a folder is imported when it is first used
 install_import_hook([f"diffdip.{folder}" for folder in FOLDERS], "beartype.beartype")
 

@@ -20,6 +20,7 @@ PYTHON_PAGES = {"README.md", "conventions.md", "ensembles.md", "fit_a_series.md"
 PYTHON_PAGES |= {
     "energies.md",
     "line_widths.md",
+    "parallel_moments.md",
     "from_spectra.md",
     "in_python.md",
     "sensitivity_and_inference.md",
@@ -136,6 +137,16 @@ def test_python_of_line_widths(run_python):
     angles = np.array(numbers(printed)[-8:]).reshape(4, 2)[:, 1]
     np.testing.assert_allclose(angles[[0, 3]], 0.01 * float(larmor_field(9.45e9)), rtol=1e-6)
     assert angles[2] > 2 * angles[0]
+
+
+@pytest.mark.slow
+def test_python_of_parallel_moments(run_python):
+    _, printed = run_python("parallel_moments.md")
+    *rows, parallel = printed.splitlines()
+    _, found, share = np.array([numbers(row) for row in rows]).T
+    deviation = np.abs(found - numbers(parallel)[0])
+    np.testing.assert_allclose(deviation[1:] / deviation[:-1], 0.1, rtol=0.3)
+    assert 0 < 1 - share[0] < 0.1
 
 
 @pytest.mark.float32

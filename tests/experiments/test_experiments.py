@@ -32,6 +32,8 @@ def scripts():
         patch.setattr(reproduce.figure4, "SAMPLES", 40)
         patch.setattr(reproduce.finite_size, "QUICK_SIZES", (3,))
         patch.setattr(reproduce.finite_size, "QUICK_SECONDS", 0.01)
+        patch.setattr(reproduce.collinearity, "QUICK_SIZES", (3,))
+        patch.setattr(reproduce.collinearity, "QUICK_RATIOS", (0.1, 10.0, 1000.0))
         # these have their own tests and take long to compile
         patch.setattr(reproduce.dominant_pairs, "run_model", counted)
         rest = {name: part for name, part in reproduce.ALL_PARTS.items() if name != "first look"}
@@ -89,12 +91,13 @@ def strict_json(path):
 
 
 PICTURES = ("figure1", "figure3", "figure4", "figure5", "dominant_pairs", "finite_size")
+PICTURES += ("collinearity",)
 
 
 def test_reproduce_writes_everything(everything):
     names = {f"{name}.{kind}" for name in PICTURES for kind in ("png", "pdf")}
     names |= {"figure4.json", "figure5.json", "finite_size.json", "claims.json", "claims.md"}
-    names |= {"figure5.csv", "finite_size.csv", "dominant_pairs.csv"}
+    names |= {"figure5.csv", "finite_size.csv", "dominant_pairs.csv", "collinearity.csv"}
     assert written(everything) == names
 
 
@@ -104,7 +107,8 @@ def test_pictures_say_what_made_them(everything, name):
         made_by = image.info["Description"]
         pixels = np.asarray(image.convert("L"))
     assert made_by.startswith("diffdip ")
-    assert "convention paper" in made_by
+    convention = "physical" if name == "collinearity" else "paper"
+    assert f"convention {convention}" in made_by
     assert f"experiments/{name}.py" in made_by
     assert ("--seed " in made_by) == (name != "figure1")
     assert 0.5 < np.mean(pixels > 250) < 1  # neither empty nor covered
@@ -145,6 +149,7 @@ def test_each_script_by_itself(scripts, everything, name, arguments, files, tmp_
         ("figure5", ["--seed", "--sizes", "--samples", "--quick"]),
         ("dominant_pairs", ["--seed", "--crystals", "--samples"]),
         ("finite_size", ["--seed", "--sizes", "--samples", "--seconds", "--quick"]),
+        ("collinearity", ["--seed", "--sizes", "--samples", "--quick"]),
         ("claims", ["--seed", "--samples", "--quick"]),
     ],
 )
@@ -341,6 +346,15 @@ def test_claims_are_judged_and_strict(scripts, everything):
         assert all(row[name] for name in ("claim", "source", "number", "why"))
         assert all(isinstance(x, float | int) for x in row["numbers"].values())
     found = {row["claim"]: row for row in rows}
+    [parallel] = [row for name, row in found.items() if "all moments parallel" in name]
+    assert parallel["verdict"] == "depends"
+    for spacing in ("0", "0.26"):
+        numbers = parallel["numbers"]
+        assert numbers[f"deviation_weak_{spacing}_nm"] > 0.8
+        assert 1 < numbers[f"ratio_needed_all_{spacing}_nm"] < 100
+        assert (
+            numbers[f"ratio_needed_near_{spacing}_nm"] > numbers[f"ratio_needed_all_{spacing}_nm"]
+        )
     off_plane = found["Hres in the plane has a negligible dependence on Dxz and Dyz"]
     fields = [off_plane["numbers"][f"Hres_at_Dxz_{size}_mT"] for size in (0, 20, 50, 100)]
     np.testing.assert_allclose(fields, [139.4, 136.3, 118.6, 49.4], atol=0.05)
