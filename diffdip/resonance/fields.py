@@ -8,6 +8,7 @@ and a field in the xy-plane that is `planar_solver`, in all other cases `general
 from collections.abc import Callable
 from typing import TypeGuard, TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
@@ -112,12 +113,7 @@ def resonance_field_along(
     837.59 mT
     """
     energy, direction, larmor = of_one_precision(energy, direction, larmor_field(frequency, g))
-    solver = GeneralSolver(energy, direction.dtype)
-    shape = jnp.broadcast_shapes(direction.shape[:-1], larmor.shape)
-    direction = jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3)
-    if larmor.ndim:
-        larmor = jnp.broadcast_to(larmor, shape).reshape(-1)
-    return solver.fields(direction, larmor).reshape(shape)
+    return _fields(energy, direction, larmor)
 
 
 def resonance_branches(
@@ -181,8 +177,24 @@ def resonance_branches_along(
     1
     """
     energy, direction, larmor = of_one_precision(energy, direction, larmor_field(frequency, g))
-    solver = GeneralSolver(energy, direction.dtype)
-    return _over_batch(solver.branches, direction, larmor)
+    return _branches(energy, direction, larmor)
+
+
+# compiled once for all calls with such an energy: step by step each call takes seconds
+
+
+@eqx.filter_jit
+def _fields(energy: AbstractEnergy, direction: Array, larmor: Array) -> Array:
+    shape = jnp.broadcast_shapes(direction.shape[:-1], larmor.shape)
+    direction = jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3)
+    if larmor.ndim:
+        larmor = jnp.broadcast_to(larmor, shape).reshape(-1)
+    return GeneralSolver(energy, direction.dtype).fields(direction, larmor).reshape(shape)
+
+
+@eqx.filter_jit
+def _branches(energy: AbstractEnergy, direction: Array, larmor: Array) -> Branches:
+    return _over_batch(GeneralSolver(energy, direction.dtype).branches, direction, larmor)
 
 
 def _is_planar(energy: AbstractEnergy, plane: Plane) -> TypeGuard[AnisotropyFields]:

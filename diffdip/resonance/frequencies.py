@@ -102,12 +102,18 @@ def resonance_frequency_along(
     9.450 GHz
     """
     energy, direction, field, g = of_one_precision(energy, direction, field, g)
+    return _larmor(energy, direction, field) * g * (MU_B / PLANCK)
+
+
+@eqx.filter_jit
+def _larmor(energy: AbstractEnergy, direction: Array, field: Array) -> Array:
+    """w in tesla, compiled once for all calls with such an energy."""
     shape = jnp.broadcast_shapes(direction.shape[:-1], field.shape)
     larmor = jax.vmap(_Equilibria(energy, direction.dtype).larmor)(
         jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3),
         jnp.broadcast_to(field, shape).reshape(-1),
     )
-    return larmor.reshape(shape) * g * (MU_B / PLANCK)
+    return larmor.reshape(shape)
 
 
 class _Equilibria:

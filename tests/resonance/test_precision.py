@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import diffdip as dd
+from diffdip.resonance import fields
 
 
 NU = 9.45e9
@@ -48,3 +49,20 @@ def test_single_precision_stays_single(name):
     with jax.enable_x64(True):
         expected = solved(name, ENERGIES[name](), jnp.linspace(0.0, 1.5, 3))
     np.testing.assert_allclose(field, expected, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solve", [dd.resonance_field, dd.resonance_branches])
+def test_a_second_call_compiles_nothing(solve, monkeypatch):
+    """With other numbers in an energy of the same terms: else a loop takes seconds a call."""
+    made = []
+
+    class Counted(fields.GeneralSolver):
+        def __init__(self, *arguments):
+            made.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(fields, "GeneralSolver", Counted)
+    for strength in (0.05, 0.06):
+        solve(dd.CubicAnisotropy(strength) + dd.ThinFilm(0.5), 0.1, NU)
+    assert len(made) < 2
