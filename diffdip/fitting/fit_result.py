@@ -191,7 +191,7 @@ def result_of(
     problem: FitProblem, series: tuple[Series, ...], batch: Estimates, *, known_sigma: bool
 ) -> FitResult:
     """The result of a fit of `series`, from the estimates of one data set."""
-    found = batch.single()
+    found = _centred(problem, batch.single())
     parameters = problem.parameters
     names = parameters.free
     known = parameters.values(found.x)
@@ -267,6 +267,19 @@ def result_of(
         problem=problem,
         error_factor=float(np.sqrt(found.variance)) if plain else 1.0,
     )
+
+
+def _centred(problem: FitProblem, found: Estimates) -> Estimates:
+    """The estimates with the angle of each axis at its copy nearest to 0, as far as bounds allow."""
+    parameters = problem.parameters
+    periods = np.array([parameters.kind(name).period or np.inf for name in parameters.free])
+    turns = np.round(found.x / periods)
+    shift = np.where(turns != 0, -turns * np.where(np.isfinite(periods), periods, 0.0), 0.0)
+    moved = found.x + shift
+    allowed = np.all((parameters.lower <= moved) & (moved <= parameters.upper))
+    if not shift.any() or not allowed or not _same_energy(problem, found.x, moved):
+        return found
+    return replace(found, x=moved, lower=found.lower + shift, upper=found.upper + shift)
 
 
 def _same_energy(problem: FitProblem, one: np.ndarray, other: np.ndarray) -> bool:

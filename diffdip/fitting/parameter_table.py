@@ -28,6 +28,8 @@ class ParameterKind:
         format: Format of the number in messages.
         nuisance: Tables list it after the anisotropy fields (g, offsets).
         is_known: Whether the unit is known.
+        period: Angles of an axis that differ by this are the same axis (radians). None: no such
+            angle.
     """
 
     label: str
@@ -39,6 +41,7 @@ class ParameterKind:
     format: str = ".4g"
     nuisance: bool = False
     is_known: bool = True
+    period: float | None = None
 
 
 def _field(label: str) -> ParameterKind:
@@ -69,14 +72,14 @@ _TABLE: Final = {
     # of terms
     "Meff": ParameterKind(r"$µ_0M_\mathrm{eff}$", "mT", 1e3, 0.5, 1.5, format=".1f"),
     "Hu": _field("$H_u$"),
-    "phi_u": _angle("$φ_u$"),
+    "phi_u": replace(_angle("$φ_u$"), period=math.pi),
     "Hp": _field(r"$H_\perp$"),
     "HK2": _field("$H_{K2}$"),
     "H1": _field("$H_1$"),
     "H2": _field("$H_2$"),
     "Hex": _field(r"$H_\mathrm{ex}$"),
     **{f"B{n}": _field(f"$B_{n}$") for n in (1, 2, 4, 6)},
-    **{f"phi_{n}": _angle(f"$φ_{n}$") for n in (1, 2, 4, 6)},
+    **{f"phi_{n}": replace(_angle(f"$φ_{n}$"), period=2 * math.pi / n) for n in (1, 2, 4, 6)},
     "g": ParameterKind("$g$", start=2.0, spread=0.2, prior=0.5, format=".4f", nuisance=True),
     _OFFSET: replace(_angle("$α_0$"), nuisance=True),
     # of fits of all spectra: widths as ln(width/tesla), fraction is the Lorentzian part

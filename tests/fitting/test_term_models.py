@@ -143,6 +143,18 @@ def test_points_of_all_kinds_are_fitted_together():
     np.testing.assert_allclose(fit.frequencies(0.3, set_field, 2), swept, rtol=1e-3)
     with pytest.raises(InputError, match="plane"):
         fit.curve(0.0, 1)
+    # the same axis a quarter of a turn further: reported near 0, unless bounds exclude that
+    further = fit.values["phi_4"] + np.pi / 2
+    for free, expected in (
+        (dd.Free(start=further), fit.values["phi_4"]),
+        (dd.Free(lower=1.2, upper=2.4), further),
+    ):
+        again = dd.fit_joint(
+            series, model=model, g=dd.Free(), offset=0.05, parameters={"phi_4": free}
+        )
+        assert again.values["phi_4"] == pytest.approx(expected, abs=1e-4)
+        low, high = again.intervals["phi_4"]["68"]
+        assert low < again.values["phi_4"] < high
 
 
 def test_the_least_surprising_of_equal_solutions():
