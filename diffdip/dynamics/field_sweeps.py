@@ -325,6 +325,8 @@ def _prepared(
     swept = as_float(fields)
     if swept.ndim != 1 or len(swept) < least:
         raise InputError("fields", given=swept.shape, expected=f"{least} fields or more, in a row")
+    if not isinstance(swept, jax.core.Tracer) and not bool(jnp.all(swept > 0)):
+        raise InputError("fields", given=float(jnp.min(swept)), expected="fields above 0 (T)")
     directions = plane_directions(angle, plane)
     if microwave is None:
         first, second = plane_directions(jnp.array([0.0, jnp.pi / 2]), plane)

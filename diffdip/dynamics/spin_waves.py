@@ -21,7 +21,7 @@ from ..foundation.arrays import as_float
 from ..foundation.errors import InputError
 from ..foundation.units import MU_B, PLANCK
 from ..resonance.fields import larmor_field
-from .equilibria import Coupled, Equilibrium, Local, local
+from .equilibria import Coupled, Equilibrium, Local, local, unit
 from .moments import Moments
 
 
@@ -152,6 +152,7 @@ def absorption(
     at = local(coupled, rest.field, rest.direction)
     larmor = larmor_field(as_float(frequency), g).astype(dtype)
     alpha = jnp.asarray(damping, dtype)
-    one = lambda w: absorbed(coupled, at, w, alpha, direction.astype(dtype))
+    along = unit(direction.astype(dtype)[None])[0]
+    one = lambda w: absorbed(coupled, at, w, alpha, along)
     found = lax.map(one, larmor.reshape(-1)).reshape(larmor.shape)
-    return jnp.where(rest.stable, found, jnp.nan)
+    return jnp.where(rest.stable & (alpha >= 0), found, jnp.nan)

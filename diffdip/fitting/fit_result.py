@@ -225,7 +225,9 @@ def result_of(
             pulling_points(parameters, found.x, series, left, jacobian, known_sigma=known_sigma)
         )
     if not {flag.code for flag in flags} & NO_MINIMUM:
-        flags += tuple(short_arc(problem, found.x, series, jacobian))
+        # without the scale of a robust loss
+        plain_jacobian = float(found.scale) * jacobian
+        flags += tuple(short_arc(problem, found.x, series, plain_jacobian))
     return FitResult(
         names=names,
         values=values,
@@ -270,7 +272,7 @@ def result_of(
 
 
 def _centred(problem: FitProblem, found: Estimates) -> Estimates:
-    """The estimates with the angle of each axis at its copy nearest to 0, as far as bounds allow."""
+    """The estimates with angles of axes at their copies nearest to 0, if all bounds allow it."""
     parameters = problem.parameters
     periods = np.array([parameters.kind(name).period or np.inf for name in parameters.free])
     turns = np.round(found.x / periods)

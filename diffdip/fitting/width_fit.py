@@ -265,7 +265,7 @@ def _of_series(fit: FitResult, width: Numbers, sigma: Numbers | None, ratio: flo
             raise InputError(
                 f"width of {one.name or 'a series'}",
                 expected="widths of lines that were swept by the field",
-                hint="Widths of measured frequencies cannot be fitted. Give NaN for them",
+                hint="Leave them out: NaN, or an empty cell",
             )
         own = _as_series(
             widths[rows],

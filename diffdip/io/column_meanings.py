@@ -209,6 +209,12 @@ def find_columns(
             error.hint = f"Write the unit as in {EXAMPLES[quantity]}"
             raise
         columns.append(Column(index, header, quantity, scale, unit is not None))
+    width = next((c for c in columns if c.quantity == "width"), None)
+    for error in [c for c in columns if c.quantity == "width error"]:
+        # that of another width
+        if width is None or width_kind(error.header) not in (None, width_kind(width.header)):
+            columns.remove(error)
+            flags.append(Flag("unused-column", f"Column {shown(error.header)} is not used."))
     field_scale = next((c.scale for c in columns if c.quantity == "field"), np.nan)
     return [replace(c, scale=field_scale) if np.isnan(c.scale) else c for c in columns], flags
 

@@ -161,7 +161,7 @@ def _ascending(sweep: Sweep) -> Sweep:
 
 
 def without_stopped(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:
-    """The sweeps without one that was stopped, and a note.
+    """The sweeps without the last one if that was stopped, and a note.
 
     Its fields are the first ones of the field that two or more other sweeps have.
     """
@@ -172,6 +172,8 @@ def without_stopped(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:
     if count < 2 or len(stopped) != 1:
         return kept, []
     [sweep] = stopped
+    if sweep is not kept[-1]:
+        return list(sweeps), []
     note = (
         f"{shown(sweep.source.name)} has {len(sweep.field_mt)} of "
         f"{len(common_field) // 8} samples, from {sweep.field_mt[0]:.6g} to "

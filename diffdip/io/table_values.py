@@ -45,6 +45,10 @@ MOST_COMMENTS, LONGEST_COMMENT = 20, 1000
 """The number of comments that are kept, and of characters in each."""
 
 
+NO_WIDTH = ("0", "0.0", "nan", "na", "n/a", "none", "-")
+"""What programs write where a line has no width."""
+
+
 @dataclass
 class Rows:
     """Values of one sample in SI units, by quantity, and the line of the file of each row."""
@@ -114,6 +118,12 @@ class Table:
         along = ("plane",) if "polar angle" in found else ()  # a direction has no plane
         return (*(name for kind in kinds for name in kind), *along, *WIDTHS)
 
+    def _is_missing(self, cell: str, quantity: str) -> bool:
+        """Whether a row has no value of a quantity that it may lack."""
+        if not cell:
+            return quantity in (*ANISOTROPIES, *self._optional())
+        return quantity in WIDTHS and cell.casefold() in NO_WIDTH
+
     def _marks(self, rows: list[tuple[int, list[str]]]) -> Marks:
         """The marks in the numbers of the columns that are used. Raises `TableError`."""
         words = ("sample", *WORDS)
@@ -141,7 +151,7 @@ class Table:
             cell, subject = cells[column.index], column_name(column.header)
             if column.quantity == "sample":
                 name = _sample_name(subject, cell)
-            elif not cell and column.quantity in (*ANISOTROPIES, *self._optional()):
+            elif self._is_missing(cell, column.quantity):
                 values[column.quantity] = np.nan
             elif column.quantity in WORDS:
                 values[column.quantity] = _position(subject, cell, WORDS[column.quantity])

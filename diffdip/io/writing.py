@@ -140,7 +140,7 @@ def check_origins(folder: Path, files: Mapping[str, bytes]) -> None:
                 f"{folder / name}: exists, and is no earlier result of this command. Choose "
                 "another place, or replace it with --force (in Python, force=True)"
             )
-        if name.endswith(".csv") and files[name] and _columns(content) != _columns(files[name]):
+        if name.endswith(".csv") and files[name] and _kind(content) != _kind(files[name]):
             raise OutputError(
                 f"{folder / name}: exists with other columns. Choose another place, or replace it "
                 "with --force (in Python, force=True)"
@@ -176,6 +176,11 @@ def _columns(table: bytes) -> bytes:
     """The header row of a table, below its comments."""
     marks = (b"#", b'"#')
     return next((line for line in table.splitlines() if not line.startswith(marks)), b"")
+
+
+def _kind(table: bytes) -> list[bytes]:
+    """The first two columns: others come and go with the options of a command."""
+    return _columns(table).split(b",")[:2]
 
 
 def _comments(table: bytes) -> bytes:

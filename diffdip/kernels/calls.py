@@ -49,7 +49,8 @@ def available() -> bool:
         importlib.import_module("numba")
     except Exception as error:  # one that does not fit to NumPy, for example
         warnings.warn(
-            f"numba cannot be imported ({error}), so that sums over pairs and packings are slower",
+            f"numba cannot be imported ({error}), so that sums over pairs, packings and many "
+            "resonances are slower",
             RuntimeWarning,
             stacklevel=2,
         )

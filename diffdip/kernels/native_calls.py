@@ -328,7 +328,7 @@ def _make_handle(stamp: int) -> Any:
         threads = min(number(frame, THREADS), tasks, tasks * number(frame, COST) // _WORTH + 1)
         threads = min(threads, _MOST_THREADS)
         loop = _loop(number(frame, LOOP))
-        state = _place_for_state()
+        state = _place_for_state()  # type: ignore
         write_word(state, 0)
         write_word(state + 8, tasks)
         write_word(state + 16, frame)

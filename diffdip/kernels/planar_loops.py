@@ -13,14 +13,11 @@ from numba import njit  # type: ignore
 from . import native_calls as native
 
 
-PLACES, SEPARATION, STEPS, POLISHING = (native.OWN + k for k in range(4))
-"""The whole numbers of the calls: the places, and the steps of the three searches."""
+PLACES, SEPARATION, STEPS, POLISHING, SHARE = (native.OWN + k for k in range(5))
+"""The whole numbers of the calls: the places, the steps of three searches, and places of a task."""
 
 BLOCK = 128
 """Places of a block."""
-
-SHARE = 32 * BLOCK
-"""Places of a task."""
 
 _FREE = {"nsz", "arcp", "contract", "afn", "reassoc"}
 _vectorized = njit(fastmath=_FREE, error_model="numpy")
@@ -165,14 +162,14 @@ def _slope(a, b, c, hx, hy, larmor, x, y, exists, field, by_a, by_b, by_c, by_an
         stiffness = turned_p * sin + turned_t * cos + along
         turn = sideways / (stiffness if stiffness != 0 else 1 + stiffness)
         known = exists[k] > 0
-        keep = larmor[k] * inverse if known else 0 * inverse
+        none = exists[k] - exists[k]
         # each change of P acts along the field and, with M turning, across it
         with_p, with_t = cos - turn * sin, -sin - turn * cos
-        by_larmor[k] = keep * with_p
-        by_a[k] = (0.75 - 0.75 * share) * with_p if known else 0 * inverse
-        by_b[k] = 0.5 * (one * cos2 * with_p - sin2 * with_t) if known else 0 * inverse
-        by_c[k] = one * sin2 * with_p + cos2 * with_t if known else 0 * inverse
-        by_angle[k] = along * turn if known else 0 * inverse
+        by_larmor[k] = larmor[k] * inverse * with_p if known else none
+        by_a[k] = (0.75 - 0.75 * share) * with_p if known else none
+        by_b[k] = 0.5 * (one * cos2 * with_p - sin2 * with_t) if known else none
+        by_c[k] = one * sin2 * with_p + cos2 * with_t if known else none
+        by_angle[k] = along * turn if known else none
         size = math.sqrt(parallel * parallel + torque * torque)
         field[k] = size if known else math.nan
 
@@ -189,6 +186,7 @@ def _make(stamp, dtype):
         frame = native.call_of(state)
         n = native.number(frame, PLACES)
         separation, steps = native.number(frame, SEPARATION), native.number(frame, STEPS)
+        share = native.number(frame, SHARE)
         polishing = native.number(frame, POLISHING) if stamp >= 0 else 0
         work, axes = np.empty((10, BLOCK), dtype), np.empty((4, BLOCK), dtype)
         ends, bends = np.empty((2, BLOCK), dtype), np.empty((3, BLOCK), dtype)
@@ -201,7 +199,7 @@ def _make(stamp, dtype):
         found = native.values(native.result(frame, 0), 6 * n, dtype)
         task = native.next_task(state)
         while task >= 0:
-            for first in range(task * SHARE, min((task + 1) * SHARE, n), BLOCK):
+            for first in range(task * share, min((task + 1) * share, n), BLOCK):
                 last = min(first + BLOCK, n)
                 own = slice(first, last)
                 given = a[own], b[own], c[own], hx[own], hy[own], larmor[own]

@@ -68,7 +68,14 @@ def fit_table_widths(
             hint="Add a column such as fwhm_mT, or leave out {width}",
         )
     # a point without a width counts for nothing, whatever its error
-    known = bool(np.all(np.isfinite(sigma[np.isfinite(width)])))
+    has_error = np.isfinite(sigma[np.isfinite(width)])
+    known = bool(has_error.all())
+    if has_error.any() and not known:
+        raise InputError(
+            f"{int((~has_error).sum())} of {len(has_error)} widths",
+            expected="a standard error for all widths or for none",
+            hint="Fill in the column of errors, or delete it",
+        )
     parts = [name for name in settings.parts if name in PARTS]
     return fit_widths_of(
         result,

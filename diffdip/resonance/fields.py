@@ -180,7 +180,8 @@ def resonance_branches_along(
     return _branches(energy, direction, larmor)
 
 
-# compiled once for all calls with such an energy: step by step each call takes seconds
+# compiled once for all energies of these terms, if their numbers are arrays; a Python number is a
+# constant of the program. Step by step each call would take seconds.
 
 
 @eqx.filter_jit

@@ -107,7 +107,7 @@ def resonance_frequency_along(
 
 @eqx.filter_jit
 def _larmor(energy: AbstractEnergy, direction: Array, field: Array) -> Array:
-    """w in tesla, compiled once for all calls with such an energy."""
+    """w in tesla, compiled once for all energies of these terms."""
     shape = jnp.broadcast_shapes(direction.shape[:-1], field.shape)
     larmor = jax.vmap(_Equilibria(energy, direction.dtype).larmor)(
         jnp.broadcast_to(direction, (*shape, 3)).reshape(-1, 3),

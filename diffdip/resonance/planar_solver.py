@@ -39,8 +39,8 @@ POLISHING_STEPS = 2
 """Newton steps from a root of the quartic, which has some 8 digits, to all digits."""
 
 MANY = 4096
-"""Places from which on a CPU computes them by the loops of `kernels.planar_loops`, some five times
-as fast. For fewer it is not worth while to import numba."""
+"""From this number of places on, a CPU uses the loop of `kernels.planar_loops`, which is three
+times as fast. For fewer it is not worth while to import numba."""
 
 SHARE = 4096
 """Places that one core computes together."""
@@ -200,6 +200,7 @@ def _slopes_by_steps(
 
 
 def _slopes_by_loop(*places: Array) -> tuple[Array, tuple[Array, ...]]:
+    # `elementwise` has the whole batch here: the loop itself does not know of `vmap`
     size, shape, dtype = places[0].size, places[0].shape, places[0].dtype
     (found,) = call(
         f"planar_fields_{8 * dtype.itemsize}",
@@ -208,7 +209,7 @@ def _slopes_by_loop(*places: Array) -> tuple[Array, tuple[Array, ...]]:
         axes=1,
         tasks=-(-size // SHARE),
         cost=200 * SHARE,
-        numbers=(size, SEPARATION_STEPS, PLANAR_STEPS, POLISHING_STEPS),
+        numbers=(size, SEPARATION_STEPS, PLANAR_STEPS, POLISHING_STEPS, SHARE),
     )
     field, *slopes = (row.reshape(shape) for row in found)
     return field, tuple(slopes)

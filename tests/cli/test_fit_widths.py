@@ -69,6 +69,9 @@ def test_what_cannot_be_a_fit_of_widths_is_refused(tmp_path):
     assert_refused(done, "vna.csv", "fwhm", "--width", "pp-lorentzian")
     assert_refused(run(*term, "--width-part", "damping"), "--width-part", "--width")
     assert_refused(run(*term, "--width", "fwhm", "--width-part", "nothing"), "nothing", "Meff")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ","]))
+    assert_refused(run(*term, "--width", "fwhm"), "vna.csv", "1 of 5 widths", "standard error")
     path.write_text("angle_deg,field_mT,frequency_GHz\n0,60,9\n0,70,10\n0,80,11\n")
     assert_refused(run(*term, "--width", "fwhm"), "vna.csv", "no column of line widths")
 
@@ -92,5 +95,12 @@ def test_columns_of_widths(tmp_path):
         "Column 'dHpp_mT' is not used.",
         "Column 'width' is not used.",
     ]
-    path.write_text("angle_deg,field_mT,frequency_GHz,fwhm_mT\n0,60,9,2\n9,70,9,0\n")
+    # errors of another width are not its errors; what has no width has none
+    path.write_text(
+        "angle_deg,field_mT,frequency_GHz,fwhm_mT,width_pp_sigma_mT\n0,60,9,nan,1\n9,70,9,0,1\n"
+    )
+    [sample] = read_table(path)
+    assert np.isnan(sample.width).all()
+    assert sample.width_sigma is None
+    path.write_text("angle_deg,field_mT,frequency_GHz,fwhm_mT\n0,60,9,2\n9,70,9,-1\n")
     assert_refused(run("fit", path), "vna.csv", "row 3", "fwhm_mT", "above 0")

@@ -63,7 +63,9 @@ def archive(folder):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
         for angle in files.ANGLES:
             content = instrument_files.niehs_dat(angle)
-            target.writestr(f"sweeps/film_{angle:g}deg.dat", content)
+            # always the same bytes: without this the time is in the file
+            entry = zipfile.ZipInfo(f"sweeps/film_{angle:g}deg.dat", (2020, 1, 1, 0, 0, 0))
+            target.writestr(entry, content)
     return path
 
 

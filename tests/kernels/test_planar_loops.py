@@ -25,6 +25,7 @@ def places(count, reach, dtype=float):
     larmor = W0 * random.uniform(0.5, 1.5, count)
     b[:50], c[50:100], angle[100:150] = 0, 0, np.pi / 2
     a[150:200] = b[150:200] = c[150:200] = 0
+    a[200], angle[201], larmor[202], larmor[203] = np.nan, np.nan, np.nan, 0.0
     columns = a, b, c, np.cos(angle), np.sin(angle), larmor
     return tuple(jnp.asarray(column, dtype) for column in columns)
 
@@ -58,6 +59,15 @@ def test_both_forms_are_the_same_in_single_precision():
         np.testing.assert_allclose(slope, reference, atol=1e-3)
 
 
+def test_what_is_not_known_has_no_slope():
+    """As for few places: NaN results have zero gradients."""
+    _, slopes = planar_solver._slopes_by_loop(*places(5000, 0.3))
+    _, expected = jax.jit(planar_solver._slopes_by_steps)(*places(5000, 0.3))
+    for slope, reference in zip(slopes, expected, strict=True):
+        np.testing.assert_array_equal(slope[200:204], reference[200:204])
+        assert not np.any(np.asarray(slope[200:203]))
+
+
 def test_many_places_are_computed_by_the_loops(monkeypatch):
     """Also under vmap, where each call has only a few; and the last block is not a whole one."""
     sizes = []
@@ -80,7 +90,7 @@ def test_many_places_are_computed_by_the_loops(monkeypatch):
 
 @pytest.mark.slow
 def test_derivatives_of_many_places():
-    a, b, c, hx, hy, _ = places(MANY + 77, 0.3)
+    a, b, c, hx, hy, _ = map(jnp.nan_to_num, places(MANY + 77, 0.3))
     angle = jnp.arctan2(hy, hx)
 
     def field(a, b, c, angle):

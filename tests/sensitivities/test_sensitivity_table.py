@@ -222,7 +222,7 @@ def test_experiment_compares_both_ways(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(Path(__file__).parent.parent.parent / "experiments"))
     script = importlib.import_module("sensitivity")
     # the packing of the script takes half a minute to compile
-    monkeypatch.setattr(script, "NanocrystalPacking", lambda n_crystals: uniform())
+    monkeypatch.setattr(script, "NanocrystalPacking", lambda n_crystals, extra_spacing: uniform())
     monkeypatch.setattr(script, "PARAMETERS", ("density", "aspect"))
     monkeypatch.setattr(script, "QUICK_SAMPLES", 200)
     script.main(["--quick", "--out", str(tmp_path)])
