@@ -94,6 +94,11 @@ def test_a_wrong_point_pulls_and_a_short_arc_is_told():
             whole = dd.fit_series(turn, np.asarray(solve(turn)) + noise, 1e-4, frequency=NU)
             ratio = found.standard_errors[name] / whole.standard_errors[name]
             assert told == pytest.approx(ratio, rel=0.05)
+        # the scale of a robust loss changes no ratio, whatever the noise
+        for factor in (0.2, 2):
+            noisy = np.asarray(solve(angle)) + factor * noise
+            robust = dd.fit_series(angle, noisy, frequency=NU, loss="soft_l1")
+            assert ("short-arc" in codes(robust)) == short
 
 
 def test_the_arc_that_angles_cover():

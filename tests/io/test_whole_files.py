@@ -84,8 +84,11 @@ def test_a_stopped_sweep_is_left_out(tmp_path, kind, part):
     assert "was stopped and is left out" in notes(spectra)
 
 
-def test_a_sweep_over_another_range_is_kept(tmp_path):
-    for angle, part in ((0, slice(None)), (30, slice(None)), (60, slice(5, 30))):
+@pytest.mark.parametrize(("narrow", "range"), [(60, slice(5, 30)), (30, slice(25))])
+def test_a_sweep_over_another_range_is_kept(tmp_path, narrow, range):
+    """Only the last sweep can have been stopped."""
+    for angle in (0, 30, 60):
+        part = range if angle == narrow else slice(None)
         rows = [f"{b},{s}" for b, s in zip(FIELD[part], line()[part], strict=True)]
         path = tmp_path / f"film_{angle}deg.csv"
         path.write_text("\n".join(["field_mT,signal", *rows]))
