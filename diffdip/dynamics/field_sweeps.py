@@ -21,6 +21,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
 
 from ..foundation.arrays import as_float
@@ -325,7 +326,7 @@ def _prepared(
     swept = as_float(fields)
     if swept.ndim != 1 or len(swept) < least:
         raise InputError("fields", given=swept.shape, expected=f"{least} fields or more, in a row")
-    if not isinstance(swept, jax.core.Tracer) and not bool(jnp.all(swept > 0)):
+    if not isinstance(swept, Tracer) and not bool(jnp.all(swept > 0)):
         raise InputError("fields", given=float(jnp.min(swept)), expected="fields above 0 (T)")
     directions = plane_directions(angle, plane)
     if microwave is None:
