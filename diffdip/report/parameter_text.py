@@ -53,7 +53,7 @@ def chi2_text(document: Mapping[str, Any]) -> str:
 
     >>> chi2_text({"reduced_chi2": 1.1, "error_factor": 1})
     '1.1'
-    >>> chi2_text({"reduced_chi2": 26, "error_factor": 5.1})
+    >>> chi2_text({"reduced_chi2": 26.0, "error_factor": 5.1})
     '26 (1 after scaling)'
     """
     text = number(document["reduced_chi2"])
