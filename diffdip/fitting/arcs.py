@@ -27,7 +27,7 @@ def span(angle: Float[np.ndarray, " n"]) -> float:
     """The arc (degrees) that angles (radians) cover; opposite directions of the field are one.
 
     >>> round(span(np.radians([0.0, 30.0, 170.0, 200.0])))
-    60
+    40
     """
     distinct = np.unique(np.round(np.degrees(angle) % 180, 6))
     gaps = np.diff(np.append(distinct, distinct[0] + 180))
