@@ -197,7 +197,7 @@ def uniform_resonance(
         microwave: Direction of the microwave field, shape (3,); normal to the plane by default.
 
     Returns:
-        The resonances; NaN where there is none.
+        The resonances; NaN where no resonance was found.
 
     Raises:
         InputError: For fields of another shape, and as for `resonance_field`.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .problem import FitProblem
 
 SHORT: Final = 150.0
-"""Arcs of at least so many degrees are not short, whatever is fitted."""
+"""An arc of this many degrees or more is not short, whatever is fitted."""
 
 LARGER: Final = 3.0
 """An arc is short if it makes an error this many times larger. A quarter turn doubles those of A

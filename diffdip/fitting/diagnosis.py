@@ -15,7 +15,7 @@ from .series import Series
 
 
 CORRELATED = 0.98
-"""Two parameters with a correlation beyond this are hard to separate: that is told if the error of
+"""Two parameters with a correlation beyond this are hard to separate. A flag says so if the error of
 one is large."""
 
 SAME = 0.9999
@@ -205,7 +205,7 @@ def _open_parameters(
         )
         message = (
             f"{' and '.join(group)} can hardly be separated with these data (correlation "
-            f"{closest:.6g}): {sizes}. Fix one of them, or measure what tells them apart."
+            f"{closest:.6g}): {sizes}. Fix one of them, or measure what separates them."
         )
         flags.append(Flag("degenerate", message))
     return flags

@@ -112,7 +112,7 @@ class FitResult:
             measured: "field" or "frequency".
 
         Returns:
-            Of fields in tesla, of frequencies in Hz; NaN if there are none.
+            Of fields in tesla, of frequencies in Hz; NaN if nothing of this kind was measured.
         """
         left = self.residuals[
             np.repeat([s.measured == measured for s in self.series], [len(s) for s in self.series])

@@ -1,4 +1,4 @@
-"""What a fit says of g: whether it can be, and which anisotropy it cannot be told from."""
+"""What a fit says of g: whether it is possible, and with which anisotropy it can be confused."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final

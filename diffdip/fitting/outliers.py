@@ -18,7 +18,7 @@ OUTLIER: Final = 5.0
 """Residuals larger than this many robust standard deviations are outliers."""
 
 MOST: Final = 1 / 4
-"""If more than this part of the points are outliers, they are told as one."""
+"""If more than this part of the points are outliers, one flag reports all of them."""
 
 LEAST_POINTS: Final = 6
 """With fewer residuals their spread is not known well enough."""

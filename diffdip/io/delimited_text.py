@@ -161,7 +161,7 @@ def marks_of(cells: Iterable[str], delimiter: str) -> Marks:
         plain = given.replace(",", "")
         raise MarksError(
             f"{given!r} may be {plain} or {given.replace(',', '.')}",
-            expected="numbers whose decimal mark can be told",
+            expected="numbers with an unambiguous decimal mark",
             hint="Write numbers without marks between thousands",
         )
     return Marks()
@@ -193,7 +193,7 @@ def marks_of_fields(
         if grouped and not any("." in cell and not _GROUP.fullmatch(cell) for cell in cells):
             raise MarksError(
                 f"{longest!r} may be {whole} or {longest}",
-                expected="numbers whose decimal mark can be told",
+                expected="numbers with an unambiguous decimal mark",
                 hint="Write numbers without marks between thousands",
             )
     return marks

@@ -16,7 +16,7 @@ SAME_FREQUENCY = 0.01
 """Frequencies, or set fields, up to this part above the lowest of a series belong to it."""
 
 FEW_ANGLES = 4
-"""With so many angles and more frequencies, a map is one series for each angle."""
+"""With at most this number of angles, and more frequencies, a map is one series for each angle."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Sample:
         planes: The plane of each point, by name; None if the table does not say.
         swept: Whether the field was set and the frequency measured, bool of shape (n,). None if all
             fields were measured.
-        width: Line widths in tesla, shape (n,), NaN where there is none; None without a column.
+        width: Line widths in tesla, shape (n,), NaN where it is missing; None without a column.
         width_sigma: Their standard errors in tesla, shape (n,); None without a column.
         width_kind: "fwhm" or "peak-to-peak" by the name of the column; None if it does not say.
     """

@@ -36,7 +36,7 @@ MICROWAVE = ("mwfreq", "mwfrequency", "microwavefrequency")
 """Names, in small letters, that mean no other frequency."""
 
 USUAL = {"angle": (0.0, 720.0), "frequency": (0.1, 1500.0)}
-"""Usual values in degrees and GHz, by which a comma is told to be decimal or not."""
+"""Usual values in degrees and GHz. They decide whether a comma is a decimal mark."""
 
 GROUPED = re.compile(r"[-−+]?[1-9]\d{0,2},\d{3}", re.ASCII)
 
@@ -143,7 +143,7 @@ def stated_number(quantity: str, text: str, scale: float) -> float:
             raise TableError(
                 subject,
                 given=text,
-                expected="a number whose decimal mark can be told",
+                expected="a number with an unambiguous decimal mark",
                 hint="Write it without marks between thousands",
             )
         return usual[0]

@@ -347,7 +347,7 @@ def _averaged(
         count = len(members) - 1
         apart = [np.abs(signals - other).max(axis=1) for other in (sums, sums / count)]
         means = np.flatnonzero(np.minimum(*apart) <= ROUNDING * scale)
-        # copies are all each other's mean: these are told as copies
+        # copies are all each other's mean: these are reported as copies
         if len(means) == 1:
             found |= {i for k, i in enumerate(members) if k != means[0]}
     return found

@@ -1,4 +1,4 @@
-"""Fits of line widths: parts that made the widths are found, and doubts are told."""
+"""Fits of line widths: parts that made the widths are found, and flags state doubts."""
 
 from dataclasses import replace
 
