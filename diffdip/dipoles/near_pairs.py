@@ -26,6 +26,9 @@ BLOCK: Final = 16
 SOURCES: Final = 4
 """Dipoles that a block meets in one step; written out one after the other."""
 
+BEYOND: Final = 2**31 - 1
+"""The number of the cell of masked dipoles."""
+
 SHARE: Final = 4096
 """Dipoles that one core computes together."""
 
@@ -158,12 +161,7 @@ def _loops(
 ) -> tuple[Array, Array]:
     """The loops of numba, as a call from XLA."""
     dtype, count = positions.dtype, len(mask)
-    cell = jnp.floor((positions - geometry.corner) * (2 / geometry.cut)).astype(jnp.int32)
-    # two empty cells between rows, so that the neighbours of the last are not the first of the next
-    rows = jnp.max(jnp.where(mask[:, None], cell, 0), axis=0) + 3
-    number = (cell[:, 0] * rows[1] + cell[:, 1]) * rows[2] + cell[:, 2]
-    number = jnp.where(mask, number, jnp.iinfo(jnp.int32).max)
-    number, order = jax.lax.sort_key_val(number, jnp.arange(count, dtype=jnp.int32))
+    number, order, rows = _by_cell(positions, mask, geometry, reach=2)
     cut, eta = geometry.cut, geometry.eta
     laws = [0, 1, 3, jnp.inf, cut**2, 2 / cut**2, eta**5, 2 * eta**7]
     laws += [power for powers in smooth_polynomials(split.cut) for power in powers]
@@ -241,28 +239,38 @@ def _at_each(
     return [total.reshape(-1)[places] for total in totals]
 
 
+def _by_cell(
+    positions: Array, mask: Array, geometry: Geometry, reach: int
+) -> tuple[Array, Array, Array]:
+    """Numbers of the cells in ascending order, `BEYOND` if masked; the order; cells of a row.
+
+    The edge of a cell is r_c over `reach`. As many empty cells lie between rows, so that the
+    neighbours of the last are not the first of the next.
+    """
+    cell = jnp.floor((positions - geometry.corner) * (reach / geometry.cut)).astype(jnp.int32)
+    rows = jnp.max(jnp.where(mask[:, None], cell, 0), axis=0) + 1 + reach
+    number = (cell[:, 0] * rows[1] + cell[:, 1]) * rows[2] + cell[:, 2]
+    number = jnp.where(mask, number, BEYOND)
+    number, order = jax.lax.sort_key_val(number, jnp.arange(len(mask), dtype=jnp.int32))
+    return number, order, rows
+
+
 def _sort(positions: Array, moments: Array, mask: Array, geometry: Geometry) -> _Sorted:
     count = len(mask)
-    cell = jnp.floor((positions - geometry.corner) / geometry.cut).astype(jnp.int32)
-    # one empty cell between rows, so that the neighbours of the last are not the first of the next
-    rows = jnp.max(jnp.where(mask[:, None], cell, 0), axis=0) + 2
-    number = (cell[:, 0] * rows[1] + cell[:, 1]) * rows[2] + cell[:, 2]
-    beyond = jnp.iinfo(jnp.int32).max
-    number = jnp.where(mask, number, beyond)
-    number, order = jax.lax.sort_key_val(number, jnp.arange(count, dtype=jnp.int32))
+    number, order, rows = _by_cell(positions, mask, geometry, reach=1)
     extra = -count % BLOCK
     fill = lambda array, value: jnp.pad(array, (0, extra), constant_values=value)
     sites = [fill(site[order], 0) for site in (*positions.T, moments)]
-    number = fill(number, beyond)
+    number = fill(number, BEYOND)
 
     blocks = number.reshape(-1, BLOCK)
     first = blocks[:, 0]
-    last = jnp.max(jnp.where(blocks < beyond, blocks, -1), axis=1)
+    last = jnp.max(jnp.where(blocks < BEYOND, blocks, -1), axis=1)
     offsets = [x * rows[1] * rows[2] + y * rows[2] for x in (-1, 0, 1) for y in (-1, 0, 1)]
     offsets = jnp.stack(offsets)
-    empty = (first == beyond)[:, None]
-    low = jnp.where(empty, beyond, first[:, None] + offsets - 1)
-    high = jnp.where(empty, beyond - 1, last[:, None] + offsets + 1)
+    empty = (first == BEYOND)[:, None]
+    low = jnp.where(empty, BEYOND, first[:, None] + offsets - 1)
+    high = jnp.where(empty, BEYOND - 1, last[:, None] + offsets + 1)
     begin = jnp.searchsorted(number, low, side="left").astype(jnp.int32)
     end = jnp.searchsorted(number, high, side="right").astype(jnp.int32)
     end = jax.lax.cummax(end, axis=1)

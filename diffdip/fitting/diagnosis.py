@@ -15,8 +15,8 @@ from .series import Series
 
 
 CORRELATED = 0.98
-"""Two parameters with a correlation beyond this are hard to separate. A flag says so if the error of
-one is large."""
+"""Two parameters with a correlation beyond this are hard to separate. A flag says so if the
+error of one is large."""
 
 SAME = 0.9999
 """Two parameters with a correlation beyond this are not separated: a small error of the model moves

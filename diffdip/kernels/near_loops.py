@@ -37,19 +37,6 @@ FAR = 1e15
 
 
 @_plain
-def _first_from(cells, number):
-    """The place of the first dipole whose cell has this number or a higher one."""
-    low, high = 0, len(cells)
-    while low < high:
-        middle = (low + high) // 2
-        if cells[middle] < number:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@_plain
 def _around(cell, rows, columns, sites, cells, old):
     """Copy the dipoles of the 25 rows around a cell into one array, filled up to whole vectors.
 
@@ -62,8 +49,8 @@ def _around(cell, rows, columns, sites, cells, old):
     begins, ends = np.empty(25, np.int64), np.empty(25, np.int64)
     for row in range(25):
         middle = cell + ((row // 5 - 2) * rows + row % 5 - 2) * columns
-        begins[row] = _first_from(cells, middle - 2)
-        ends[row] = _first_from(cells, middle + 3)
+        begins[row] = np.searchsorted(cells, middle - 2)
+        ends[row] = np.searchsorted(cells, middle + 3)
         count += ends[row] - begins[row]
     if count + LANES > old.shape[1]:
         found = np.empty((4, 2 * (count + LANES)), sites.dtype)
