@@ -12,7 +12,7 @@ from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..resonance.energy_terms import AbstractEnergy
-from ..resonance.line_widths import ADDITIONS, Model, WidthSlopes, width_slopes, width_slopes_along
+from ..resonance.line_widths import ADDITIONS, Model, WidthSlopes, width_slopes_along
 from ..resonance.planes import Plane, plane_directions
 from ..resonance.tabulated import RUN_FEW_TIMES
 from ..spectra.definitions import SHAPES
@@ -93,20 +93,9 @@ def fit_widths(
     _check_choices(parts, spread, addition, peak_to_peak)
     ratio = 1.0 if peak_to_peak is None else SHAPES[peak_to_peak].extrema_to_half
     series = _as_series(width, sigma, ratio, angle=angle, frequency=frequency, plane=plane)
-    names = (*parts, *(f"{SPREAD}{name}" for name in spread))
-    with jax.enable_x64(True):
-        slopes = jax.device_get(
-            _slopes(
-                _double(energy),
-                series.angle,
-                series.frequency,
-                np.asarray(g, float),
-                plane,
-                values={name: np.asarray(value, float) for name, value in (values or {}).items()},
-                spread=tuple(spread),
-            )
-        )
-    return fitted_widths(names, [series], columns_of(slopes, parts, spread), addition)
+    where = _in_plane(series.angle, plane)
+    slopes = _slopes(_double(energy), where, series.frequency, g, values or {}, spread)
+    return _fitted([series], slopes, parts, spread, addition)
 
 
 def fit_widths_of(
@@ -160,18 +149,14 @@ def fit_widths_of(
     where = [_directions(fit, index) for index in range(len(series))]
     frequency = np.concatenate([one.frequency for one in fit.series])
     slopes = _slopes_of(fit, np.concatenate(where), frequency, spread)
-    found = lambda parts: fitted_widths(
-        (*parts, *(f"{SPREAD}{name}" for name in spread)),
-        series,
-        columns_of(slopes, parts, spread),
-        addition,
-    )
     try:
-        return found(chosen)
+        return _fitted(series, slopes, chosen, spread, addition)
     except AlikeError:
         if parts is not None or spread:
             raise
-    one, other = found(("inhomogeneous",)), found(("damping",))
+    one, other = (
+        _fitted(series, slopes, (name,), (), addition) for name in ("inhomogeneous", "damping")
+    )
     message = (
         "Damping and ΔH_0 act alike at these points, so all of the width is given as ΔH_0. With "
         f"damping alone α would be {other.values['damping']:.3g}. Measure at several frequencies, "
@@ -214,24 +199,46 @@ def _slopes_of(
     fit: FitResult, direction: np.ndarray, frequency: np.ndarray, spread: Sequence[str]
 ) -> WidthSlopes:
     """The widths per unit of each part, for directions (n, 3) in the sample."""
-    values = {k: np.asarray(v) for k, v in fit.values.items() if not parameter_kind(k).nuisance}
-    general = fit.problem is not None and bool(spread)
+    if fit.problem is None or not spread:
+        return _slopes(fit.energy, direction, frequency, fit.values["g"], {}, spread)
+    values = {k: value for k, value in fit.values.items() if not parameter_kind(k).nuisance}
+    return _slopes(fit.problem.model, direction, frequency, fit.values["g"], values, spread)
+
+
+def _slopes(
+    energy: AbstractEnergy | Model,
+    direction: np.ndarray,
+    frequency: np.ndarray,
+    g: Numbers,
+    values: Mapping[str, Numbers],
+    spread: Sequence[str],
+) -> WidthSlopes:
+    """`width_slopes_along` in float64, as numpy arrays."""
     with jax.enable_x64(True):
         return jax.device_get(
             _slopes_along(
-                fit.problem.model if general and fit.problem is not None else fit.energy,
+                energy,
                 direction,
                 frequency,
-                np.asarray(fit.values["g"], float),
-                values=values if general else {},
+                np.asarray(g, float),
+                values={name: np.asarray(value, float) for name, value in values.items()},
                 spread=tuple(spread),
             )
         )
 
 
-_slopes = eqx.filter_jit(width_slopes, **RUN_FEW_TIMES)
-
 _slopes_along = eqx.filter_jit(width_slopes_along, **RUN_FEW_TIMES)
+
+
+def _fitted(
+    series: Sequence[Series],
+    slopes: WidthSlopes,
+    parts: Sequence[str],
+    spread: Sequence[str],
+    addition: str,
+) -> WidthFit:
+    names = (*parts, *(f"{SPREAD}{name}" for name in spread))
+    return fitted_widths(names, series, columns_of(slopes, parts, spread), addition)
 
 
 def _directions(fit: FitResult, index: int) -> np.ndarray:
