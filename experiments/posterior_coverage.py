@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from script import finish, parser_of, positive
+from script import finish, parse_series, parser_of
 
 import diffdip
 from diffdip import AnisotropyFields, resonance_field, sample_posterior
@@ -129,10 +129,8 @@ def files(rows: Sequence[Row], seed: int) -> dict[str, bytes]:
 
 def main(argv: list[str] | None = None) -> None:
     parser = parser_of("posterior_coverage", DESCRIPTION, EPILOG)
-    parser.add_argument("--series", type=positive, metavar="N", help=f"of each kind: {SERIES}")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SERIES} of each kind")
-    options = parser.parse_args(argv)
-    rows = run(options.series or (QUICK_SERIES if options.quick else SERIES), options.seed)
+    options, series = parse_series(parser, argv, SERIES, QUICK_SERIES)
+    rows = run(series, options.seed)
     finish(parser, options, files(rows, options.seed), table(rows))
 
 

@@ -90,6 +90,16 @@ def parse_amount(
     return options, Amount(sizes, options.samples or samples)
 
 
+def parse_series(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, full: int, quick: int
+) -> tuple[argparse.Namespace, int]:
+    """Parse all arguments; --series and --quick give the number of series of each kind."""
+    parser.add_argument("--series", type=positive, metavar="N", help=f"of each kind: {full}")
+    parser.add_argument("--quick", action="store_true", help=f"{quick} of each kind")
+    options = parser.parse_args(argv)
+    return options, options.series or (quick if options.quick else full)
+
+
 def made_by(command: str, convention: str = PAPER.name) -> str:
     """The note in a picture: the command and the convention that it was made with."""
     return f"diffdip {diffdip.__version__}, experiments/{command}; convention {convention}"

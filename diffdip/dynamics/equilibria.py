@@ -20,7 +20,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from ..foundation.arrays import as_float
 from ..foundation.errors import InputError
 from ..numerics.implicit_roots import implicit_root
-from .moments import Moments
+from .moments import Moments, energy_of, pair_slope
 
 
 MOST_STEPS = 400
@@ -28,6 +28,9 @@ MOST_STEPS = 400
 
 LONGEST_TURN = 0.5
 """Radians that a moment turns in one step at most."""
+
+REMAINS = 4.0
+"""The search has converged if the torque left is at most this many times the `tolerance`."""
 
 PUSH = 1e-3
 """Radians by which the moments are pushed from an equilibrium that is no minimum."""
@@ -108,8 +111,8 @@ def equilibrium(
     u = rest(coupled, applied, u)
     at = local(coupled, applied, u)
     stiffness = jnp.linalg.eigvalsh(at.stiffness)[0]
-    torque = jnp.max(jnp.abs(at.force) / jnp.sqrt(coupled.moments))
-    converged = torque <= 4 * tolerance(coupled, applied, u)
+    torque = largest_torque(coupled, at)
+    converged = torque <= REMAINS * tolerance(coupled, applied, u)
     return Equilibrium(
         direction=u,
         field=applied,
@@ -127,6 +130,11 @@ class Coupled(NamedTuple):
     coupling: Float[Array, "3 3 n n"]
     moments: Float[Array, " n"]
     mask: Float[Array, " n"]
+
+    @property
+    def weight(self) -> Float[Array, " n"]:
+        """The moments, 0 where masked."""
+        return self.mask * self.moments
 
     @staticmethod
     def of(moments: Moments, dtype: Any) -> "Coupled":
@@ -171,15 +179,7 @@ def frames(u: Float[Array, "n 3"]) -> Float[Array, "2 n 3"]:
 
 def slope(coupled: Coupled, applied: Array, u: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
     """∂E/∂uᵢ = −mᵢBᵢ in µB·T; zero at masked sites."""
-    return (
-        Moments.coupled(coupled.coupling, u) - (coupled.mask * coupled.moments)[:, None] * applied
-    )
-
-
-def energy_of(coupled: Coupled, applied: Array, u: Float[Array, "n 3"]) -> Float[Array, ""]:
-    """E in µB·T."""
-    weight = (coupled.mask * coupled.moments)[:, None] * applied
-    return 0.5 * jnp.sum(u * (slope(coupled, applied, u) - weight))
+    return pair_slope(coupled.coupling, u) - coupled.weight[:, None] * applied
 
 
 def local(coupled: Coupled, applied: Array, u: Float[Array, "n 3"]) -> Local:
@@ -202,6 +202,11 @@ def local(coupled: Coupled, applied: Array, u: Float[Array, "n 3"]) -> Local:
     along = jnp.where(coupled.mask > 0, along, 1 + largest)
     stiffness = between.transpose(0, 2, 1, 3).reshape(2 * count, 2 * count)
     return Local(e, force, stiffness + jnp.diag(jnp.tile(along, 2)))
+
+
+def largest_torque(coupled: Coupled, at: Local) -> Float[Array, ""]:
+    """The largest torque on a moment, over the moment, in tesla."""
+    return jnp.max(jnp.abs(at.force) / jnp.sqrt(coupled.moments))
 
 
 def tolerance(coupled: Coupled, applied: Array, u: Float[Array, "n 3"]) -> Float[Array, ""]:
@@ -242,7 +247,7 @@ def descend(coupled: Coupled, applied: Array, start: Float[Array, "n 3"]) -> Flo
 
     def step(search: _Search) -> _Search:
         u, energy, damping, steps, _ = search
-        frame, force, stiffness = local(coupled, applied, u)
+        frame, force, stiffness = at = local(coupled, applied, u)
         limit = tolerance(coupled, applied, u)
         # without symmetrization: both triangles are equal up to rounding
         damped = stiffness + damping * jnp.eye(2 * count, dtype=u.dtype)
@@ -251,12 +256,12 @@ def descend(coupled: Coupled, applied: Array, start: Float[Array, "n 3"]) -> Flo
         lower = jnp.where(positive, lower, jnp.eye(2 * count, dtype=u.dtype))
         newton = -jax.scipy.linalg.cho_solve((lower, True), force.reshape(-1))
         turn = newton.reshape(2, count) / root
-        resting = jnp.max(jnp.abs(force) / root) <= limit
+        resting = largest_torque(coupled, at) <= limit
         saddle = resting & ~positive & (damping == 0)
         turn = jnp.where(saddle, push, turn)
         short = jnp.max(jnp.abs(turn)) <= LONGEST_TURN
         trial = turned(u, frame, turn)
-        found = energy_of(coupled, applied, trial)
+        found = energy_of(coupled.coupling, coupled.weight, applied, trial)
         lowered = found <= energy + limit * jnp.sum(coupled.moments)
         accepted = saddle | (positive & short & lowered)
         least = 1e-3 * jnp.max(jnp.abs(jnp.diagonal(stiffness)))
@@ -273,7 +278,7 @@ def descend(coupled: Coupled, applied: Array, start: Float[Array, "n 3"]) -> Flo
 
     begin = _Search(
         u=start,
-        energy=energy_of(coupled, applied, start),
+        energy=energy_of(coupled.coupling, coupled.weight, applied, start),
         damping=jnp.zeros((), start.dtype),
         steps=jnp.zeros((), jnp.int32),
         done=jnp.zeros((), bool),

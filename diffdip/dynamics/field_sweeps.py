@@ -29,9 +29,18 @@ from ..foundation.errors import InputError
 from ..numerics.implicit_roots import implicit_root
 from ..resonance.fields import larmor_field
 from ..resonance.planes import Plane, plane_directions
-from .equilibria import Coupled, descend, local, rest, softness, tolerance, unit
-from .moments import Moments
-from .spin_waves import absorbed, drive, motion
+from .equilibria import (
+    REMAINS,
+    Coupled,
+    descend,
+    largest_torque,
+    local,
+    rest,
+    softness,
+    tolerance,
+)
+from .moments import Moments, aligned
+from .spin_waves import absorbed, drive, microwave_direction, motion
 
 
 NEWTON_STEPS = 30
@@ -156,15 +165,9 @@ def _state(given: _Drive, applied: Array, u: Array, alpha: Array) -> tuple[Array
     lower = lax.linalg.cholesky(at.stiffness, symmetrize_input=False)
     # the last pivot squared is no smaller than the smallest eigenvalue
     soft = jnp.min(jnp.diagonal(lower)) ** 2 > softness(coupled, applied, u)
-    torque = jnp.max(jnp.abs(at.force) / jnp.sqrt(coupled.moments))
-    stable = soft & (torque <= 4 * tolerance(coupled, applied, u))
+    stable = soft & (largest_torque(coupled, at) <= REMAINS * tolerance(coupled, applied, u))
     found = absorbed(coupled, at, given.larmor, alpha, given.microwave)
-    return jnp.where(stable, found, jnp.nan), _alignment(coupled, u), stable
-
-
-def _alignment(coupled: Coupled, u: Float[Array, "n 3"]) -> Float[Array, ""]:
-    weight = coupled.mask * coupled.moments
-    return jnp.linalg.norm(weight @ u) / jnp.sum(weight)
+    return jnp.where(stable, found, jnp.nan), aligned(coupled.weight, u), stable
 
 
 def uniform_resonance(
@@ -233,7 +236,7 @@ def _resonances(drives: Any, fields: Array, alpha: Array) -> tuple[Array, ...]:
         _, slope, (y, at, turned) = _with_slope(given, field, u)
         lowest = jnp.linalg.eigvalsh(at.stiffness)[0]
         norm = jnp.sum(jnp.abs(y) ** 2)
-        alignment = _alignment(coupled, turned)
+        alignment = aligned(coupled.weight, turned)
         found = converged & inside & (lowest > softness(coupled, field * direction, turned))
         parts = field, 2 * larmor * norm / jnp.abs(slope), _share(given, at, y), alignment, lowest
         return tuple(jnp.where(found, part, jnp.nan) for part in parts)
@@ -331,18 +334,14 @@ def _prepared(
     directions = plane_directions(angle, plane)
     if microwave is None:
         first, second = plane_directions(jnp.array([0.0, jnp.pi / 2]), plane)
-        across = jnp.cross(first, second)
-    else:
-        across = as_float(microwave)
-        if across.shape != (3,):
-            raise InputError("microwave", given=across.shape, expected="a vector of shape (3,)")
+        microwave = jnp.cross(first, second)
     larmor = larmor_field(as_float(frequency), g)
     if larmor.ndim:
         raise InputError("frequency", given=larmor.shape, expected="one number, in Hz")
     dtype = jnp.result_type(moments.positions, directions, swept, larmor)
-    across, larmor, swept, alpha, flat = (
-        jnp.asarray(value, dtype)
-        for value in (across, larmor, swept, damping, directions.reshape(-1, 3))
+    larmor, swept, alpha, flat = (
+        jnp.asarray(value, dtype) for value in (larmor, swept, damping, directions.reshape(-1, 3))
     )
-    drives = Coupled.of(moments, dtype), flat, larmor, unit(across[None])[0]
+    across = microwave_direction(microwave, dtype)
+    drives = Coupled.of(moments, dtype), flat, larmor, across
     return drives, jnp.sort(swept)[::-1], alpha, directions.shape[:-1]

@@ -139,8 +139,7 @@ class Moments(eqx.Module):
         Args:
             direction: Unit vectors uᵢ, shape (n, 3).
         """
-        weight = jnp.where(self.mask, self.moments, 0)
-        return jnp.linalg.norm(weight @ direction) / self.total
+        return aligned(jnp.where(self.mask, self.moments, 0), direction)
 
     def energy(self, direction: Float[ArrayLike, "n 3"], field: Float[ArrayLike, "3"]) -> Array:
         """The energy E of the module's formula.
@@ -152,10 +151,8 @@ class Moments(eqx.Module):
         Returns:
             E in µB·T.
         """
-        u, applied = as_float(direction), as_float(field)
-        gradient = self.coupled(self.coupling(), u)
         weight = jnp.where(self.mask, self.moments, 0)
-        return jnp.sum(u * (0.5 * gradient - weight[:, None] * applied))
+        return energy_of(self.coupling(), weight, as_float(field), as_float(direction))
 
     def coupling(self) -> Float[Array, "3 3 n n"]:
         """The matrix of each pair in the energy, ∂²E/∂uᵢ∂uⱼ in µB·T; zero for masked sites."""
@@ -174,9 +171,25 @@ class Moments(eqx.Module):
 
         return jnp.stack([jnp.stack([element(a, b) for b in range(3)]) for a in range(3)])
 
-    @staticmethod
-    def coupled(
-        coupling: Float[Array, "3 3 n n"], direction: Float[Array, "n 3"]
-    ) -> Float[Array, "n 3"]:
-        """Σ_j (∂²E/∂uᵢ∂uⱼ) uⱼ: the derivative of the pair energy by each uᵢ, in µB·T."""
-        return jnp.einsum("abij,jb->ia", coupling, direction)
+
+def pair_slope(
+    coupling: Float[Array, "3 3 n n"], direction: Float[Array, "n 3"]
+) -> Float[Array, "n 3"]:
+    """Σ_j (∂²E/∂uᵢ∂uⱼ) uⱼ: the derivative of the pair energy by each uᵢ, in µB·T."""
+    return jnp.einsum("abij,jb->ia", coupling, direction)
+
+
+def energy_of(
+    coupling: Float[Array, "3 3 n n"],
+    weight: Float[Array, " n"],
+    field: Float[Array, "3"],
+    direction: Float[Array, "n 3"],
+) -> Float[Array, ""]:
+    """E in µB·T; `weight` are the moments, 0 where masked."""
+    pairs = 0.5 * pair_slope(coupling, direction)
+    return jnp.sum(direction * (pairs - weight[:, None] * field))
+
+
+def aligned(weight: Float[Array, " n"], direction: Float[Array, "n 3"]) -> Float[Array, ""]:
+    """|Σ mᵢuᵢ| / Σ mᵢ; `weight` are the moments, 0 where masked."""
+    return jnp.linalg.norm(weight @ direction) / jnp.sum(weight)

@@ -11,6 +11,8 @@ Hermitian matrix, is singular. The susceptibility is χ = p·y, and power is abs
 ω χ″ with χ″ = −Im χ. By causality ∫ χ″/w dw from 0 to ∞ is π/2 times the static p·K⁻¹p.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -91,6 +93,14 @@ def drive(coupled: Coupled, at: Local, direction: Float[Array, "3"]) -> Float[Ar
     return (root * (at.frame @ direction)).reshape(-1)
 
 
+def microwave_direction(vector: Float[ArrayLike, "3"], dtype: Any) -> Float[Array, "3"]:
+    """The unit vector along a microwave field. Raises `InputError` for another shape."""
+    direction = as_float(vector)
+    if direction.shape != (3,):
+        raise InputError("microwave", given=direction.shape, expected="a vector of shape (3,)")
+    return unit(direction.astype(dtype)[None])[0]
+
+
 def motion(at: Local, larmor: Float[Array, ""], damping: Float[Array, ""]) -> Array:
     """The matrix K + iw (α + R), complex, (2n, 2n)."""
     n = at.frame.shape[1]
@@ -144,15 +154,12 @@ def absorption(
     ...     print(f"{absorption(spin, rest, 9.45e9, 0.01, jnp.array([0.0, 0.0, 1.0])):.2f} µB/T")
     256.23 µB/T
     """
-    direction = as_float(microwave)
-    if direction.shape != (3,):
-        raise InputError("microwave", given=direction.shape, expected="a vector of shape (3,)")
     dtype = rest.direction.dtype
+    along = microwave_direction(microwave, dtype)
     coupled = Coupled.of(moments, dtype)
     at = local(coupled, rest.field, rest.direction)
     larmor = larmor_field(as_float(frequency), g).astype(dtype)
     alpha = jnp.asarray(damping, dtype)
-    along = unit(direction.astype(dtype)[None])[0]
     one = lambda w: absorbed(coupled, at, w, alpha, along)
     found = lax.map(one, larmor.reshape(-1)).reshape(larmor.shape)
     return jnp.where(rest.stable & (alpha >= 0), found, jnp.nan)
