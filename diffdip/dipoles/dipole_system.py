@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
-from ..foundation.arrays import as_float
 from ..foundation.convention import PAPER, Convention, as_convention
 from ..foundation.errors import InputError
 from ..foundation.units import FIELD_UNIT, MAGNETIZATION_UNIT, MOMENT_SPIN_HALF
@@ -15,6 +14,7 @@ from ..resonance.energy_terms import AnisotropyFields, TensorAnisotropy
 from .ewald_split import LEAST_TOLERANCE, shape_for
 from .ewald_sums import ewald_pair_sum, ewald_sum_and_closest
 from .pair_sums import pair_differences, pair_sum, pair_sum_and_closest
+from .sites import checked_sites
 from .tensor_projection import symmetric
 
 
@@ -96,20 +96,10 @@ class DipoleSystem(eqx.Module):
         crystal: Int[Array, " n"] | None = None,
         extra: Bool[Array, " n"] | None = None,
     ):
-        self.positions = as_float(positions)
-        if self.positions.ndim != 2 or self.positions.shape[1] != 3 or not len(self.positions):
-            expected = "an array of shape (n, 3) with at least one dipole"
-            raise InputError("positions", given=self.positions.shape, expected=expected)
-        dtype, count = self.positions.dtype, self.positions.shape[0]
-        self.volume = jnp.asarray(volume, dtype)
+        self.positions, self.moments, self.mask = checked_sites(positions, moments, mask, "dipole")
+        self.volume = jnp.asarray(volume, self.positions.dtype)
         if self.volume.ndim:
             raise InputError("volume", given=self.volume.shape, expected="one number, in nm³")
-        moments = jnp.asarray(moments, dtype)
-        if moments.shape not in ((), (count,)):
-            expected = f"one number, or one for each of the {count} dipoles"
-            raise InputError("moments", given=moments.shape, expected=expected)
-        self.moments = jnp.broadcast_to(moments, (count,))
-        self.mask = jnp.ones(count, bool) if mask is None else jnp.asarray(mask, bool)
         self.crystal, self.extra = crystal, extra
         self.convention = as_convention(convention)
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
 
 from ..dipoles.dipole_system import DipoleSystem
+from ..dipoles.sites import checked_sites
 from ..foundation.arrays import as_float
 from ..foundation.errors import InputError
 from ..foundation.units import FIELD_UNIT, MOMENT_SPIN_HALF
@@ -91,23 +92,13 @@ class Moments(eqx.Module):
         moments: Shaped[ArrayLike, ""] | Shaped[ArrayLike, " n"] = MOMENT_SPIN_HALF,
         mask: Bool[ArrayLike, " n"] | None = None,
     ):
-        self.positions = as_float(positions)
-        if self.positions.ndim != 2 or self.positions.shape[1] != 3 or not len(self.positions):
-            expected = "an array of shape (n, 3) with at least one moment"
-            raise InputError("positions", given=self.positions.shape, expected=expected)
-        dtype, count = self.positions.dtype, len(self.positions)
-        exchange, moments = jnp.asarray(exchange, dtype), jnp.asarray(moments, dtype)
+        self.positions, self.moments, self.mask = checked_sites(positions, moments, mask, "moment")
+        count = len(self.positions)
+        exchange = jnp.asarray(exchange, self.positions.dtype)
         if exchange.shape not in ((), (count, count)):
             expected = f"one number, or a matrix of shape ({count}, {count})"
             raise InputError("exchange", given=exchange.shape, expected=expected)
-        if moments.shape not in ((), (count,)):
-            expected = f"one number, or one for each of the {count} moments"
-            raise InputError("moments", given=moments.shape, expected=expected)
-        self.mask = jnp.ones(count, bool) if mask is None else jnp.asarray(mask, bool)
-        if self.mask.shape != (count,):
-            raise InputError("mask", given=self.mask.shape, expected=f"the shape ({count},)")
         self.exchange = jnp.broadcast_to(exchange, (count, count))
-        self.moments = jnp.broadcast_to(moments, (count,))
 
     @classmethod
     def of(
