@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
@@ -85,23 +84,22 @@ def pair_sum_and_closest(
 
 @partial(pair_sum.defjvp, symbolic_zeros=True)
 def _pair_sum_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """Elements are taken one by one: whole tensors would cost more than the sums over pairs."""
     positions, moments, mask = primals
     by_position, by_moment, _ = tangents
     sums = pair_sum(positions, moments, mask)
-    kept = jnp.where(mask, moments, 0)
-    change = jnp.zeros_like(sums)
+    change = [jnp.zeros_like(sums[0])] * 6
     if not isinstance(by_position, SymbolicZero):
-        octupole = pair_octupole(positions, moments, mask)
-        change += jnp.einsum(
-            "n,nec,nc->e", kept, octupole, jnp.where(mask[:, None], by_position, 0)
-        )
+        x, y, z = jnp.where(mask[:, None], by_position * (3 * moments)[:, None], 0).T
+        for i, row in enumerate(_octupole(_third_at(positions, moments, mask), mask)):
+            change[i] += jnp.sum(row[0] * x + row[1] * y + row[2] * z)
     if not isinstance(by_moment, SymbolicZero):
-        quadrupole = pair_quadrupole(positions, moments, mask)
-        change += jnp.einsum("ne,n->e", quadrupole, jnp.where(mask, by_moment, 0))
-    return sums, jnp.where(jnp.all(jnp.isfinite(sums)), change, jnp.nan)
+        step = jnp.where(mask, by_moment, 0)
+        for i, element in enumerate(_quadrupole(_second_at(positions, moments, mask), mask)):
+            change[i] += jnp.sum(element * step)
+    return sums, jnp.where(jnp.all(jnp.isfinite(sums)), jnp.stack(change), jnp.nan)
 
 
-@jax.custom_jvp
 def pair_quadrupole(
     positions: Float[Array, "n 3"],
     moments: Float[Array, " n"],
@@ -117,14 +115,7 @@ def pair_quadrupole(
     >>> print(pair_quadrupole(pair, jnp.array([1.0, 2.0]), jnp.ones(2, bool))[0, :3])
     [ 16.  16. -32.]
     """
-
-    def tiles(*system: Array) -> Array:
-        sites = sites_of(*system)
-        return jnp.stack(at_each(_SECOND_AT_EACH, sites, sites))
-
-    loops = lambda *system: second_by_loop(system[0], *system).T
-    second = by_platform(loops, tiles, positions, moments, mask)
-    return jnp.where(mask[:, None], traceless(second).T, 0)
+    return jnp.stack(_quadrupole(_second_at(positions, moments, mask), mask), axis=-1)
 
 
 def quadrupole_at(
@@ -153,7 +144,6 @@ def quadrupole_at(
     return traceless(by_platform(loops, tiles, points, positions, moments, mask)).T
 
 
-@jax.custom_jvp
 def pair_octupole(
     positions: Float[Array, "n 3"],
     moments: Float[Array, " n"],
@@ -170,19 +160,51 @@ def pair_octupole(
     >>> print(pair_octupole(pair, jnp.ones(2), jnp.ones(2, bool))[0, 2, 2])  # of −2/z³: 6/z⁴
     96.0
     """
+    rows = _octupole(_third_at(positions, moments, mask), mask)
+    return 3 * jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _quadrupole(second: Array, mask: Array) -> list[Array]:
+    """The elements of (I − 3 r̂ r̂ᵀ)/r³ at each dipole from those of r rᵀ/r⁵, shape (n, 6)."""
+    xx, yy, zz, xy, xz, yz = (jnp.where(mask, second[:, k], 0) for k in range(6))
+    return _traceless(xx, yy, zz, xy, xz, yz)
+
+
+def _octupole(third: Array, mask: Array) -> list[tuple[Array, Array, Array]]:
+    """A third of ∂/∂r of each element xx, yy, zz, xy, xz, yz at each dipole by x, y and z."""
+    xxx, xxy, xxz, xyy, xyz, yyy, yyz = (jnp.where(mask, third[:, k], 0) for k in range(7))
+    xzz, yzz, zzz = -xxx - xyy, -xxy - yyy, -xxz - yyz
+    return [
+        (xxx, xxy, xxz),
+        (xyy, yyy, yyz),
+        (xzz, yzz, zzz),
+        (xxy, xyy, xyz),
+        (xxz, xyz, xzz),
+        (xyz, yyz, yzz),
+    ]
+
+
+@jax.custom_jvp
+def _second_at(positions: Array, moments: Array, mask: Array) -> Array:
+    """Σ_j mⱼ r rᵀ/r⁵ at each dipole, (n, 6)."""
 
     def tiles(*system: Array) -> Array:
         sites = sites_of(*system)
-        return jnp.stack(at_each(_THIRD_AT_EACH, sites, sites))
+        return jnp.stack(at_each(_SECOND_AT_EACH, sites, sites), axis=-1)
 
-    loops = lambda *system: third_by_loop(*system).T
-    third = by_platform(loops, tiles, positions, moments, mask)
-    xxx, xxy, xxz, xyy, xyz, yyy, yyz = third
-    xzz, yzz, zzz = -xxx - xyy, -xxy - yyy, -xxz - yyz
-    elements = [xxx, xxy, xxz, xyy, yyy, yyz, xzz, yzz, zzz]
-    elements += [xxy, xyy, xyz, xxz, xyz, xzz, xyz, yyz, yzz]
-    field = 3 * jnp.stack(elements, axis=-1).reshape(-1, 6, 3)
-    return jnp.where(mask[:, None, None], field, 0)
+    loops = lambda *system: second_by_loop(system[0], *system)
+    return by_platform(loops, tiles, positions, moments, mask)
+
+
+@jax.custom_jvp
+def _third_at(positions: Array, moments: Array, mask: Array) -> Array:
+    """xxx, xxy, xxz, xyy, xyz, yyy, yyz of a third of the octupole at each dipole, (n, 7)."""
+
+    def tiles(*system: Array) -> Array:
+        sites = sites_of(*system)
+        return jnp.stack(at_each(_THIRD_AT_EACH, sites, sites), axis=-1)
+
+    return by_platform(third_by_loop, tiles, positions, moments, mask)
 
 
 def _differentiate_plainly(function: Callable[..., Any], plain: Callable[..., Any]) -> None:
@@ -195,7 +217,7 @@ def _differentiate_plainly(function: Callable[..., Any], plain: Callable[..., An
         return function(*primals), change
 
 
-def _plain_quadrupole(positions: Array, moments: Array, mask: Array) -> Array:
+def _plain_second(positions: Array, moments: Array, mask: Array) -> Array:
     moments = jnp.where(mask, moments, 0)
     index = jnp.arange(len(mask))
 
@@ -203,34 +225,30 @@ def _plain_quadrupole(positions: Array, moments: Array, mask: Array) -> Array:
     def row(i: Array) -> Array:
         unit, weight = pair_differences(positions[i], positions, mask & mask[i] & (index != i))
         x, y, z = unit.T
-        elements = [1 - 3 * x * x, 1 - 3 * y * y, 1 - 3 * z * z, -3 * x * y, -3 * x * z, -3 * y * z]
-        return jnp.stack(elements) @ (weight * moments)
+        return jnp.stack([x * x, y * y, z * z, x * y, x * z, y * z]) @ (weight * moments)
 
     return jax.lax.map(row, index)
 
 
-def _plain_octupole(positions: Array, moments: Array, mask: Array) -> Array:
+def _plain_third(positions: Array, moments: Array, mask: Array) -> Array:
     moments = jnp.where(mask, moments, 0)
     index = jnp.arange(len(mask))
-    identity = jnp.eye(3, dtype=positions.dtype)
-    delta = jnp.einsum("ab,jc->jabc", identity, jnp.ones_like(positions))
 
     @jax.checkpoint
     def row(i: Array) -> Array:
         included = mask & mask[i] & (index != i)
         unit, weight = pair_differences(positions[i], positions, included)
         inverse = jnp.where(included, weight, 1.0) ** (1 / 3)
-        trace = delta * unit[:, None, None, :]
-        trace = trace + trace.transpose(0, 3, 1, 2) + trace.transpose(0, 1, 3, 2)
-        cube = jnp.einsum("ja,jb,jc->jabc", unit, unit, unit)
-        tensor = jnp.einsum("j,jabc->abc", weight * inverse * moments, 15 * cube - 3 * trace)
-        return tensor[np.array([0, 1, 2, 0, 0, 1]), np.array([0, 1, 2, 1, 2, 2])]
+        x, y, z = unit.T
+        xx, yy = 5 * x * x - 1, 5 * y * y - 1
+        elements = [x * (xx - 2), y * xx, z * xx, x * yy, 5 * x * y * z, y * (yy - 2), z * yy]
+        return jnp.stack(elements) @ (weight * inverse * moments)
 
     return jax.lax.map(row, index)
 
 
-_differentiate_plainly(pair_quadrupole, _plain_quadrupole)
-_differentiate_plainly(pair_octupole, _plain_octupole)
+_differentiate_plainly(_second_at, _plain_second)
+_differentiate_plainly(_third_at, _plain_third)
 
 
 def pair_tensor(difference: Float[Array, "k 3"]) -> Float[Array, "k 6"]:
@@ -247,10 +265,11 @@ def finite_or_nan(sums: Array) -> Array:
 
 def traceless(second: Array) -> Array:
     """Σ (I − 3 r̂ r̂ᵀ)/r³ from Σ r rᵀ/r⁵, both as xx, yy, zz, xy, xz, yz along the first axis."""
-    xx, yy, zz, xy, xz, yz = second
-    return jnp.stack(
-        [yy + zz - 2 * xx, xx + zz - 2 * yy, xx + yy - 2 * zz, -3 * xy, -3 * xz, -3 * yz]
-    )
+    return jnp.stack(_traceless(*second))
+
+
+def _traceless(xx: Array, yy: Array, zz: Array, xy: Array, xz: Array, yz: Array) -> list[Array]:
+    return [yy + zz - 2 * xx, xx + zz - 2 * yy, xx + yy - 2 * zz, -3 * xy, -3 * xz, -3 * yz]
 
 
 def _difference(rows: Sites, columns: Sites) -> tuple[Array, Array, Array, Array]:
