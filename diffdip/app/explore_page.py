@@ -1,20 +1,28 @@
-"""The page "Explore": sliders for A, B, C, frequency and g, and all branches of Hres(angle)."""
+"""The page "Explore": energy terms on sliders, measured points, and all branches of Hres(angle)."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from ..fitting.parameter_table import parameter_kind
+from ..fitting.series import Series
+from ..fitting.term_models import TermsModel
+from ..fitting.term_names import TERMS
+from ..foundation.errors import InputError
 from ..report.curve import Curve, CurveSettings, resonance_curve
 from ..report.figures.style import figure_bytes
+from ..report.parameter_text import heading
+from ..resonance.planes import PLANES
 from . import frame
 from .field_labels import LABELS
+from .uploads import Upload, read_rotations
 
 
-FIELDS = ("A_mT", "B_mT", "C_mT")
-
-PUBLISHED = CurveSettings(191.5, 204.6, 0.0, 2.0, 9.45)
+PUBLISHED = CurveSettings((191.5, 204.6, 0.0), 2.0, 9.45)
 """Sample I of the paper, where the sliders start without a fit."""
 
 MOVED = frame.KEPT + "moved "
@@ -23,7 +31,10 @@ MOVED = frame.KEPT + "moved "
 PICTURE_DPI = 150
 
 REACHES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
-"""Ranges of the sliders of A, B and C (mT)."""
+"""Ranges of the sliders of anisotropy fields (mT)."""
+
+FILM, FILM_REACH = "Meff_mT", 3000.0
+"""The field of a film is much larger than other anisotropy fields: it has a range of its own."""
 
 
 def show() -> None:
@@ -34,6 +45,7 @@ def show() -> None:
     head = st.container()
     left, right = st.columns((2, 3), gap="large")
     with left:
+        points = _points()
         settings = _sliders()
         origin = "sample I of the paper" if fit is None else f"the fit of {fit['sample']}"
         st.button(
@@ -44,7 +56,13 @@ def show() -> None:
         )
     with head:
         frame.head("Explore", settings.convention)
-    curve, picture = _computed(settings)
+    if not settings.terms:
+        st.info("Choose one energy term or more.")
+        return
+    if points is not None and points.plane != settings.plane:
+        points = None
+        st.info("The measured points lie in another plane.")
+    curve, picture = _computed(settings, points)
     sentences = curve.sentences()
     with right:
         st.image(picture, width=640, alt=f"Resonance fields by angle: {'; '.join(sentences)}")
@@ -63,9 +81,7 @@ def start_of(fit: Mapping[str, Any] | None) -> CurveSettings:
         return PUBLISHED
     value = {name: entry["value"] for name, entry in fit["parameters"].items()}
     return CurveSettings(
-        value["A_mT"],
-        value["B_mT"],
-        value["C_mT"],
+        (value["A_mT"], value["B_mT"], value["C_mT"]),
         value["g"],
         fit["frequency_GHz"]["mean"],
         convention=fit["convention"],
@@ -87,33 +103,89 @@ def _start(fit: Mapping[str, Any] | None) -> None:
     start = start_of(fit)
     state = st.session_state
     state["explored"], state["start"] = fit, start
-    for name in (*FIELDS, "g", "frequency_GHz", "convention"):
-        state[MOVED + name] = getattr(start, name)
-    state[MOVED + "reach"] = reach_for(start.A_mT, start.B_mT, start.C_mT)
+    values = start.parameters() | {
+        name: getattr(start, name) for name in ("g", "frequency_GHz", "plane", "convention")
+    }
+    for name, value in values.items():
+        state[MOVED + name] = value
+    state[MOVED + "terms"] = list(start.terms)
+    state[MOVED + "reach"] = reach_for(*start.values)
+
+
+def _points() -> Series | None:
+    """Show a field for a table, and return its rotation, or that of the page "Spectra"."""
+    state = st.session_state
+    dropped = st.file_uploader(
+        "Measured points: a table of angles and fields",
+        key="dropped points",
+        help="Delimited text with the columns angle_deg and field_mT, as for diffdip fit. Without "
+        "a table, the points are those of the page Spectra.",
+    )
+    if dropped is None:
+        return state.get("measured")
+    if not isinstance(dropped, UploadedFile):  # of a page that was open before the server started
+        frame.refuse(frame.LOST)
+        return None
+    upload = Upload(dropped.name, dropped.getvalue())
+    try:
+        rotations = read_rotations(upload, state[MOVED + "frequency_GHz"], state[MOVED + "plane"])
+    except InputError as error:
+        frame.refuse(error)
+        return None
+    if len(rotations) > 1:
+        chosen = st.selectbox("Series", rotations)
+    else:
+        [chosen] = rotations
+    points = rotations[chosen]
+    if state.get("shown points") != (upload, chosen):
+        state["shown points"] = (upload, chosen)
+        frequency = float(points.frequency.mean()) / 1e9
+        state["start"] = replace(state["start"], frequency_GHz=frequency)
+        state[MOVED + "frequency_GHz"] = frequency
+        state[MOVED + "plane"] = points.plane
+    return points
 
 
 def _sliders() -> CurveSettings:
     """Show a slider for each value, and beside it a field for any number."""
-    start: CurveSettings = st.session_state["start"]
-    reach = st.session_state[MOVED + "reach"]
-    about = start.frequency_GHz
-    a, b, c = (
-        _moved(name, name.replace("_mT", " (mT)"), (-reach, reach), reach / 1000) for name in FIELDS
+    state = st.session_state
+    terms = st.multiselect(
+        "Energy terms", TERMS, format_func=TERMS.__getitem__, key=MOVED + "terms"
     )
+    convention = state[MOVED + "convention"]
+    names = TermsModel(terms, convention).names if terms else ()
+    values = tuple(_parameter(name) for name in names)
     st.select_slider(
-        "Range of the sliders of A, B and C: ± (mT)",
+        "Range of the sliders of anisotropy fields: ± (mT)",
         REACHES,
         format_func=lambda x: f"{x:g}",
         key=MOVED + "reach",
     )
+    start: CurveSettings = state["start"]
+    about = start.frequency_GHz
     near = (0.8 * about, 1.2 * about)
     frequency = _moved("frequency_GHz", LABELS["frequency_GHz"], near, about / 2000, least=1e-3)
     ends = min(1.0, start.g), max(4.0, start.g)
     g = _moved("g", LABELS["g"], ends, 0.001, least=1e-3)
+    plane = st.radio("Plane of rotation", PLANES, horizontal=True, key=MOVED + "plane")
     convention = st.radio(
         LABELS["convention"], ("paper", "physical"), horizontal=True, key=MOVED + "convention"
     )
-    return CurveSettings(a, b, c, g, frequency, convention=convention)
+    return CurveSettings(values, g, frequency, tuple(terms), plane, convention)
+
+
+def _parameter(name: str) -> float:
+    """The slider of a parameter of a term, in mT or degrees."""
+    kind = parameter_kind(name)
+    key = f"{name}_{kind.unit}"
+    st.session_state.setdefault(MOVED + key, kind.start * kind.factor)
+    if kind.period is not None:
+        reach = kind.period * kind.factor / 2
+        step = 0.5
+    else:
+        reach = FILM_REACH if key == FILM else st.session_state[MOVED + "reach"]
+        step = reach / 1000
+    return _moved(key, heading(key), (-reach, reach), step)
 
 
 def _moved(
@@ -151,10 +223,21 @@ def _take(widget: str, name: str) -> None:
     st.session_state[MOVED + name] = st.session_state[widget]
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _computed(settings: CurveSettings) -> tuple[Curve, bytes]:
+def _content(series: Series) -> tuple[bytes | None, ...]:
+    """What tells one series from another in a cache."""
+    arrays = (series.angle, series.field, series.sigma, series.frequency)
+    return tuple(None if array is None else array.tobytes() for array in arrays)
+
+
+@st.cache_resource(
+    max_entries=32,
+    scope="session",
+    show_spinner="Computing …",
+    hash_funcs={Series: _content},
+)
+def _computed(settings: CurveSettings, points: Series | None) -> tuple[Curve, bytes]:
     with frame.COMPUTING:
-        curve = resonance_curve(settings)
+        curve = resonance_curve(settings, points)
         return curve, figure_bytes(curve.figure(), "png", PICTURE_DPI)
 
 

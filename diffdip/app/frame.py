@@ -19,6 +19,9 @@ from .field_labels import field_label
 KEPT = "kept "
 """Start of the keys of widgets that keep their value while another page is shown."""
 
+LOST = "The app was started again. Reload this page, and drop all files once more."
+"""Said of files that were dropped before the server started."""
+
 COMPUTING = threading.Lock()
 """Held while numbers or figures are made, because Matplotlib's settings belong to the process."""
 

@@ -44,8 +44,6 @@ BASELINES = {
     **{n: f"polynomial of order {n}" for n in ORDERS},
 }
 
-LOST = "The app was started again. Reload this page, and drop all files once more."
-
 Uploads = tuple[Upload, ...]
 
 
@@ -68,15 +66,16 @@ def show() -> None:
             return
         spectra = _spectra(uploads, choices)
         if spectra.sizes["angle"] == 1:
-            st.session_state.pop("fit", None)
+            _forget_fit()
             _show_one(spectra, choices)
             return
         analysis = _analysis(uploads, choices)
     except InputError as error:
-        st.session_state.pop("fit", None)
+        _forget_fit()
         frame.refuse(error)
         return
     st.session_state["fit"] = fit_document_of(analysis)
+    [st.session_state["measured"]] = analysis.fit.series
     _show_result(analysis, _report(uploads, choices))
 
 
@@ -108,10 +107,10 @@ def _take() -> None:
     files = state.get("dropped") or ()
     dropped = [Upload(f.name, f.getvalue()) for f in files if isinstance(f, UploadedFile)]
     state["uploads"] = tuple(dropped)
-    before = [state.pop(name, None) for name in ("chosen by", "fit", "refused")]
+    before = [state.pop(name, None) for name in ("chosen by", "fit", "measured", "refused")]
     if len(dropped) < len(files):  # of a page that was open before the server started
         state["uploads"] = ()
-        state["refused"] = LOST
+        state["refused"] = frame.LOST
         return
     try:
         chosen = choices_beside(dropped)
@@ -122,6 +121,11 @@ def _take() -> None:
             state["chosen by"] = NAME
     except InputError as error:
         state["refused"] = error.worded(str)  # a message about a file names its keys
+
+
+def _forget_fit() -> None:
+    for name in ("fit", "measured"):
+        st.session_state.pop(name, None)
 
 
 def _set_choices(chosen: Mapping[str, Any]) -> None:

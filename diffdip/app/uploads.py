@@ -12,6 +12,7 @@ from ..foundation.errors import InputError
 from ..foundation.interruption import unfinished
 from ..io.angles import listed_angles
 from ..io.archive import is_zip, unpack
+from ..io.series_tables import read_named_table
 from ..io.spectra_dataset import angle_choice, read_named
 from ..io.sweep import MAX_BYTES
 from ..io.sweep_files import MAX_FILES
@@ -20,6 +21,8 @@ from ..report.choices import NAME, read_choices
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from ..fitting.series import Series
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,35 @@ def read_uploads(
     choice = angle_choice(None if angles is None else listed_angles(angles), angle_from)
     with _on_disk(uploads) as path:
         return read_named(path, path.name, skip_damaged=skip_damaged, angles=choice)
+
+
+def read_rotations(upload: Upload, frequency_GHz: float, plane: str) -> "dict[str, Series]":
+    """The rotations in a table of measured resonance fields, by name.
+
+    A table that states no frequency was measured at `frequency_GHz`, one that states no plane in
+    `plane`. Raises `InputError`.
+
+    >>> table = b"angle_deg,field_mT\n0,338.1\n45,338.5\n90,338.3\n"
+    >>> list(read_rotations(Upload("film.csv", table), 9.45, "xy"))
+    ['film']
+    """
+    with _on_disk([upload]) as path:
+        try:
+            samples = read_named_table(path, path.name)
+        except InputError:
+            samples = read_named_table(path, path.name, 1e9 * frequency_GHz)
+    found = {}
+    for sample in samples:
+        for i, series in enumerate(sample.series(plane)):
+            if series.is_rotation and series.measured == "field":
+                found[series.name or (f"{sample.name} ({i + 1})" if i else sample.name)] = series
+    if not found:
+        raise InputError(
+            "no rotation in the table",
+            expected="resonance fields at angles in a plane",
+            hint="Fit other tables with diffdip fit",
+        ).at(path.name)
+    return found
 
 
 def choices_beside(uploads: Sequence[Upload]) -> dict[str, Any]:

@@ -54,7 +54,9 @@ def curve(
     from ..io import write_files
     from ..report.curve import CurveSettings, resonance_curve
 
-    settings = CurveSettings(a_mt, b_mt, c_mt, g, frequency_ghz, str(plane), str(convention))
+    settings = CurveSettings(
+        (a_mt, b_mt, c_mt), g, frequency_ghz, plane=str(plane), convention=str(convention)
+    )
     with progress_bar("computing", 2) as advance:
         found = resonance_curve(settings)
         advance()

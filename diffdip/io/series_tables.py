@@ -91,6 +91,18 @@ def read_table(
     (19, '338.463 mT')
     """
     path = Path(path)
+    return read_named_table(path, as_place(path), frequency, columns=columns, measured=measured)
+
+
+def read_named_table(
+    path: Path,
+    name: str,
+    frequency: float | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    measured: str | None = None,
+) -> list[Sample]:
+    """What `read_table` returns, with `name` instead of the path in its errors."""
     try:
         table = open_table(path, SERIES_NAMES, ("field",), columns)
         _check_where(table)
@@ -100,11 +112,11 @@ def read_table(
             frequency = 1e9 * stated.value
         _check_frequency(table, frequency, measured)
         return [
-            _sample(path, name or path.stem, rows, frequency, measured, table, stated)
-            for name, rows in table.rows().items()
+            _sample(path, sample or path.stem, rows, frequency, measured, table, stated)
+            for sample, rows in table.rows().items()
         ]
     except TableError as error:
-        raise error.at(as_place(path)) from None
+        raise error.at(name) from None
 
 
 def example_path() -> Path:

@@ -49,7 +49,7 @@ def against_reference(name: str, arguments: tuple[str, ...], repeats: int, folde
     ours, theirs = [], []
     for _ in range(repeats):
         theirs.append(run(sys.executable, str(REFERENCE), folder))
-        ours.append(run(*COMMAND, *arguments, "--out", f"{folder}/out"))
+        ours.append(run(*COMMAND, *arguments, "--out", f"{folder}/{arguments[0]}"))
     (wall, cpu, _), (reference, reference_cpu, _) = (
         [statistics.median(values) for values in zip(*times, strict=True)]
         for times in (ours, theirs)
@@ -106,7 +106,7 @@ def main() -> None:
         row("import diffdip", f"{own:.2f} s", "jax, equinox, scipy.stats", own / libraries)
 
         header("Explore, a slider is moved", ("", "seconds"))
-        settings = [CurveSettings(191.5 + i, 204.6, 0.0, 2.0, 9.45) for i in range(4)]
+        settings = [CurveSettings((191.5 + i, 204.6, 0.0), 2.0, 9.45) for i in range(4)]
         for name, moved in zip(("first", "second", "third", "fourth"), settings, strict=True):
             start = time.perf_counter()
             figure_bytes(resonance_curve(moved).figure(), "png", PICTURE_DPI)

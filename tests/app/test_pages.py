@@ -5,6 +5,8 @@ import re
 from dataclasses import asdict
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from streamlit.runtime.caching import clear_session_resource_cache
 from streamlit.runtime.scriptrunner import StopException
@@ -12,12 +14,13 @@ from streamlit.runtime.uploaded_file_manager import DeletedFile
 from streamlit.testing.v1 import AppTest
 
 import diffdip
-from diffdip.app import main, spectra_page
+from diffdip.app import frame, main, spectra_page
 from diffdip.app.ensembles_page import plan_of
 from diffdip.app.field_labels import LABELS, field_label
 from diffdip.app.uploads import Upload
 from diffdip.ensembles.simulation import BatchPlan
 from diffdip.report.choices import RULES
+from diffdip.resonance.tabulated import tabulated_field
 from tests.helpers import spectra_files as files
 from tests.helpers.browser import PATIENCE
 from tests.helpers.command_line import run
@@ -210,6 +213,56 @@ def test_any_fit_can_be_explored(a, frequency, g):
 
 
 @pytest.mark.slow
+def test_terms_on_sliders_follow_measured_points():
+    """The model that made the points lies at their noise, and another one does not."""
+    truth = {
+        name: jnp.asarray(v) for name, v in (("Meff", 0.9), ("B4", 0.02), ("phi_4", np.pi / 6))
+    }
+    angle = np.radians(np.arange(0, 360, 15.0))
+    energy = diffdip.TermsModel(["thin-film", "four-fold"])(truth)
+    field = np.asarray(tabulated_field(energy, angle, 9.8e9, 2.1))
+    field += 1e-4 * np.random.default_rng(0).normal(size=len(field))
+    rows = [f"{a:.6g},{h:.6f},9.8" for a, h in zip(np.degrees(angle), 1e3 * field, strict=True)]
+    table = "angle_deg,field_mT,frequency_GHz\n" + "\n".join(rows)
+
+    app = bench("explore")
+    app.file_uploader[0].set_value([("film.csv", table.encode(), "")]).run()
+    assert app.session_state["kept moved frequency_GHz"] == pytest.approx(9.8)
+    app.multiselect[0].set_value(["thin-film", "four-fold"]).run()
+    for name, value in {"Meff_mT": 900, "B4_mT": 20, "phi_4_deg": 30, "g": 2.1}.items():
+        app.number_input(key=f"kept moved {name} typed").set_value(value).run()
+    assert not app.exception
+    assert 0.06 < rms_of(app) < 0.14
+    assert app.slider(key="kept moved phi_4_deg by slider").max == 45
+    app.slider(key="kept moved phi_4_deg by slider").set_value(-30.0).run()
+    assert rms_of(app) > 5
+    placed = table.replace(",9.8", ",9.8,xy").replace("GHz\n", "GHz,plane\n")
+    app.file_uploader[0].set_value([("film.csv", placed.encode(), "")]).run()
+    assert not app.info
+    app.radio(key="kept moved plane").set_value("xz").run()
+    assert "lie in another plane" in app.info[0].value
+    app.multiselect[0].set_value([]).run()
+    assert "one energy term or more" in app.info[0].value
+    assert not app.exception
+
+
+def rms_of(app):
+    """The rms in mT that the page states."""
+    return float(re.search(r"lie ([\d.]+) mT", plain(text_of(app)))[1])
+
+
+def test_a_table_without_a_rotation_is_refused_on_explore():
+    app = bench("explore")
+    for table, said in (
+        (b"angle_deg,field_mT\n0,abc\n", "film.csv: row 2: "),
+        (b"angle_deg,field_mT\n0,338\n0,339\n", "film.csv: no rotation in the table"),
+    ):
+        app.file_uploader[0].set_value([("film.csv", table, "")]).run()
+        assert plain(app.error[0].value).startswith(said)
+        assert not app.exception
+
+
+@pytest.mark.slow
 def test_an_ensemble_is_what_the_command_line_exports(tmp_path):
     app = bench("ensembles")
     app.number_input(key="kept ensemble n_crystals").set_value(2)
@@ -301,7 +354,7 @@ def test_files_of_a_page_that_was_open_before_a_restart_are_asked_for_again():
         spectra_page._take()
         state = spectra_page.st.session_state
     assert state["uploads"] == ()
-    assert state["refused"] == spectra_page.LOST
+    assert state["refused"] == frame.LOST
 
 
 def test_a_closed_page_leaves_nothing():

@@ -39,6 +39,7 @@ def test_curve_of_the_published_sample(tmp_path):
     settings = json.loads((tmp_path / "curve.json").read_text())["settings"]
     assert settings == {
         "command": "curve",
+        "terms": ["tensor"],
         "A_mT": 191.5,
         "B_mT": 204.6,
         "C_mT": 0.0,

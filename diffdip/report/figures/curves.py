@@ -11,6 +11,7 @@ from .style import BLUE, GRAY, ONE_COLUMN, STYLE, VERMILLION, angle_axis, inches
 
 
 if TYPE_CHECKING:
+    from ...fitting.series import Series
     from ...resonance.branches import Branches
 
 REACH = 0.3
@@ -24,6 +25,7 @@ def figure_curve(
     plane: str = "xy",
     larmor: float | None = None,
     title: str = "",
+    points: "Series | None" = None,
     width: float = ONE_COLUMN,
 ) -> Figure:
     """All branches of Hres(α_H) above, and the lag α_H − α_M of the magnetization below.
@@ -37,7 +39,8 @@ def figure_curve(
         branches: The resonances at these angles, from `resonance_branches`.
         plane: "xy", "xz" or "yz".
         larmor: The field w0 (tesla) without anisotropy, for a dotted line; none by default.
-        title: Stands above the figure.
+        title: Stands above the figure, on one line or several.
+        points: Measured fields of a rotation, as dots with error bars; none by default.
         width: Of the figure, in mm.
     """
     degrees = np.degrees(angle)
@@ -64,14 +67,27 @@ def figure_curve(
                 wraps = np.abs(np.diff(lag[row, slot])) > 180
                 for piece in np.split(np.arange(len(row)), np.flatnonzero(wraps) + 1):
                     below.plot(degrees[row][piece], lag[row, slot][piece], **style)
+        if points is not None:
+            main.errorbar(
+                np.degrees(points.angle),
+                1e3 * points.field,
+                None if points.sigma is None else 1e3 * points.sigma,
+                fmt="o",
+                color="black",
+                markersize=2.5,
+                elinewidth=0.6,
+                label="measured",
+                zorder=3,
+            )
         if not exists.any():
             main.text(0.5, 0.5, "no resonance at any angle", transform=main.transAxes, ha="center")
-        main.set_ylim(_floor(field[exists]), None)
+        shown = field[exists] if points is None else np.append(field[exists], 1e3 * points.field)
+        main.set_ylim(_floor(shown), None)
         main.set_ylabel(r"$H_\mathrm{res}$ (mT)")
         if main.get_legend_handles_labels()[0]:
             main.legend(loc="best", handlelength=2.2)
         if title:
-            title_above(main, title)
+            title_above(main, *title.splitlines())
         below.axhline(0, color=GRAY, linewidth=0.5)
         below.set_ylabel(r"lag $\alpha_H-\alpha_M$ (°)")
         angle_axis(below, degrees)

@@ -76,9 +76,9 @@ def angle_axis(axes: Any, degrees: np.ndarray) -> None:
     axes.set_xlabel(r"angle of the field $\alpha_H$ (°)")
 
 
-def title_above(axes: Any, text: str) -> None:
-    """Write text above axes as it is; it may be the name of a file."""
-    axes.set_title(visible(text), loc="left", parse_math=False)
+def title_above(axes: Any, *lines: str) -> None:
+    """Write lines of text above axes as they are; they may be names of files."""
+    axes.set_title("\n".join(map(visible, lines)), loc="left", parse_math=False)
 
 
 def figure_bytes(figure: Figure, kind: str, dpi: int = 300) -> bytes:
