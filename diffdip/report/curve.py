@@ -182,7 +182,7 @@ def resonance_curve(settings: CurveSettings, points: Series | None = None) -> Cu
     both = np.concatenate([angle, own])
     branches = tabulated_branches(energy, both, frequency, g, settings.plane)
     of_curve = jax.tree.map(lambda leaf: leaf[:POINTS], branches)
-    expected = None if points is None else branches.measured()[0][POINTS:]
+    expected = None if points is None else np.asarray(branches.measured()[0])[POINTS:]
     return Curve(settings, angle, of_curve, larmor_value(frequency, g), points, expected)
 
 

@@ -202,7 +202,8 @@ def test_no_resonance_at_all(folded):
         field=jnp.full_like(branches.field, jnp.nan),
         stable=jnp.zeros_like(branches.stable),
     )
-    figure = figure_curve(angle, empty)
+    figure = figure_curve(angle, empty, title="A = 1\nxy plane")
+    assert figure.axes[0].get_title(loc="left") == "A = 1\nxy plane"
     assert [text.get_text() for text in figure.axes[0].texts] == ["no resonance at any angle"]
     figure_bytes(figure, "png")
 
