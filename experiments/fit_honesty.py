@@ -1,7 +1,7 @@
 """How often is a fit wrong by more than three of its errors, and says nothing?
 
 Series are made from random parameters and fitted. Their noise is white, correlated between
-neighbours, or white with two wrong points; or there are few points, or a four-fold term that the
+neighbours, or white with two wrong points; or there are few points, or a six-fold term that the
 model lacks. A fit is *wrong* if a parameter is more than three standard errors from the truth, and
 *silent* if no flag doubts it. The table also has the coverage of the 68 and 95 % intervals.
 
@@ -29,7 +29,7 @@ CORRELATION = 0.7
 
 WRONG_POINT = 30 * NOISE
 LACKING = 20 * NOISE
-"""The four-fold field that the model lacks, in the kind "lacks a term"."""
+"""The six-fold field that the model lacks, in the kind "lacks a term"."""
 
 NOTES = {"angle-read-as-negative", "equivalent-solution", "few-degrees-of-freedom"}
 """Codes that do not doubt the numbers."""
