@@ -114,8 +114,8 @@ def main() -> None:
 
         header(f"{given.sweeps} sweeps of 1000 samples", ("", "wall", "CPU", "memory"))
         many = sweeps(Path(folder, "many.nc"), given.sweeps)
-        for command in ("positions", "analyze"):
-            wall, cpu, memory = run(*COMMAND, command, many, "--out", f"{folder}/{command}")
+        for command, out in (("positions", "positions.csv"), ("analyze", "of-many")):
+            wall, cpu, memory = run(*COMMAND, command, many, "--out", f"{folder}/{out}")
             line(command, f"{wall:.1f} s", f"{cpu:.1f} s", f"{memory:.0f} MiB")
 
 
