@@ -30,4 +30,4 @@ def main() -> None:
 
     from .streams import run_to_streams
 
-    run_to_streams(lambda: __getattr__("app")())
+    run_to_streams(lambda: __getattr__("app")(prog_name="diffdip"))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..foundation.errors import InputError
-from ..spectra.definitions import SHAPES
-from .common import MEASUREMENTS, ConventionName, ForceOption, command, fail
+from ..spectra.definitions import DEFINITIONS, SHAPES
+from .common import MEASUREMENTS, ConventionName, ForceOption, among, command, fail
 from .fit_output import print_fits
-from .output import check_results, console, print_line
+from .output import check_results, console, print_json, print_line
 from .spectra import (
     BASELINE_HELP,
     DEFAULT_DEFINITION,
@@ -48,7 +48,7 @@ def _or_none(
     return typer.Option(parser=parse, metavar=metavar, show_default=default, help=meaning)
 
 
-@command(MEASUREMENTS)
+@command(MEASUREMENTS, has_json=True)
 def analyze(
     source: SourceArgument,
     out: Annotated[
@@ -65,7 +65,12 @@ def analyze(
     ] = None,
     definition: Annotated[
         str | None,
-        typer.Option(metavar="NAME", show_default=DEFAULT_DEFINITION, help=DEFINITION_HELP),
+        typer.Option(
+            metavar="NAME",
+            autocompletion=among(DEFINITIONS),
+            show_default=DEFAULT_DEFINITION,
+            help=DEFINITION_HELP,
+        ),
     ] = None,
     near: Annotated[Any | None, _or_none("MT", NEAR_HELP, "none")] = None,
     strongest: Annotated[
@@ -95,6 +100,7 @@ def analyze(
         str | None,
         typer.Option(
             metavar="SHAPE",
+            autocompletion=among(SHAPES),
             show_default="none",
             help="Also fit all samples of all spectra at once, with lines of this shape: "
             f"{', '.join(SHAPES)}.",
@@ -175,6 +181,7 @@ def analyze(
         print_line(shown, f"choices from {path}")
     print_line(shown, extent(found.positions))
     print_fits([fit_document_of(found)], written)
+    print_json(lambda: contents["analysis.json"])
 
 
 def _check_out(source: Path, out: Path, *, force: bool) -> None:

@@ -4,7 +4,7 @@ import functools
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,15 +14,17 @@ import typer
 
 from ..foundation.errors import InputError
 from ..foundation.visible_text import visible
+from .modes import printing
 from .option_names import option_name
 
 
 app = typer.Typer(
     name="diffdip",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 an error of diffdip itself, 2 input that cannot be used, "
+    "130 after Ctrl-C, 143 after SIGTERM.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -64,22 +66,52 @@ DoubleOption = Annotated[
 ]
 
 
-def command(panel: str, name: str | None = None) -> Callable[[Callable[..., None]], Any]:
-    """Register a command under a heading of `diffdip --help`.
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print only errors and doubts, and no progress bar."),
+]
 
-    Wrong input then ends it with one line.
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def command(
+    panel: str, name: str | None = None, *, has_json: bool = False
+) -> Callable[[Callable[..., None]], Any]:
+    """Register a command under a heading of `diffdip --help`, with its first example.
+
+    Wrong input then ends it with one line. It gets the option --quiet, and --json if `has_json`.
     """
+    added: dict[str, Any] = {"quiet": QuietOption, **({"as_json": JsonOption} if has_json else {})}
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(function)
+        own = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+            for key, kind in added.items()
+        ]
+
         @functools.wraps(function)
         def run(**options: Any) -> None:
-            with one_line():
+            modes = {key: options.pop(key, False) for key in ("quiet", "as_json")}
+            with one_line(), printing(**modes):
                 function(**options)
 
+        parameters = [*signature.parameters.values(), *own]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        vars(run)["__signature__"] = signature.replace(parameters=parameters)
         text = one_line_paragraphs(function.__doc__ or "")
-        return app.command(name, help=text, rich_help_panel=panel)(run)
+        return app.command(name, help=text, short_help=_with_example(text), rich_help_panel=panel)(
+            run
+        )
 
     return register
+
+
+def _with_example(text: str) -> str:
+    """The first paragraph of a help text, and the first example below it."""
+    first, *others = text.split("\n\n")
+    examples = [paragraph.strip() for paragraph in others if paragraph[:1] == " "]
+    return "\n".join([first, *(f"[dim]{example}[/dim]" for example in examples[:1])])
 
 
 def one_line_paragraphs(docstring: str) -> str:
@@ -90,6 +122,15 @@ def one_line_paragraphs(docstring: str) -> str:
     """
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
     return "\n\n".join(p if p[:1] == " " else " ".join(p.split()) for p in paragraphs)
+
+
+def among(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """How a shell completes an option whose value is one of the names.
+
+    >>> among(["cubic", "cubic-2", "bias"])("cu")
+    ['cubic', 'cubic-2']
+    """
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
 @contextmanager

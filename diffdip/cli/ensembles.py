@@ -9,14 +9,21 @@ from ..foundation.errors import InputError
 from ..foundation.interruption import advise
 from .common import MODELS, DoubleOption, ForceOption, SeedOption, command, fail
 from .model_options import ModelOptions, with_model
-from .output import console, print_line, print_table, samples_title
+from .output import (
+    console,
+    print_doubt,
+    print_json,
+    print_line,
+    print_table,
+    samples_title,
+)
 
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-@command(MODELS)
+@command(MODELS, has_json=True)
 @with_model
 def ensemble(
     *,
@@ -148,7 +155,7 @@ def export(
     flags = export_run(run, target, skip_damaged=skip_damaged, force=force)
     shown = console()
     for flag in flags:
-        print_line(shown, str(flag))
+        print_doubt(shown, str(flag))
     print_line(shown, f"wrote {target}")
 
 
@@ -173,7 +180,7 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 def _print_run(dataset: "xr.Dataset", out: Path) -> None:
     import numpy as np
 
-    from ..io.run_tables import QUANTILE_HEADS, quantile_rows, unplaced_flags
+    from ..io.run_tables import QUANTILE_HEADS, quantile_rows, run_document, unplaced_flags
 
     shown = console()
     settings = dataset.attrs | {"n_samples": dataset.sizes["sample"]}
@@ -193,5 +200,6 @@ def _print_run(dataset: "xr.Dataset", out: Path) -> None:
         f"{closest:.3g} nm",
     )
     for flag in unplaced_flags(dataset):
-        print_line(shown, str(flag))
+        print_doubt(shown, str(flag))
     print_line(shown, f"wrote {out}")
+    print_json(lambda: run_document(dataset))

@@ -9,7 +9,7 @@ import typer
 
 from ..fitting.term_names import TERMS
 from ..foundation.errors import InputError
-from .common import check_finite, check_positive
+from .common import among, check_finite, check_positive
 
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ TermOption = Annotated[
     list[str] | None,
     typer.Option(
         "--term",
+        autocompletion=among(TERMS),
         metavar="TERM",
         help="A term of the energy, instead of A, B and C; once for each of several: "
         f"{'; '.join(f'{name} ({meaning})' for name, meaning in TERMS.items())}.",

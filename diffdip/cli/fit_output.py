@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .output import console, print_line, print_paths, print_table
+from .output import console, print_doubt, print_line, print_paths, print_table
 
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
             *document["warnings"],
             *document.get("line_widths", {"flags": []})["flags"],
         ]:
-            print_line(shown, f"{document['sample']}: {flag['message']}")
+            print_doubt(shown, f"{document['sample']}: {flag['message']}")
     print_paths(shown, written)
 
 
@@ -95,6 +95,33 @@ def print_suggestions(
     print_line(shown, f"Fit the first with {options}")
     if "thin-film" in best.terms and "two-fold" in best.terms and len(best.terms) == 2:
         print_line(shown, "In the plane this is the same model as A, B, C: A = 2 µ0M_eff/3.")
+
+
+def suggestions_document(
+    labels: Sequence[str], suggested: Sequence[Sequence["Suggestion"]]
+) -> dict[str, Any]:
+    """The suggestions for each sample, the best first, for JSON."""
+    from ..io.writing import made_by
+
+    return {
+        **made_by({"command": "fit --suggest"}),
+        "samples": [
+            {
+                "sample": label,
+                "suggestions": [
+                    {
+                        "terms": list(one.terms),
+                        "parameters": one.parameters,
+                        "bic": one.bic,
+                        "rms_mT": 1e3 * one.rms,
+                        "residuals": one.left,
+                    }
+                    for one in suggestions
+                ],
+            }
+            for label, suggestions in zip(labels, suggested, strict=True)
+        ],
+    }
 
 
 def first_sentence(text: str) -> str:

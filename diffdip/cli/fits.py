@@ -34,15 +34,15 @@ from .fit_options import (
     check_suggest,
     settings_of,
 )
-from .fit_output import print_fits, print_suggestions
-from .output import FIGURE_KINDS
+from .fit_output import print_fits, print_suggestions, suggestions_document
+from .output import FIGURE_KINDS, print_json
 
 
 if TYPE_CHECKING:
     from ..io import Sample
 
 
-@command(MEASUREMENTS)
+@command(MEASUREMENTS, has_json=True)
 def fit(
     files: Annotated[
         list[Path] | None,
@@ -132,6 +132,7 @@ def fit(
         diffdip fit --series 9GHz.csv --series 34GHz.csv --term thin-film --free-g
     """
     from ..io import example_path, write_files
+    from ..io.fit_results import fits_document
     from ..io.series_tables import read_table
     from ..io.writing import check_inputs
 
@@ -215,6 +216,7 @@ def fit(
         for label, group, suggestions in zip(labels, together, suggested, strict=True):
             swept = all(one.swept is not None and one.swept.all() for one in group)
             print_suggestions(label, suggestions, in_frequency=swept)
+        print_json(lambda: suggestions_document(labels, suggested))
         return
     with progress_bar("fitting", len(together) * (1 if out is None else 2)) as advance:
         fits = []
@@ -222,11 +224,13 @@ def fit(
             fits.append(fit_sample(group, label, settings))
             advance()
         contents: dict[str, bytes] = {}
+        about = {"command": "fit", **settings.document()}
         if out is not None:
-            about = {"command": "fit", **settings.document()}
             contents = fits_as_files(fits, about, figure_stems(labels), FIGURE_KINDS, advance)
     written = [] if out is None else write_files(out, contents, inputs=paths, force=force)
-    print_fits([one.document for one in fits], written)
+    documents = [one.document for one in fits]
+    print_fits(documents, written)
+    print_json(lambda: fits_document(documents, about))
 
 
 def _labels(samples: list["Sample"]) -> list[str]:

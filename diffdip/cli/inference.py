@@ -12,6 +12,8 @@ from .output import (
     check_results,
     console,
     names_with_figure,
+    print_doubt,
+    print_json,
     print_line,
     print_paths,
     print_table,
@@ -31,7 +33,7 @@ FEWEST_ROWS = 10
 """Fewer measured samples do not determine a distribution."""
 
 
-@command(MODELS)
+@command(MODELS, has_json=True)
 @with_model
 def infer(
     *,
@@ -82,7 +84,7 @@ def infer(
 
         diffdip infer run.csv --parameter moment --parameter kappa --crystals 20
     """
-    from ..io import read_anisotropies
+    from ..io import inference_files, read_anisotropies
 
     data = read_anisotropies(measured)
     if len(data.A) < FEWEST_ROWS:
@@ -100,21 +102,21 @@ def infer(
         model = chosen.build()
         names = checked_parameters(model, parameter)
         found = infer_parameters(data.A, data.B, model, names, samples, seed, steps=steps)
+        settings = {"command": "infer", "start": describe(model), "left_out": data.left_out}
+        files = inference_files(found, str(measured), settings)
         written: list[Path] = []
         if out is not None:
-            from ..io import inference_files
             from ..report.figures.sensitivities import figure_inference
 
             ours = simulate(found.model, max(samples, 1000), seed, progress=False)
             figure = figure_inference((data.A, data.B), (ours.A, ours.B), title=measured.stem)
-            settings = {"command": "infer", "start": describe(model), "left_out": data.left_out}
-            files = inference_files(found, str(measured), settings)
             written = write_with_figure(out, files, "infer", figure, inputs=[measured], force=force)
     shown = console()
     _print_parameters(shown, found)
     if data.left_out:
-        print_line(shown, f"Rows without A or B that were left out: {data.left_out}")
+        print_doubt(shown, f"Rows without A or B that were left out: {data.left_out}")
     print_paths(shown, written)
+    print_json(lambda: files["infer.json"])
 
 
 def _print_parameters(shown: "Console", found: "Inference") -> None:
@@ -135,4 +137,4 @@ def _print_parameters(shown: "Console", found: "Inference") -> None:
         f"chi2 = {found.chi2:.3g}, {found.dof:.3g} degrees of freedom, p = {found.p_value:.2g}",
     )
     for note in found.notes:
-        print_line(shown, note.message)
+        print_doubt(shown, note.message)

@@ -1,14 +1,14 @@
 """`diffdip magnetization`: the number of dipoles per crystal from magnetometry."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .common import MODELS, check_positive, command
-from .output import console, print_line, print_table
+from .output import console, print_doubt, print_json, print_line, print_table
 
 
-@command(MODELS)
+@command(MODELS, has_json=True)
 def magnetization(
     saturation: Annotated[
         list[str],
@@ -77,4 +77,27 @@ def magnetization(
     )
     few = [text for text, dipoles, _ in found if dipoles < 1]
     if few:
-        print_line(shown, f"{', '.join(few)}: fewer dipoles than crystals. Is the unit right?")
+        print_doubt(shown, f"{', '.join(few)}: fewer dipoles than crystals. Is the unit right?")
+
+    def document() -> dict[str, Any]:
+        from ..io.writing import made_by
+
+        settings = {
+            "command": "magnetization",
+            "diameter_nm": diameter_nm,
+            "density_g_cm3": density_g_cm3,
+            "moment_muB": moment_mub,
+            "impurity": impurity,
+            "element": element,
+        }
+        return {
+            **made_by(settings),
+            "rows": [
+                {"saturation": text, "dipoles_per_crystal": dipoles, "impurity_ppm": 1e6 * share}
+                for text, dipoles, share in found
+            ],
+            "one_dipole_emu_per_g": one,
+            "impurity_memu_per_g": 1e3 * bound,
+        }
+
+    print_json(document)

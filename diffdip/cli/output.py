@@ -1,12 +1,16 @@
 """What commands print and write. Rich and Matplotlib are imported when they are needed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from ..ensembles.model_parameters import ALL
 from ..foundation.visible_text import visible
-from .common import check_folder
+from .common import check_folder, tell
+from .modes import Mode, mode
 
 
 if TYPE_CHECKING:
@@ -21,9 +25,14 @@ LONGEST_NAME = 24
 
 
 def console() -> "Console":
-    """Standard output; at least 100 columns wide where it is not a terminal."""
+    """Standard output for text; at least 100 columns wide where it is not a terminal.
+
+    With --json and --quiet text goes nowhere.
+    """
     from rich.console import Console
 
+    if mode() is not Mode.TEXT:
+        return Console(file=io.StringIO())
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=100)
 
@@ -31,6 +40,24 @@ def console() -> "Console":
 def print_line(shown: "Console", text: str) -> None:
     """One line, however long, in which no character is markup or moves the cursor."""
     shown.print(visible(text), markup=False, soft_wrap=True)
+
+
+def print_doubt(shown: "Console", text: str) -> None:
+    """One line about a doubt, which --quiet does not hide."""
+    if mode() is Mode.QUIET:
+        tell(text)
+    else:
+        print_line(shown, text)
+
+
+def print_json(document: Callable[[], Mapping[str, Any] | bytes]) -> None:
+    """With --json: the result, as the JSON file of the command has it."""
+    if mode() is Mode.JSON:
+        from ..io.writing import json_bytes
+
+        found = document()
+        text = (found if isinstance(found, bytes) else json_bytes(found)).decode()
+        typer.echo(text.rstrip())
 
 
 def print_table(

@@ -14,7 +14,8 @@ from .output import (
     check_results,
     console,
     names_with_figure,
-    print_line,
+    print_doubt,
+    print_json,
     print_paths,
     print_table,
     samples_title,
@@ -42,7 +43,7 @@ class Method(StrEnum):
     DIFFERENCES = "differences"
 
 
-@command(MODELS)
+@command(MODELS, has_json=True)
 @with_model
 def sensitivity(
     *,
@@ -132,20 +133,23 @@ def sensitivity(
                 method=str(method),
                 step=step,
             )
+
+    from ..io import sensitivity_files
+
     written: list[Path] = []
+    settings = {"command": "sensitivity", "method": method, "frequency_GHz": frequency_ghz}
+    files = sensitivity_files(table, statistics, settings)
     if out is not None:
-        from ..io import sensitivity_files
         from ..report.figures.sensitivities import figure_sensitivity
 
-        settings = {"command": "sensitivity", "method": method, "frequency_GHz": frequency_ghz}
-        files = sensitivity_files(table, statistics, settings)
         figure = figure_sensitivity(table)
         written = write_with_figure(out, files, "sensitivity", figure, force=force)
     shown = console()
     _print_table(shown, table, statistics)
     for name in zero:
-        print_line(shown, f"{name} is 0: its logarithm does not exist, so it was left out")
+        print_doubt(shown, f"{name} is 0: its logarithm does not exist, so it was left out")
     print_paths(shown, written)
+    print_json(lambda: files["sensitivity.json"])
 
 
 def checked_parameters(model: "AbstractModel", asked: list[str]) -> list[str]:
@@ -185,7 +189,7 @@ def _print_table(
     dropped = ("method", "at", "value")
     print_table(shown, title, heads, sections, names=3, dropped=dropped)
     for note in notes:
-        print_line(shown, note)
+        print_doubt(shown, note)
 
 
 def _notes(name: str, rows: "list[Sensitivity]") -> list[str]:

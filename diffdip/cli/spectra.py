@@ -7,8 +7,8 @@ import typer
 
 from ..foundation.errors import InputError
 from ..spectra.definitions import DEFINITIONS
-from .common import MEASUREMENTS, ForceOption, command, tell
-from .output import console, print_line
+from .common import MEASUREMENTS, ForceOption, among, command, tell
+from .output import console, print_doubt, print_line
 
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def positions(
         typer.Option(metavar="FILE", help="Table to write, name.csv, which diffdip fit reads."),
     ],
     definition: Annotated[
-        str, typer.Option(metavar="NAME", help=DEFINITION_HELP)
+        str,
+        typer.Option(metavar="NAME", autocompletion=among(DEFINITIONS), help=DEFINITION_HELP),
     ] = DEFAULT_DEFINITION,
     near: Annotated[float | None, typer.Option(metavar="MT", help=NEAR_HELP)] = None,
     strongest: Annotated[bool, typer.Option("--strongest", help=STRONGEST_HELP)] = False,
@@ -162,7 +163,7 @@ def positions(
     print_line(shown, summary(spectra))
     print_line(shown, extent(found))
     for flag in found.warnings:
-        print_line(shown, flag.message)
+        print_doubt(shown, flag.message)
     print_line(shown, f"wrote {out}")
 
 

@@ -2,6 +2,20 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+
+
+_WITHOUT: ContextVar[bool] = ContextVar("without bars", default=False)
+
+
+@contextlib.contextmanager
+def without_bars() -> Iterator[None]:
+    """Show no bar while the block runs."""
+    token = _WITHOUT.set(True)
+    try:
+        yield
+    finally:
+        _WITHOUT.reset(token)
 
 
 @contextlib.contextmanager
@@ -30,7 +44,7 @@ def progress_bar(task: str, total: int, *, shown: bool = True) -> Iterator[Calla
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not (shown and console.is_terminal),
+        disable=_WITHOUT.get() or not (shown and console.is_terminal),
     ) as bar:
         name = bar.add_task(task, total=total)
         yield lambda steps=1: bar.advance(name, steps)

@@ -147,15 +147,21 @@ def fit_files(
         name = document["sample"] if len(result.series) == 1 else series.name or str(index + 1)
         points += [[name, *row] for row in _points(result, index, directions, swept)]
         curves += [[name, *row] for row in _curve(result, index)]
-    documents = {**made_by(settings), "fits": [document for _, document in fits]}
     header = "sample angle_deg field_mT predicted_mT residual_mT sigma_mT frequency_GHz"
     header += " theta_deg phi_deg" if directions else ""
     header += " measured predicted_GHz residual_GHz sigma_GHz" if swept else ""
     return {
-        "fit.json": json_bytes(documents),
+        "fit.json": json_bytes(fits_document([document for _, document in fits], settings)),
         "points.csv": csv_bytes(header, points),
         "curve.csv": csv_bytes("sample angle_deg field_mT frequency_GHz", curves),
     }
+
+
+def fits_document(
+    documents: Sequence[Mapping[str, Any]], settings: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The content of `fit.json`, from the documents of `fit_document`."""
+    return {**made_by(settings), "fits": list(documents)}
 
 
 def _points(

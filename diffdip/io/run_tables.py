@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..foundation.flags import Flag
 from .run_store import read_run
-from .writing import OutputError, write_files
+from .writing import OutputError, plain, write_files
 
 
 if TYPE_CHECKING:
@@ -96,6 +96,32 @@ def missing_flags(dataset: "xr.Dataset") -> list[Flag]:
 
 def _missing(dataset: "xr.Dataset") -> "xr.DataArray":
     return dataset["starts"] < 0
+
+
+def run_document(dataset: "xr.Dataset") -> dict[str, Any]:
+    """The settings of a run and the quantiles of |A|, |B| and |C| (mT), for JSON."""
+    from ..statistics.heavy_tails import quantiles
+
+    found = {}
+    for name in "ABC":
+        law = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
+        middle = QUANTILES.index(0.5)
+        found[f"abs_{name}_mT"] = {
+            **{f"quantile_{p:g}": value for p, value in zip(QUANTILES, law.value, strict=True)},
+            "median_interval_68": [law.low[middle], law.high[middle]],
+        }
+    placed = np.isfinite(dataset["M_A_per_m"].values)
+    flags = [*missing_flags(dataset), *unplaced_flags(dataset)]
+    return plain(
+        {
+            **dataset.attrs,
+            "n_samples": dataset.sizes["sample"],
+            "quantiles": found,
+            "mean_dipoles": dataset["n_dipoles"].values[placed].mean(),
+            "median_closest_nm": np.nanmedian(dataset["closest_nm"].values),
+            "flags": [flag.document() for flag in flags],
+        }
+    )
 
 
 def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:
