@@ -7,12 +7,14 @@ method polishes them, duplicates are dropped, and the implicit-function theorem 
 derivatives.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float
 
 from ..numerics.vectors import Scalar, Vector3, components, dot
@@ -117,20 +119,15 @@ class GeneralSolver:
         return _Reached(jnp.where(found, jnp.stack(u), direction), found)
 
     def _searched(self, reached: _Reached, direction: Array, larmor: Array) -> _Reached:
-        """Search for the branches that were not reached, some at a time."""
-        count = len(direction)
-        some = min(SEARCHED_AT_ONCE, count)
-        larmor = jnp.broadcast_to(larmor, (count,))
+        """Search for the branches that were not reached."""
+        parameters, static = eqx.partition(self.frozen, eqx.is_inexact_array)
 
-        def search(state: tuple[_Reached, Array]) -> tuple[_Reached, Array]:
-            reached, left = state
-            at = jnp.nonzero(left, size=some, fill_value=count)[0]  # out of bounds: dropped
-            here = jnp.minimum(at, count - 1)
-            new = jax.vmap(self._highest)(direction[here], larmor[here])
-            reached = jax.tree.map(lambda all, one: all.at[at].set(one, mode="drop"), reached, new)
-            return reached, left.at[at].set(False, mode="drop")
+        def highest(parameters: Any, direction: Array, larmor: Array) -> _Reached:
+            solver = GeneralSolver(eqx.combine(parameters, static), direction.dtype)
+            return solver._highest(direction, larmor)
 
-        return lax.while_loop(lambda state: jnp.any(state[1]), search, (reached, ~reached.found))[0]
+        larmor = jnp.broadcast_to(larmor, reached.found.shape)
+        return _where_not_found(highest, parameters, reached, direction, larmor)
 
     def _highest(self, direction: Array, larmor: Array) -> _Reached:
         """The highest stable resonance of all."""
@@ -179,3 +176,54 @@ class GeneralSolver:
             mean = parallel - terms.offset - exchange
             exists &= (mean > 0) & (mean * mean >= terms.spread)
         return field, exists, self.is_stable(u, field, parallel, direction, larmor)
+
+
+def _where_not_found(
+    highest: Callable[[Any, Array, Array], _Reached],
+    parameters: Any,
+    reached: _Reached,
+    direction: Float[Array, "n 3"],
+    larmor: Float[Array, " n"],
+) -> _Reached:
+    """`highest(parameters, ĥ, w0)` where nothing was found, some at a time.
+
+    Under `vmap` the directions of all energies are one list: an energy for which many are left does
+    not hold up the others.
+    """
+
+    @custom_vmap
+    def search(parameters: Any, reached: _Reached, direction: Array, larmor: Array) -> _Reached:
+        """All arrays have a leading axis of energies."""
+        energies, count = reached.found.shape
+        total = energies * count
+        some = min(SEARCHED_AT_ONCE, total)
+        flat = lambda array: array.reshape(total, *array.shape[2:])
+        directions, larmors = flat(direction), flat(larmor)
+
+        def step(state: tuple[_Reached, Array]) -> tuple[_Reached, Array]:
+            reached, left = state
+            at = jnp.nonzero(left, size=some, fill_value=total)[0]  # out of bounds: dropped
+            here = jnp.minimum(at, total - 1)
+            own = jax.tree.map(lambda array: array[here // count], parameters)
+            new = jax.vmap(highest)(own, directions[here], larmors[here])
+            reached = jax.tree.map(lambda all, one: all.at[at].set(one, mode="drop"), reached, new)
+            return reached, left.at[at].set(False, mode="drop")
+
+        start = jax.tree.map(flat, reached)
+        state = lax.while_loop(lambda state: jnp.any(state[1]), step, (start, ~start.found))
+        return jax.tree.map(
+            lambda array: array.reshape(energies, count, *array.shape[1:]), state[0]
+        )
+
+    @search.def_vmap
+    def _(size: int, batched: Sequence[Any], *given: Any) -> tuple[Any, Any]:
+        def merged(array: Array, has_axis: bool) -> Array:
+            whole = array if has_axis else jnp.broadcast_to(array, (size, *array.shape))
+            return whole.reshape(-1, *whole.shape[2:])
+
+        found = search(*jax.tree.map(merged, given, tuple(batched)))
+        split = lambda array: array.reshape(size, -1, *array.shape[1:])
+        return jax.tree.map(split, found), jax.tree.map(lambda _: True, found)
+
+    alone = jax.tree.map(lambda array: array[None], (parameters, reached, direction, larmor))
+    return jax.tree.map(lambda array: array[0], search(*alone))

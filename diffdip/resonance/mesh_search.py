@@ -11,7 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
 
 from ..numerics.vectors import components
 from .energy_terms import AbstractEnergy
@@ -24,6 +25,9 @@ SUBDIVISIONS = 3
 
 SLOTS = 8
 """Resonances that are kept for a direction of the field."""
+
+GROUP = 16
+"""Triangles of which the highest scores are compared first. Their number is a multiple of it."""
 
 SLACK = 0.2
 """How far outside a triangle the ray may pass, in barycentric coordinates, because the surface
@@ -85,10 +89,21 @@ def mesh_candidates(energy: AbstractEnergy, dtype: Any) -> Candidates:
         score = jnp.min(weights / safe[:, None], axis=-1)
         # volume/total is the distance along the ray
         score = jnp.where(regular & (volume / safe > -SLACK * side), score, -jnp.inf)
-        best, index = jax.lax.top_k(score, SLOTS)
+        best, index = _highest(score)
         found = best > -SLACK
         shares = jnp.where(found[:, None], weights[index] / safe[index, None], 1)
         start = jnp.einsum("sk,ski->si", shares, u[triangles[index]])
         return start / jnp.linalg.norm(start, axis=-1, keepdims=True), found
 
     return candidates
+
+
+def _highest(score: Float[Array, " n"]) -> tuple[Float[Array, " slots"], Int[Array, " slots"]]:
+    """The `SLOTS` highest scores and their indices: `top_k` in two steps, which sort less.
+
+    The highest scores lie in the groups with the highest maxima.
+    """
+    groups = score.reshape(-1, GROUP)
+    _, chosen = lax.top_k(jnp.max(groups, axis=1), SLOTS)
+    best, place = lax.top_k(groups[chosen].reshape(-1), SLOTS)
+    return best, chosen[place // GROUP] * GROUP + place % GROUP
