@@ -56,6 +56,13 @@ class Systems(NamedTuple):
         mask = rng.uniform(size=moments.shape) > PADDING
         return Systems(self.positions, jnp.asarray(moments), jnp.asarray(mask))
 
+    def double(self) -> "Systems":
+        """The same in float64, where that is enabled."""
+        return self._replace(
+            positions=jnp.asarray(self.positions, jnp.float64),
+            moments=jnp.asarray(self.moments, jnp.float64),
+        )
+
     @property
     def pairs(self) -> float:
         """Number of unique pairs, including masked dipoles."""
@@ -165,6 +172,12 @@ def against_c(
                 check(VALUE, found, uneven, np.asarray(kernel(uneven.for_c()), float))
                 name = f"value, moments differ, {100 * PADDING:.0f} % masked"
                 row(name, systems.rate(uneven_s), "cost of value", uneven_s / seconds)
+        with jax.enable_x64(True):
+            double = systems.double()
+            call, compile_s = compiled(jax.vmap(pair_sum), *double)
+            found, seconds = measure(call, double)
+            check(VALUE, found, systems, expected)
+            row("value in float64", systems.rate(seconds), reference, per_c / seconds, compile_s)
 
 
 def quick_against_c(kernel: PairSum) -> None:

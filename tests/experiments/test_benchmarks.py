@@ -25,7 +25,7 @@ def test_pair_sums_are_those_of_c(benchmark, capsys):
     if "no C compiler" in out:
         pytest.skip("no C compiler with OpenMP")
     rows = [line for line in out.splitlines() if "G pairs/s" in line]
-    assert len(rows) == 7, out
+    assert len(rows) == 9, out
     assert all(line.count("|") == 6 for line in rows)
 
 
