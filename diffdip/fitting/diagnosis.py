@@ -43,6 +43,9 @@ MANY = 1 / 8
 APART = 3.3
 """Standard deviations of a robust fit's residuals from sigma, above which they do not agree."""
 
+FEW = 3
+"""Degrees of freedom up to which errors from the scatter of the points are very uncertain."""
+
 NEAR = 0.1
 """Part of a standard error within which a parameter lies at its bound."""
 
@@ -55,6 +58,8 @@ def diagnose(
     predicted: np.ndarray,
     dof: int,
     reduced_chi2: float | None,
+    *,
+    known_sigma: bool,
 ) -> tuple[Flag, ...]:
     """Flags of a fit that did not converge, is not unique, or leaves parameters open.
 
@@ -82,6 +87,13 @@ def diagnose(
     if dof == 0:
         message = "There are as many points as free parameters, so the residuals test nothing."
         flags.append(Flag("no-degrees-of-freedom", message))
+    elif dof <= FEW and not known_sigma:
+        message = (
+            f"The standard errors come from the scatter of the points, with {dof} degrees of "
+            f"freedom only: they are uncertain by {100 / (2 * dof) ** 0.5:.0f} %. Use the "
+            "intervals, which allow for it, or measure more angles."
+        )
+        flags.append(Flag("few-degrees-of-freedom", message))
     return tuple(flags)
 
 

@@ -214,7 +214,16 @@ def result_of(
     equal = abs(float(found.rival_chi2) - float(found.chi2)) <= SAME * float(found.variance)
     if equal and _same_energy(problem, found.x, found.rival):  # another name of one solution
         found = replace(found, rival_chi2=np.asarray(np.inf))
-    flags = diagnose(parameters, found, correlation, measured, prediction, dof, reduced)
+    flags = diagnose(
+        parameters,
+        found,
+        correlation,
+        measured,
+        prediction,
+        dof,
+        reduced,
+        known_sigma=known_sigma,
+    )
     exact = not rms > ROUNDING * np.nanmax(np.abs(measured))
     if not exact:  # perfect data have intervals of rounding
         flags += open_intervals(names, found, flags)

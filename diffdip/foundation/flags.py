@@ -15,6 +15,7 @@ CODES: Final = {
     "direct-fit-differs": "The fit of positions and the fit of all spectra disagree.",
     "divergences": "The sampler of a posterior had divergent transitions.",
     "explains-nothing": "No values of the free parameters explain the measured samples.",
+    "few-degrees-of-freedom": "The standard errors come from very few points.",
     "few-effective-samples": "The draws of a posterior are too few for its quantiles.",
     "file-skipped": "A file could not be read and was left out.",
     "g-or-A": "A and g cannot be separated: a fitted A may be an error of g.",
