@@ -1,7 +1,7 @@
 """Where parameters of terms are likely, as the data suggest: the range that starts cover.
 
 In the plane of a film w0² = H (H + µ0M_eff), along its normal w0 = H − µ0M_eff. All other fields
-are of the size by which the resonance field varies.
+are of the size by which the resonance field varies, or less where a film makes it vary.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,9 @@ FILM: Final = "Meff"
 
 LEAST: Final = 0.02
 """Fields are likely within this part of w0, at least."""
+
+BESIDE_FILM: Final = 0.15
+"""Out of the plane of a film, other fields are likely within twice this part of w0."""
 
 WIDE: Final = 0.3
 """The estimate of µ0M_eff is that good."""
@@ -43,6 +46,9 @@ def likely_values(
         return {}
     # the shift at each point, so that several frequencies do not count as anisotropy
     varies = float(np.ptp(field - w0)) if in_film_plane else float(np.ptp(field))
+    if FILM in names and not in_film_plane:
+        # the film makes most of the variation
+        varies = min(varies, BESIDE_FILM * float(np.median(w0)))
     width = max(2 * varies, LEAST * float(np.median(w0)))
     likely = {name: Likely(0.0, width) for name in names if name != FILM}
     if in_film_plane:
