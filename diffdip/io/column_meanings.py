@@ -101,7 +101,10 @@ SPECTRUM_NAMES = {
     **{name: q for name, q in SERIES_NAMES.items() if q in ("angle", "field", "frequency")},
     **dict.fromkeys(_SIGNAL.split(), "signal"),
     **dict.fromkeys(["sweep", "sweepnumber", "scan"], "sweep"),
-    **dict.fromkeys(["direction", "sweepdirection"], "direction"),
+    **dict.fromkeys(
+        ["direction", "sweepdirection", "scandirection", "sweepdir", "branch", "updown"],
+        "direction",
+    ),
 }
 """Names of columns in spectra, where `b` is the field of a sample."""
 

@@ -15,6 +15,7 @@ from .column_meanings import (
     column_name,
     find_columns,
     missing_column,
+    shown,
 )
 from .delimited_text import (
     POINT,
@@ -31,14 +32,17 @@ from .input_files import inside
 from .stated_values import LONGEST, Stated, check_against, stated_values
 from .sweep import LEAST_SAMPLES, SpectrumError, Sweep
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
-from .third_axes import MOST_COLUMNS, check_third_axis
+from .third_axes import MOST_COLUMNS, check_third_axis, recording_order
 from .unlabelled_angles import check_degrees, check_no_count
 
 
 MAX_BYTES = 50_000_000
 """Larger files are refused: the spectra of a rotation have about ten megabytes as text."""
 
-DIRECTIONS = {"up": 1, "1": 1, "1.0": 1, "+1": 1, "down": -1, "-1": -1, "-1.0": -1}
+DIRECTIONS = {
+    **dict.fromkeys(("up", "1", "1.0", "+1", "+", "forward", "fwd", "increasing"), 1),
+    **dict.fromkeys(("down", "-1", "-1.0", "-", "backward", "bwd", "decreasing"), -1),
+}
 """Cells in a column of directions."""
 
 _ANGLE_CELL = re.compile(r"(.*?)\s*(?:°|º|deg|degrees?)?", re.IGNORECASE)
@@ -249,19 +253,21 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
             angle, origin = stated["angle"].value, stated["angle"].origin
         if np.isnan(frequency) and "frequency" in stated:
             frequency = stated["frequency"].value
-        field_mt = group.column(columns["field"])
+        field_mt, signal = (group.column(columns[name]) for name in ("field", "signal"))
         unused = group.unused(columns)
+        field_mt, signal, unused, note = _as_recorded(field_mt, signal, unused)
         sweeps.append(
             Sweep(
                 None if np.isnan(angle) else angle,
                 frequency,
                 field_mt,
-                group.column(columns["signal"]),
+                signal,
                 cells.path,
                 angle_from=origin,
                 axis=columns["field"].header,
                 direction=_direction(group, columns.get("direction")),
                 notes=(
+                    *note,
                     *check_third_axis(field_mt, unused),
                     *_thousands(cells, columns),
                     *(one.note for one in stated.values() if one.note),
@@ -270,6 +276,19 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
             )
         )
     return sweeps
+
+
+def _as_recorded(
+    field_mt: np.ndarray, signal: np.ndarray, others: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], tuple[str, ...]]:
+    """Field, signal and other columns in the order of recording, and a note if rows are moved."""
+    found = recording_order(field_mt, others)
+    if found is None:
+        return field_mt, signal, others, ()
+    order, header = found
+    note = f"the rows are sorted by field: column {shown(header)} gives their order of recording"
+    moved = {name: values[order] for name, values in others.items()}
+    return field_mt[order], signal[order], moved, (note,)
 
 
 def _direction(group: _Cells, column: Column | None) -> int:

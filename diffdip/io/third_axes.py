@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..foundation.errors import InputError
+from ..spectra.field_sweeps import field_runs
 from .column_meanings import column_name, shown
-from .field_sweeps import field_runs
 from .sweep import SpectrumError
 
 
@@ -49,3 +49,31 @@ def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tup
             )
         notes.append(f"column {shown(header)} changes within the sweep and is not used")
     return tuple(notes)
+
+
+def recording_order(
+    field_mt: np.ndarray, others: dict[str, np.ndarray]
+) -> tuple[np.ndarray, str] | None:
+    """The order in which rows that are sorted by field were recorded, and the column that tells it.
+
+    A count or a clock does, if in its order the field goes up and down in whole sweeps. None if no
+    column does.
+
+    >>> recording_order(np.array([1.0, 1, 2, 2, 3]), {"no": np.array([1.0, 5, 2, 4, 3])})
+    (array([0, 2, 4, 3, 1]), 'no')
+    """
+    if len(field_mt) < 2 or not (np.diff(field_mt) >= 0).all() or not np.ptp(field_mt) > 0:
+        return None
+    for header, values in others.items():
+        order = np.argsort(values, kind="stable")
+        if (np.diff(values) > 0).all() or not (np.diff(values[order]) > 0).all():
+            continue  # the order of the file, or no clock
+        recorded = field_mt[order]
+        try:
+            runs = field_runs(recorded)
+        except InputError:
+            continue
+        steps = [np.diff(recorded[run]) for run in runs]
+        if len(runs) > 1 and all((step > 0).all() or (step < 0).all() for step in steps):
+            return order, header
+    return None

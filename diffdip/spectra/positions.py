@@ -15,6 +15,7 @@ from .definitions import AUTO, DEFINITIONS, SHAPES, Definition
 from .ground import offset_below
 from .line_fits import LineStart, fit_lines
 from .line_reading import crossing, midpoint
+from .line_scatter import scatter_flags
 from .line_selection import SelectedLine, angle_place, check_selection, neighbours, select_lines
 from .lines import LineError, Lines, Preparation
 
@@ -280,6 +281,7 @@ def positions_by_definition(
     chosen: dict[str, Any] = {"line": line or "only"} if near is None else {"near_mT": near}
     chosen |= automatic
     selections: dict[Preparation, list[SelectedLine] | LineError] = {}
+    doubts: dict[Preparation, tuple[Flag, ...]] = {}
     found: dict[str, LinePositions | LineError] = {}
     copies = _copies(spectra)
     for definition in definitions:
@@ -291,11 +293,14 @@ def positions_by_definition(
             except LineError as error:
                 selected = error
             selections[options.preparation] = selected
+            doubts[options.preparation] = (
+                () if isinstance(selected, LineError) else (*copies, *scatter_flags(selected))
+            )
         selected = selections[options.preparation]
         found[definition] = (
             selected
             if isinstance(selected, LineError)
-            else _located(spectra, options, selected, chosen, copies)
+            else _located(spectra, options, selected, chosen, doubts[options.preparation])
         )
     return found
 
@@ -314,7 +319,7 @@ def _located(
     options: _Options,
     selected: list[SelectedLine],
     chosen: Mapping[str, Any],
-    copies: tuple[Flag, ...],
+    doubts: tuple[Flag, ...],
 ) -> LinePositions | LineError:
     """The positions of the selected lines, or the error of the first angle without one."""
     angles = spectra["angle"].values
@@ -335,7 +340,7 @@ def _located(
         frequency,
         {**options.settings(), **chosen},
         (
-            *copies,
+            *doubts,
             *_leaps(angles, spectra["frequency"].values, found),
             *_broad(options.definition, found),
             *_sloping(found),
