@@ -40,10 +40,11 @@ def scatter_flags(selected: Sequence[SelectedLine]) -> tuple[Flag, ...]:
         return ()
     most = int(np.argmax(found))
     lines, number = selected[most]
+    at = lines.position[number]
     message = (
         f"The samples of {len(high)} of {len(found)} lines scatter more than the noise beside "
-        f"them, {found[most]:.2g} times for the line at {lines.position[number]:.2f} mT. The standard "
-        "errors are too small. Are sweeps up and down mixed in one table, or is the field noisy?"
+        f"them, {found[most]:.2g} times for the line at {at:.2f} mT. The standard errors are too "
+        "small. Are sweeps up and down mixed in one table, or is the field noisy?"
     )
     return (Flag("scattered-line", message),)
 
@@ -64,6 +65,9 @@ def scatter(lines: Lines, index: int) -> float:
     if len(on) < LEAST_ON_LINE or len(off) < LEAST_BESIDE:
         return 1.0
     power, quiet = float(np.mean(on**2)), float(np.median(off**2)) / 0.455  # of normal errors
+    # what scatters counts less than noise that is correlated over many samples
+    known = lines.noise.covariance
+    quiet = max(quiet, float(known[0] + 2 * known[1:].sum()))
     smooth = float(np.mean(on[1:] * on[:-1])) > -MEMORY * power
     if smooth or not quiet > 0:
         return 1.0

@@ -122,6 +122,60 @@ def test_a_shift_by_the_ground_is_estimated():
     assert stated == pytest.approx(moved, rel=0.25)
 
 
+def broad(width, ground=0.0, noise=1 / 480, seed=0, fraction=1.0, phase=0.0):
+    """A line that takes a large part of the sweep, as those of films do."""
+    line = columns(FIELD, AT, width, fraction, phase)[:, 0]
+    noisy = np.random.default_rng(seed).normal(scale=noise, size=len(FIELD))
+    return dataset([line / np.ptp(line) + ground + noisy], [9.45])
+
+
+def told(spectra, **options):
+    """The shift that the flag states, 0 without it, and the position in mT."""
+    found = line_positions(spectra, **options)
+    shifts = [
+        float(flag.message.split("by about ")[1].split()[0])
+        for flag in found.warnings
+        if flag.code == "sloping-ground"
+    ]
+    return (shifts or [0.0])[0], 1e3 * found.field[0]
+
+
+@pytest.mark.parametrize("width", [3.0, 10.0, 20.0, 30.0, 60.0])
+@pytest.mark.parametrize(
+    ("ground", "baseline"),
+    [("curved", 0), ("curved", 1), ("cubic", 1), ("film", None)],
+)
+def test_a_baseline_of_too_low_an_order_is_said(width, ground, baseline):
+    spectra = broad(width, 0.05 * GROUNDS[ground])
+    shift, position = told(spectra, baseline=baseline)
+    assert abs(position - AT) > 0.05
+    assert shift == pytest.approx(position - AT, rel=0.4)
+    [flag] = [f for f in line_positions(spectra, baseline=baseline).warnings
+              if f.code == "sloping-ground"]  # fmt: skip
+    assert f"order {(baseline or 0) + 1}" in flag.message
+    assert "auto" in flag.message
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.0])
+@pytest.mark.parametrize("baseline", [1, 2])
+def test_a_baseline_that_takes_the_tails_of_a_line_is_said(fraction, baseline):
+    spectra = broad(60.0, fraction=fraction)
+    shift, position = told(spectra, baseline=baseline)
+    assert abs(position - AT) > 0.1
+    assert shift == pytest.approx(position - AT, rel=0.7)
+    assert told(spectra)[0] == 0
+
+
+@pytest.mark.parametrize("width", [3.0, 10.0, 20.0, 40.0, 60.0])
+@pytest.mark.parametrize(("fraction", "phase"), [(1.0, 0.0), (0.5, 15.0), (0.0, -15.0)])
+@pytest.mark.parametrize("noise", [1 / 50, 1 / 480, 1 / 3000])
+def test_clean_lines_stand_on_no_ground(width, fraction, phase, noise):
+    """Of any width and shape, without a baseline; and narrow ones with every baseline."""
+    spectra = broad(width, noise=noise, fraction=fraction, phase=phase)
+    for baseline in (None, 0, 1, 2) if width <= 10 else (None,):
+        assert told(spectra, baseline=baseline)[0] == 0
+
+
 def test_dispersion_is_no_ground():
     for phase in (-30.0, 10.0, 60.0):
         signal = columns(FIELD, AT, WIDTH, 1.0, phase)[:, 0]
