@@ -6,6 +6,8 @@ A baseline that was fitted to the tails of a broad line takes a part of the line
 a ground.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .definitions import SHAPES
@@ -25,6 +27,9 @@ LEAST_IN_ZONE = 5
 
 BROAD = 40.0
 """In a sweep over fewer widths of the line, the line and the ground are fitted together."""
+
+BLOCKS = 400
+"""The samples are averaged to about this number for that fit."""
 
 WIDTHS = (0.85, 1.0, 1.18)
 """Factors of the width in that fit, which let the shape of the line vary."""
@@ -56,7 +61,10 @@ def crossing_shift(lines: Lines, index: int, position: float, preparation: Prepa
     width, height = float(lines.width[index]), float(lines.height[index])
     offset = _between_zones(lines, index, position)
     if np.ptp(lines.field) < BROAD * width:
-        other = _fitted(lines, index, preparation) or _taken(lines, index, preparation)
+        blocks = _blocks(lines)
+        other = _fitted(lines, index, preparation, blocks) or _taken(
+            lines, index, preparation, blocks
+        )
         offset = max(offset, other, key=abs)
     falls = lines.signal[lines.last[index]] < lines.signal[lines.first[index]]
     return (1 if falls else -1) * offset * width / (CENTRAL_SLOPE * height)
@@ -92,32 +100,56 @@ def _between_zones(lines: Lines, index: int, position: float) -> float:
     return found
 
 
-def _fitted(lines: Lines, index: int, preparation: Preparation) -> float:
+class _Blocks(NamedTuple):
+    """Means of field and signal over blocks of so many samples."""
+
+    field: np.ndarray
+    signal: np.ndarray
+    size: int
+
+
+def _blocks(lines: Lines) -> _Blocks:
+    """Blocks, about ten of them on a line."""
+    size = max(1, len(lines.field) // BLOCKS)
+    count = len(lines.field) // size
+    field, signal = (
+        values[: count * size].reshape(count, size).mean(axis=1)
+        for values in (lines.field, lines.signal)
+    )
+    return _Blocks(field, signal, size)
+
+
+def _fitted(lines: Lines, index: int, preparation: Preparation, blocks: _Blocks) -> float:
     """The ground at a line from a fit of the lines and a polynomial; 0 if it is not clear."""
     if len(lines) > MOST_LINES or preparation.phase_deg:
         return 0.0
+    field, signal, size = blocks
     order = max(LEAST_ORDER, (preparation.baseline or 0) + HIGHER)
-    powers = polynomials(lines.field, order)
-    design = np.concatenate([powers, *(_shapes(lines, i) for i in range(len(lines)))], axis=1)
+    powers = polynomials(field, order)
+    shapes = [_shapes(field, lines, i) for i in range(len(lines))]
+    design = np.concatenate([powers, *shapes], axis=1)
     if len(design) < 2 * design.shape[1]:
         return 0.0
     inverse = np.linalg.pinv(design, rcond=1e-9)
-    at = np.argmin(np.abs(lines.field - lines.position[index]))
+    at = np.argmin(np.abs(field - lines.position[index]))
     weights = powers[at] @ inverse[: powers.shape[1]]
-    rest = lines.signal - design @ (inverse @ lines.signal)
+    rest = signal - design @ (inverse @ signal)
     # what the fit leaves makes its errors larger
-    excess = max(1.0, float(rest.std()) / (lines.noise.sigma or 1.0))
-    error = excess * lines.noise.of_sum(preparation.adjoint(lines.field, weights))
-    offset = float(weights @ lines.signal)
+    noise = lines.noise.of_sum(np.full(size, 1 / size))
+    excess = max(1.0, float(rest.std()) / (noise or 1.0))
+    each = np.zeros(len(lines.field))
+    each[: len(field) * size] = np.repeat(weights / size, size)
+    error = excess * lines.noise.of_sum(preparation.adjoint(lines.field, each))
+    offset = float(weights @ signal)
     least = max(CLEAR * error, MISMATCH * float(lines.height[index]))
     return offset if abs(offset) > least else 0.0
 
 
-def _shapes(lines: Lines, index: int) -> np.ndarray:
+def _shapes(field: np.ndarray, lines: Lines, index: int) -> np.ndarray:
     """Absorption and dispersion of Lorentzian and Gaussian lines of height 1, (n, 12)."""
     parts = [
         columns(
-            lines.field,
+            field,
             lines.position[index],
             factor * shape.extrema_to_half * lines.width[index],
             shape.fraction,
@@ -131,13 +163,13 @@ def _shapes(lines: Lines, index: int) -> np.ndarray:
     return both / np.ptp(both, axis=0)
 
 
-def _taken(lines: Lines, index: int, preparation: Preparation) -> float:
+def _taken(lines: Lines, index: int, preparation: Preparation, blocks: _Blocks) -> float:
     """The ground that a baseline makes of the tails of a line, from a fit of its shape."""
     if preparation.baseline is None:
         return 0.0
-    shapes = _shapes(lines, index)
+    shapes = _shapes(blocks.field, lines, index)
     only = Preparation(baseline=preparation.baseline)
-    prepared = np.stack([only.apply(lines.field, shape) for shape in shapes.T], axis=1)
-    factors = np.linalg.pinv(prepared, rcond=1e-6) @ lines.signal
-    at = np.argmin(np.abs(lines.field - lines.position[index]))
+    prepared = np.stack([only.apply(blocks.field, shape) for shape in shapes.T], axis=1)
+    factors = np.linalg.pinv(prepared, rcond=1e-6) @ blocks.signal
+    at = np.argmin(np.abs(blocks.field - lines.position[index]))
     return float((prepared - shapes)[at] @ factors)
