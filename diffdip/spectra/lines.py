@@ -12,7 +12,7 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from .definitions import ORDERS
-from .field_sweeps import field_runs
+from .field_sweeps import BACK, PARTIAL, field_runs
 from .ground import extrema as extrema_of, ground_below, polynomials, steepest
 from .noise import Noise, noise_of
 
@@ -253,7 +253,8 @@ def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
             )
     if (field[1:] >= field[:-1]).all():
         return field, signal
-    runs = len(field_runs(field))
+    # a run that a reader accepts has noise up to this part of its range
+    runs = len(field_runs(field, BACK / PARTIAL))
     if runs > 1:
         raise InputError(
             f"the field has {runs} sweeps",
