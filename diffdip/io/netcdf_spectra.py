@@ -11,6 +11,7 @@ import numpy as np
 from .column_meanings import unit_scale
 from .input_files import inside, short_message
 from .sweep import SpectrumError, Sweep, read_bytes
+from .unlabelled_angles import check_degrees
 
 
 MAGIC = b"CDF"
@@ -21,6 +22,9 @@ NAMES = ("angle", "field", "frequency", "signal")
 
 IN_FILES = {"angle": np.pi / 180, "field": 1e-3, "frequency": 1e9}
 """Units that arrays have where they state none, in SI units."""
+
+ASSUMED = {"angle": "degrees", "field": "mT", "frequency": "GHz"}
+"""These units, in words."""
 
 MAX_VALUES = 50_000_000
 """Larger arrays are refused before they are read."""
@@ -52,6 +56,13 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
             given={name: arrays[name].shape for name in NAMES},
             expected="a signal of angle by field, and the other arrays with the same lengths",
         )
+    if not units.get("angle"):
+        check_degrees("array angle", angle[~np.isnan(angle)])
+    notes = tuple(
+        f"array {name} has no unit: {unit} are assumed"
+        for name, unit in ASSUMED.items()
+        if not units.get(name) and not np.isnan(arrays[name]).all()
+    )
     angle, field, frequency = (
         arrays[name] * _scale(name, units.get(name, "")) for name in IN_FILES
     )
@@ -69,6 +80,7 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
             angle_from="axis angle",
             axis="field [mT]",
             direction=-1 if d < 0 else 1,
+            notes=notes,
         )
         for a, nu, b, s, d in zip(angle, frequency, field, signal, direction, strict=True)
     ]

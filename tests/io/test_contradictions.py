@@ -222,3 +222,17 @@ def test_a_measured_field_of_specman(tmp_path, unit, offset):
     spectra = read_spectra(path)
     np.testing.assert_allclose(spectra["field"].values, field, rtol=1e-12)
     assert ("the measured field is used" in notes(spectra)) == bool(offset)
+
+
+@pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
+@pytest.mark.parametrize("lacking", ["angle", "field", "frequency"])
+def test_arrays_without_a_unit_are_said(tmp_path, engine, lacking):
+    spectra = read_spectra(spectra_files.long_table(tmp_path))
+    del spectra[lacking].attrs["units"]
+    path = tmp_path / "film.nc"
+    spectra.to_netcdf(path, engine=engine)
+    assert f"array {lacking} has no unit" in notes(read_spectra(path))
+    if lacking == "angle":
+        radians = spectra.assign_coords(angle=np.radians(spectra["angle"].values))
+        radians.to_netcdf(path, engine=engine)
+        assert "look like radians" in refusal(path)

@@ -6,7 +6,7 @@ import xarray as xr
 
 from diffdip import find_lines, line_positions
 from diffdip.foundation.errors import InputError
-from diffdip.io import SpectrumError, read_spectra
+from diffdip.io import SpectrumError, read_spectra, write_spectra
 from diffdip.spectra.line_selection import each_sweep
 from diffdip.spectra.mixed_sweeps import are_mixed
 from tests.helpers import instrument_variants as files
@@ -90,7 +90,15 @@ def test_a_column_that_tells_the_direction_keeps_them_apart(tmp_path, header, ce
 @pytest.mark.parametrize("offset", [0.01, 0.03, 0.05, 0.08])
 def test_sweeps_at_fields_that_nearly_agree_are_said(tmp_path, offset):
     rows = [row[:2] for row in up_and_down(offset=offset)]
-    assert "two curves in turn" in read_spectra(table(tmp_path, rows)).attrs["notes"]
+    spectra = read_spectra(table(tmp_path, rows))
+    assert "two curves in turn" in spectra.attrs["notes"]
+    for ending in (".nc", ".csv"):
+        copy = write_spectra(spectra, tmp_path / f"copy{ending}")
+        assert read_spectra(copy).identical(spectra)
+        del spectra.attrs["notes"]  # a file that was written without them has them again
+        copy = write_spectra(spectra, copy, force=True)
+        assert "two curves in turn" in read_spectra(copy).attrs["notes"]
+        spectra = read_spectra(tmp_path / "film_30deg.csv")
 
 
 @pytest.mark.parametrize("times", [2, 3, 5])
