@@ -60,7 +60,7 @@ def crossing_shift(lines: Lines, index: int, position: float, preparation: Prepa
     """
     width, height = float(lines.width[index]), float(lines.height[index])
     offset = _between_zones(lines, index, position)
-    if np.ptp(lines.field) < BROAD * width:
+    if np.ptp(lines.field) < BROAD * width and (lines.width > 0).all():
         blocks = _blocks(lines)
         other = _fitted(lines, index, preparation, blocks) or _taken(
             lines, index, preparation, blocks
@@ -160,7 +160,7 @@ def _shapes(field: np.ndarray, lines: Lines, index: int) -> np.ndarray:
         for factor in WIDTHS
     ]
     both = np.concatenate(parts, axis=1)
-    return both / np.ptp(both, axis=0)
+    return both / np.maximum(np.ptp(both, axis=0), np.finfo(float).tiny)
 
 
 def _taken(lines: Lines, index: int, preparation: Preparation, blocks: _Blocks) -> float:

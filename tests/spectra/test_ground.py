@@ -1,5 +1,7 @@
 """Lines on grounds of many forms: found, read at the right field, or said to be on a ground."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,6 +11,7 @@ from diffdip.foundation.errors import InputError
 from diffdip.io import read_spectra
 from diffdip.spectra.baseline_order import baseline_order
 from diffdip.spectra.ground import ground_below
+from diffdip.spectra.ground_shift import crossing_shift
 from diffdip.spectra.line_shapes import columns
 from diffdip.spectra.lines import LineError, Preparation, find_lines
 from tests.helpers.raw_data import GONIOMETER, ROTATION, needs_goniometer, needs_rotation
@@ -175,6 +178,21 @@ def test_clean_lines_stand_on_no_ground(width, fraction, phase, noise):
     spectra = broad(width, noise=noise, fraction=fraction, phase=phase)
     for baseline in (None, 0, 1, 2) if width <= 10 else (None,):
         assert told(spectra, baseline=baseline)[0] == 0
+
+
+@pytest.mark.parametrize("baseline", [None, 1])
+def test_a_line_without_width_beside_a_broad_one(baseline):
+    """Both of its extrema are at one field."""
+    field = FIELD.copy()
+    field[101] = field[100]
+    preparation = Preparation(baseline=baseline)
+    lines = find_lines(field, broad(30.0)["signal"].values[0], preparation)
+    assert len(lines) == 1
+    both = replace(
+        lines, first=np.array([100, lines.first[0]]), last=np.array([101, lines.last[0]])
+    )
+    assert both.width[0] == 0
+    assert np.isfinite(crossing_shift(both, 1, AT, preparation))
 
 
 def test_dispersion_is_no_ground():
