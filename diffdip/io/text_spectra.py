@@ -243,9 +243,10 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
         check_degrees(column_name(angles.header), degrees)
         check_no_count(column_name(angles.header), degrees)
     groups = cells.split_by([columns[name] for name in by if name in columns])
-    if len(groups) > 1 and (
-        len(groups) > len(cells.rows) / LEAST_SAMPLES or _share_no_field(groups, columns["field"])
-    ):
+    many = len(groups) > len(cells.rows) / LEAST_SAMPLES
+    # a phase may be called theta; a name with a unit, a sweep or a direction is meant
+    doubtful = by != ["sweep"] and angles is not None and not angles.labelled
+    if len(groups) > 1 and (many or (doubtful and _share_no_field(groups, columns["field"]))):
         name = next(columns[name].header for name in by if name in columns)
         raise SpectrumError(
             f"{column_name(name)} changes from row to row",

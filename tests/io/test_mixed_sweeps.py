@@ -121,7 +121,7 @@ def test_one_sweep_is_not_taken_for_two(tmp_path, digits, count, noise):
 
 
 def test_noise_is_not_taken_for_two_sweeps():
-    noise = np.random.default_rng(3).normal(size=(1000, 322))
+    noise = np.random.default_rng(3).normal(size=(300, 322))
     fields = np.repeat(FIELD, 2)
     assert not any(are_mixed(fields, one) for one in noise)
     assert not any(are_mixed(np.linspace(330, 346, 322), one) for one in noise)
