@@ -29,6 +29,9 @@ ASSUMED = {"angle": "degrees", "field": "mT", "frequency": "GHz"}
 MAX_VALUES = 50_000_000
 """Larger arrays are refused before they are read."""
 
+DEFLATED = 1032
+"""Bytes at most that one byte of deflated data unpacks to (M. Adler, zlib)."""
+
 PACKED = ("scale_factor", "add_offset")
 """Attributes of values that are not stored as they are."""
 
@@ -139,19 +142,27 @@ def _hdf5(data: bytes) -> Contents:
         for name in used:
             with inside(f"array {name}"):
                 variable = file.variables[name]
-                _check_size(variable)
+                _check_size(variable, len(data))
                 arrays[name] = np.array(variable[...], float)
                 own[name] = dict(variable.attrs)
         return arrays, _units(own), _texts(dict(file.attrs))
 
 
-def _check_size(variable: Any) -> None:
-    """Raise `SpectrumError` for values that need much more memory than the file declares."""
+def _check_size(variable: Any, file_bytes: int) -> None:
+    """Raise `SpectrumError` for values that need much more memory than the file has bytes."""
     dataset = variable._h5ds
     count = int(np.prod(variable.shape, dtype=float))
     if variable.dtype.kind not in "fiu" or not 0 <= count <= MAX_VALUES:
         raise SpectrumError(
             f"{count} values of type {variable.dtype}", expected=f"numbers, up to {MAX_VALUES}"
+        )
+    # values that are declared and not stored would be filled in
+    most = file_bytes * (DEFLATED if dataset.chunks and dataset.compression else 1)
+    if count * variable.dtype.itemsize > most:
+        raise SpectrumError(
+            f"{count} values of {variable.dtype} in a file of {file_bytes} bytes",
+            expected="values that the file has",
+            hint="The file is damaged: copy it again",
         )
     if not dataset.chunks:
         return

@@ -293,6 +293,19 @@ def test_packed_and_swollen_netcdf(tmp_path):
         read_spectra(path)
 
 
+@pytest.mark.parametrize("chunks", [None, (1, 1000)])
+def test_netcdf_that_declares_more_than_it_has(tmp_path, chunks):
+    """Values that were never written are filled in on reading, whatever their number."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        del file["signal"]
+        file.create_dataset("signal", (3, 10_000_000), "f8", chunks=chunks)
+    with pytest.raises(SpectrumError, match=r"values of float64 in a file of \d+ bytes"):
+        read_spectra(path)
+
+
 def test_netcdf_of_other_measurements(tmp_path):
     import h5py
 
