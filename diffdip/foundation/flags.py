@@ -37,6 +37,7 @@ CODES: Final = {
     "repeated-field": "Neighbouring rows have the same field.",
     "scaled-errors": "The residuals are larger than the errors given, so all errors of the result "
     "were scaled up.",
+    "scattered-line": "Samples scatter more on a line than beside it.",
     "setting-unused": "A setting was not used, because the files state the value.",
     "several-minima": "Two or more minima describe the data about equally well.",
     "short-arc": "The angles cover too little of a rotation.",

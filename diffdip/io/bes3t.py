@@ -18,6 +18,7 @@ from .bruker_descriptors import (
     read_array,
     rotation,
 )
+from .column_meanings import shown
 from .sweep import BOM, SpectrumError, Sweep
 
 
@@ -25,6 +26,9 @@ FORMATS = {"C": "i1", "S": "i2", "I": "i4", "F": "f4", "D": "f8"}
 """Types of numbers in data files, by the letter in the descriptor."""
 
 ORDERS = {"BIG": ">", "LIT": "<"}
+
+CENTRED = 0.05
+"""Ends of the sweep that differ from the settings by more than this part of it get a note."""
 
 APART = 1e-3
 """Two frequencies that differ by more than this part get a note."""
@@ -68,6 +72,7 @@ def read_bes3t(path: Path) -> list[Sweep]:
     row = points * parts if angle_deg is not None else 0
     signal = read_array(companion(path, ".dta"), _dtype(descriptor, "IRFMT"), count, row)[::parts]
     frequency, notes = _frequency(descriptor)
+    notes += _contradictions(descriptor, field_mt)
     if parts == 2:
         notes.append("the data are complex: the real part is used")
     template = Sweep(
@@ -136,6 +141,28 @@ def _axis(
     if kind != "IDX":
         raise descriptor.refused(f"{axis}TYP", "IDX or IGD")
     return per_unit * descriptor.axis(f"{axis}MIN", f"{axis}WID", count)
+
+
+def _contradictions(descriptor: Descriptor, field_mt: np.ndarray) -> list[str]:
+    """Notes on settings of the field controller that differ from the axis."""
+    notes = []
+    direction = descriptor.text("fieldCtrl.SweepDirection", "Up")
+    if direction.casefold() != "up":
+        notes.append(f"SweepDirection is {shown(direction)}: the fields are those of the axis")
+    settings = [descriptor.text(f"fieldCtrl.{name}") for name in ("CenterField", "SweepWidth")]
+    if not all(text.endswith(" G") for text in settings):
+        return notes
+    centre, width = (
+        0.1 * descriptor.number(f"fieldCtrl.{name}") for name in ("CenterField", "SweepWidth")
+    )
+    ends = centre - width / 2, centre + width / 2
+    low, high = sorted(field_mt[[0, -1]])
+    if width > 0 and max(abs(low - ends[0]), abs(high - ends[1])) > CENTRED * width:
+        notes.append(
+            f"CenterField and SweepWidth give {ends[0]:.5g} to {ends[1]:.5g} mT, the axis "
+            f"{low:.5g} to {high:.5g} mT: the axis is used"
+        )
+    return notes
 
 
 def _frequency(descriptor: Descriptor) -> tuple[float, list[str]]:

@@ -79,7 +79,7 @@ NAMES = {
 
 _SIGNAL = (
     "signal intensity derivative amplitude absorption spectrum y dpdh dpdb esr epr fmr "
-    "lockin mwabsorption intensität"
+    "lockin mwabsorption intensität didb didh dadb dadh dchidb dchidh dvdb dvdh dydb dydh"
 )
 
 _ABSCISSA = "x"
@@ -101,7 +101,10 @@ SPECTRUM_NAMES = {
     **{name: q for name, q in SERIES_NAMES.items() if q in ("angle", "field", "frequency")},
     **dict.fromkeys(_SIGNAL.split(), "signal"),
     **dict.fromkeys(["sweep", "sweepnumber", "scan"], "sweep"),
-    **dict.fromkeys(["direction", "sweepdirection"], "direction"),
+    **dict.fromkeys(
+        ["direction", "sweepdirection", "scandirection", "sweepdir", "branch", "updown"],
+        "direction",
+    ),
 }
 """Names of columns in spectra, where `b` is the field of a sample."""
 
@@ -293,6 +296,16 @@ def _last_unit(header: str) -> str | None:
         return match["inside"]
     last = _SEPARATOR.split(match["name"])[-1]
     return last if last != match["name"] and _unit(last) else None
+
+
+def field_unit(header: str) -> float | None:
+    """Tesla per unit of a column whose name ends in a unit of the field; else None.
+
+    >>> field_unit("Hall probe (mT)"), field_unit("Time [s]")
+    (0.001, None)
+    """
+    unit = _last_unit(header)
+    return None if unit is None else _FIELDS.get(_unit(unit) or "")
 
 
 def missing_column(quantity: str, cells: list[str]) -> tuple[str, str]:

@@ -120,7 +120,9 @@ def _points(descriptor: Descriptor, path: Path) -> int:
     with inside(as_place(data.name)):
         size = len(read_bytes(data))
     if stated:
-        return next((count for count in stated if 4 * count == size), stated[0])
+        count = next((count for count in stated if 4 * count == size), stated[0])
+        _check_one_sweep(descriptor, count)
+        return count
     count, odd = divmod(size, 4)
     if odd or count < 256 or count & (count - 1):
         raise SpectrumError(
@@ -129,6 +131,18 @@ def _points(descriptor: Descriptor, path: Path) -> int:
             hint="The file is cut off or belongs to another measurement: copy it again",
         )
     return count
+
+
+def _check_one_sweep(descriptor: Descriptor, count: int) -> None:
+    """Raise `SpectrumError` if the samples are those of several sweeps."""
+    for name in ("SSX", "RES", "XPLS"):
+        one = descriptor.count(name) if descriptor.text(name) else count
+        if one < count and count % one == 0:
+            raise SpectrumError(
+                f"{count} samples, and entry {name} = {one}",
+                expected="one sweep, or a second axis, which entry JSS states",
+                hint="Save each sweep of the series to its own file",
+            )
 
 
 def _field(descriptor: Descriptor, points: int) -> tuple[np.ndarray, str, list[str]]:

@@ -32,6 +32,9 @@ ROUNDED = 0.6
 """The field of a row may differ from the expected one by this part of a step, and of its last
 digit."""
 
+APART = 0.02
+"""The fields of a table may differ from the stated ones by this part of the sweep."""
+
 _HEAD = re.compile(rb"(?:\s*\$\$[^\r\n]*[\r\n])*+\s*##\s*TITLE\s*=", re.IGNORECASE)
 """Comments, then the first record."""
 
@@ -95,6 +98,7 @@ def read_jcamp(path: Path) -> list[Sweep]:
             expected=f"{declared:g}, as NPOINTS declares",
             hint="The file is cut off: copy it again",
         )
+    _check_ends(single, field)
     per_unit = unit_scale("XUNITS", "field", unit)
     about = {name: text for name, text, _ in records if name not in ("XYDATA", "XYPOINTS")}
     about = {name: " ".join(text.split())[:1000] for name, text in about.items() if text.strip()}
@@ -139,6 +143,19 @@ def _frequency(single: dict[str, str]) -> float:
         if match and value > 0:
             return value * scales[(match[2] or "").upper()]
     return np.nan
+
+
+def _check_ends(single: dict[str, str], field: np.ndarray) -> None:
+    """Raise `SpectrumError` if pairs do not have the fields that the file states."""
+    for label, value in (("FIRSTX", field[:1]), ("LASTX", field[-1:])):
+        stated = _number(single, label, np.nan)
+        if len(value) and abs(stated - value[0]) > APART * np.ptp(field):
+            raise SpectrumError(
+                label,
+                given=stated,
+                expected=f"{value[0]:g}, as in the table",
+                hint="The file is cut off, or its head belongs to another measurement",
+            )
 
 
 def _equal_steps(

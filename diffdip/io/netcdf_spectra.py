@@ -11,6 +11,7 @@ import numpy as np
 from .column_meanings import unit_scale
 from .input_files import inside, short_message
 from .sweep import SpectrumError, Sweep, read_bytes
+from .unlabelled_angles import check_degrees
 
 
 MAGIC = b"CDF"
@@ -22,8 +23,14 @@ NAMES = ("angle", "field", "frequency", "signal")
 IN_FILES = {"angle": np.pi / 180, "field": 1e-3, "frequency": 1e9}
 """Units that arrays have where they state none, in SI units."""
 
+ASSUMED = {"angle": "degrees", "field": "mT", "frequency": "GHz"}
+"""These units, in words."""
+
 MAX_VALUES = 50_000_000
 """Larger arrays are refused before they are read."""
+
+DEFLATED = 1032
+"""Bytes at most that one byte of deflated data unpacks to (M. Adler, zlib)."""
 
 PACKED = ("scale_factor", "add_offset")
 """Attributes of values that are not stored as they are."""
@@ -52,6 +59,13 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
             given={name: arrays[name].shape for name in NAMES},
             expected="a signal of angle by field, and the other arrays with the same lengths",
         )
+    if not units.get("angle"):
+        check_degrees("array angle", angle[~np.isnan(angle)])
+    notes = tuple(
+        f"array {name} has no unit: {unit} are assumed"
+        for name, unit in ASSUMED.items()
+        if not units.get(name) and not np.isnan(arrays[name]).all()
+    )
     angle, field, frequency = (
         arrays[name] * _scale(name, units.get(name, "")) for name in IN_FILES
     )
@@ -69,6 +83,7 @@ def read_netcdf(path: Path) -> tuple[list[Sweep], dict[str, str | float]]:
             angle_from="axis angle",
             axis="field [mT]",
             direction=-1 if d < 0 else 1,
+            notes=notes,
         )
         for a, nu, b, s, d in zip(angle, frequency, field, signal, direction, strict=True)
     ]
@@ -127,19 +142,27 @@ def _hdf5(data: bytes) -> Contents:
         for name in used:
             with inside(f"array {name}"):
                 variable = file.variables[name]
-                _check_size(variable)
+                _check_size(variable, len(data))
                 arrays[name] = np.array(variable[...], float)
                 own[name] = dict(variable.attrs)
         return arrays, _units(own), _texts(dict(file.attrs))
 
 
-def _check_size(variable: Any) -> None:
-    """Raise `SpectrumError` for values that need much more memory than the file declares."""
+def _check_size(variable: Any, file_bytes: int) -> None:
+    """Raise `SpectrumError` for values that need much more memory than the file has bytes."""
     dataset = variable._h5ds
     count = int(np.prod(variable.shape, dtype=float))
     if variable.dtype.kind not in "fiu" or not 0 <= count <= MAX_VALUES:
         raise SpectrumError(
             f"{count} values of type {variable.dtype}", expected=f"numbers, up to {MAX_VALUES}"
+        )
+    # values that are declared and not stored would be filled in
+    most = file_bytes * (DEFLATED if dataset.chunks and dataset.compression else 1)
+    if count * variable.dtype.itemsize > most:
+        raise SpectrumError(
+            f"{count} values of {variable.dtype} in a file of {file_bytes} bytes",
+            expected="values that the file has",
+            hint="The file is damaged: copy it again",
         )
     if not dataset.chunks:
         return

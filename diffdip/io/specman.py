@@ -4,6 +4,7 @@ The data file begins with the number of streams and the type of numbers (0: floa
 for each stream there are the number of axes, four lengths and the number of values; then come the
 values. The description names the swept variables in its section `sweep`, and their values in
 `params`, as in `B0 = 280 mT to 360 mT;...`. The first stream is read.
+If another stream is the measured field and differs from the one that is set, it is the field.
 """
 
 import re
@@ -27,6 +28,12 @@ SWEPT = ("X", "Y", "Z")
 """First letters of the kinds of a sweep that make an axis of the data."""
 
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
+
+FIELD_UNITS = ("G", "mT", "T", "kG", "Oe")
+"""Units of a stream that is the measured field."""
+
+APART = 0.02
+"""A measured field that differs by more than this part of the sweep is used."""
 
 DEGREES = {"deg": 1.0, "°": 1.0, "rad": np.degrees(1)}
 """Degrees per unit of an angle."""
@@ -77,19 +84,33 @@ def read_specman(path: Path) -> list[Sweep]:
     shape = tuple(len(axis.values) for axis in axes)
     data = companion(path, ".d01")
     with inside(as_place(data.name)):
-        signal = _first_stream(read_bytes(data), shape)
+        content = read_bytes(data)
+        signal = _stream(content, shape, 0)
+        measured = _measured_field(sections, content, shape)
     if others:
         signal = np.moveaxis(signal, axes.index(field), -1)
+        measured = None if measured is None else np.moveaxis(measured, axes.index(field), -1)
     angles = [None]
     if others:
         angles = (others[0].values * DEGREES[others[0].unit]).tolist()
     rows = signal.reshape(len(angles), len(field.values))
     field_mt = 1e3 * unit_scale(f"axis {shown(field.name)}", "field", field.unit) * field.values
+    fields = np.broadcast_to(field_mt, rows.shape)
+    notes: tuple[str, ...] = ()
+    if measured is not None:
+        measured = measured.reshape(rows.shape)
+        if np.abs(measured - field_mt).max() > APART * np.ptp(field_mt):
+            notes = (
+                f"{shown(field.name)} is set from {field_mt[0]:.6g} to {field_mt[-1]:.6g} mT, but "
+                f"measured from {measured.min():.6g} to {measured.max():.6g} mT: the measured "
+                "field is used",
+            )
+            fields = measured
     about = {f"{s}_{n}": v for s in ("general", "params") for n, v in sections.get(s, {}).items()}
     frequency = _frequency(sections.get("params", {}))
     return [
-        Sweep(angle, frequency, field_mt, row, path, about)
-        for angle, row in zip(angles, rows, strict=True)
+        Sweep(angle, frequency, along, row, path, about, notes=notes)
+        for angle, along, row in zip(angles, fields, rows, strict=True)
     ]
 
 
@@ -194,8 +215,21 @@ def _written_unit(text: str) -> str:
     return match[2] if match else ""
 
 
-def _first_stream(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The values of the first stream, of this shape. Raises `SpectrumError`."""
+def _measured_field(sections: Sections, data: bytes, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The field in mT as a stream has measured it; None without such a stream."""
+    units = [unit.strip() for unit in sections.get("streams", {}).get("units", "").split(",")]
+    found = [i for i, unit in enumerate(units) if unit in FIELD_UNITS]
+    if len(found) != 1:
+        return None
+    try:
+        values = _stream(data, shape, found[0])
+    except SpectrumError:  # of another shape, so not for each sample
+        return None
+    return 1e3 * unit_scale("stream", "field", units[found[0]]) * values
+
+
+def _stream(data: bytes, shape: tuple[int, ...], number: int) -> np.ndarray:
+    """The values of a stream, of this shape. Raises `SpectrumError`."""
     if len(data) < 8:
         raise SpectrumError("number of bytes", given=len(data), expected="a whole file")
     streams, kind = struct.unpack_from("<2I", data)
@@ -215,14 +249,17 @@ def _first_stream(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
             expected=f"{expected}, as the file declares",
             hint="The file is cut off: copy it again",
         )
-    count, *lengths, total = table[0]
+    if number >= streams:
+        raise SpectrumError("streams", given=streams, expected=f"{number + 1} or more")
+    count, *lengths, total = table[number]
     declared = tuple(n for n in lengths[: min(max(count, 0), 4)] if n != 1)
     if declared != shape or total != int(np.prod(shape)):
         raise SpectrumError(
             "lengths of the axes", given=declared, expected=f"{shape}, as the description declares"
         )
     # the first axis varies fastest
-    values = np.frombuffer(data, f"<f{size}", total, head).astype(float)
+    start = head + size * sum(totals[:number])
+    values = np.frombuffer(data, f"<f{size}", total, start).astype(float)
     return values.reshape(shape, order="F")
 
 

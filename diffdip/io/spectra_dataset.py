@@ -113,6 +113,8 @@ def dataset(found: Found, path: Path) -> "xr.Dataset":
     attributes = found.attributes
     if attributes is None:
         attributes = _attributes(found, path, turned=bool(turned.any()))
+    else:
+        attributes = attributes | _new_notes(attributes, notes_of(found))
     frequency = np.array([sweep.frequency_ghz for sweep in sweeps], float)
     dimensions = ("angle", "field")[-field.ndim :]
     coordinates = {
@@ -152,6 +154,20 @@ def _attributes(found: Found, path: Path, *, turned: bool) -> dict[str, str | fl
     if notes := notes_of(found):
         attributes["notes"] = "\n".join(notes)
     return attributes
+
+
+def _new_notes(attributes: dict[str, str | float], notes: Sequence[str]) -> dict[str, str]:
+    """The notes of a file that was written from a dataset, with those that it does not have."""
+    old = str(attributes.get("notes", "")).splitlines()
+    known = {_without_names(line) for line in old}
+    lines = [*old, *(note for note in notes if _without_names(note) not in known)]
+    return {"notes": "\n".join(lines)} if lines else {}
+
+
+def _without_names(note: str) -> str:
+    """A note without the name of its file, and how many are like it."""
+    text = re.sub(r" \(\d+ files like this\)\Z", "", note)
+    return text.partition(": ")[2] or text
 
 
 def angles_from(sweeps: Sequence[Sweep]) -> str:

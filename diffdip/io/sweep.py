@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..foundation.errors import InputError
+from ..spectra.field_sweeps import PARTIAL, field_runs
+from ..spectra.mixed_sweeps import are_mixed, samples_by_field
 from .column_meanings import ACCEPTED, shown
-from .field_sweeps import PARTIAL, field_runs
 from .input_files import all_bytes, without_dos_end
 
 
@@ -121,7 +122,7 @@ def _runs(sweep: Sweep) -> list[Sweep]:
     except InputError as error:
         raise error.as_category(SpectrumError) from None
     if len(runs) == 1:
-        return [_ascending(sweep)]
+        return [_unmixed(_ascending(sweep))]
     whole = np.ptp(sweep.field_mt)
     kept = [
         run
@@ -139,12 +140,14 @@ def _runs(sweep: Sweep) -> list[Sweep]:
     if len(kept) < len(runs):
         note += f", and {len(runs) - len(kept)} part of one, which is left out"
     return [
-        _ascending(
-            replace(
-                sweep,
-                field_mt=sweep.field_mt[run],
-                signal=sweep.signal[run],
-                notes=(*sweep.notes, note),
+        _unmixed(
+            _ascending(
+                replace(
+                    sweep,
+                    field_mt=sweep.field_mt[run],
+                    signal=sweep.signal[run],
+                    notes=(*sweep.notes, note),
+                )
             )
         )
         for run in kept
@@ -158,6 +161,39 @@ def _ascending(sweep: Sweep) -> Sweep:
     return replace(
         sweep, field_mt=sweep.field_mt[::-1], signal=sweep.signal[::-1], direction=-sweep.direction
     )
+
+
+def _unmixed(sweep: Sweep) -> Sweep:
+    """The sweep, with a note if its samples may be those of several sweeps, sorted by field.
+
+    Raises `SpectrumError` if they are at the same fields and differ beyond noise.
+    """
+    order = np.argsort(sweep.field_mt, kind="stable")
+    field_mt, signal = sweep.field_mt[order], sweep.signal[order]
+    times = samples_by_field(field_mt)
+    mixed = are_mixed(field_mt, signal)
+    if mixed and times > 1:
+        raise SpectrumError(
+            f"each field is there {times} times with signals that differ by more than noise: "
+            "sweeps up and down, sorted by field",
+            expected="one sweep after the other",
+            hint="Export the table in the order of recording, or add a column direction with up "
+            "and down",
+        )
+    notes = sweep.notes
+    if mixed:
+        notes = (
+            *notes,
+            "neighbouring samples lie on two curves in turn, as if sweeps up and down were mixed: "
+            "they count as one sweep",
+        )
+    elif times > 1:
+        notes = (
+            *notes,
+            f"each field is there {times} times: all samples count as one sweep. If these are "
+            "sweeps up and down, add a column direction",
+        )
+    return replace(sweep, notes=notes)
 
 
 def without_stopped(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:

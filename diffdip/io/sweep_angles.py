@@ -25,7 +25,7 @@ from .unlabelled_angles import check_degrees, check_no_count
 _RESULT = re.compile(r"(?P<stem>.*?)[ _-]+(?:result|average|averaged|avg|mean)", re.IGNORECASE)
 _RUN = re.compile(r"(?P<stem>.*?)[ _-]+(?:run[ _-]?)?\d+", re.IGNORECASE)
 
-SURE = ("axis", "column", "header")
+SURE = ("axis", "header")
 """What states an angle of each sweep, and is not left at 0 by an unused goniometer."""
 
 _UNIT = re.compile(r"deg|dg|grad|rad|°|º", re.IGNORECASE)
@@ -173,7 +173,7 @@ def _check_units(found: Sequence[Sweep | Unnamed]) -> None:
         degrees = np.array([sweep.angle_deg for sweep in members], float)
         try:
             check_degrees(subject, degrees)
-            if all(re.fullmatch(r"name, '\d+'", sweep.angle_from) for sweep in members):
+            if start == "name,":
                 check_no_count(subject, degrees)
         except TableError as error:
             error.hint = REMEDY
@@ -204,7 +204,9 @@ def _held_throughout(
     A goniometer that is not used stands still, most often at 0.
     """
     stated = {sweep.angle_deg for sweep in sweeps}
-    if len(stated) != 1 or any(sweep.angle_from.startswith(SURE) for sweep in sweeps):
+    # a column of one file is meant; columns of several files repeat what the instrument wrote
+    sure = SURE if len({sweep.source for sweep in sweeps}) > 1 else (*SURE, "column")
+    if len(stated) != 1 or any(sweep.angle_from.startswith(sure) for sweep in sweeps):
         return None
     held = stated.pop()
     if held is None or np.isnan(held):

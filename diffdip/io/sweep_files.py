@@ -12,6 +12,7 @@ from pathlib import Path
 from ..foundation.errors import InputError
 from .file_kinds import DESCRIPTORS, TEXT, Attributes, Kind, kind_of
 from .input_files import as_place, first_bytes, inside
+from .named_frequencies import check_named
 from .sweep import SpectrumError, Sweep, checked, without_stopped
 from .sweep_angles import STATED_OR_NAMED, AngleChoice, Unnamed, with_angles
 
@@ -77,7 +78,8 @@ def _alone(
             raise sweep.error
         sweeps += checked(sweep)
     sweeps, notes = without_stopped(sweeps)
-    return Found(sweeps, kind, (), attributes, (*named.notes, *notes))
+    told = (*named.notes, *check_named(sweeps), *notes)
+    return Found(sweeps, kind, (), attributes, told)
 
 
 def _folder(path: Path, angles: AngleChoice, *, skip_damaged: bool) -> Found:
@@ -127,7 +129,8 @@ def _folder(path: Path, angles: AngleChoice, *, skip_damaged: bool) -> Found:
     if not sweeps:
         raise SpectrumError(f"none of {len(members)} files can be read. The first: {skipped[0]}")
     sweeps, notes = without_stopped(sweeps)
-    return Found(sweeps, kind.name, tuple(map(str, skipped)), None, (*named.notes, *notes))
+    told = (*named.notes, *check_named(sweeps), *notes)
+    return Found(sweeps, kind.name, tuple(map(str, skipped)), None, told)
 
 
 def _files(path: Path) -> list[Path]:

@@ -20,6 +20,9 @@ MAX_COLUMNS = 10_000
 MOST_ROWS_BELOW = 3
 """Rows without a number below the header: units, comments."""
 
+MOST_COMMENTS = 1000
+"""Comments below the header that are read."""
+
 HEADER, FAULTY, NO_HEADER = 2, 1, 0
 """Ranks of a row."""
 
@@ -36,7 +39,7 @@ class Layout:
         number: Line of the header.
         header: Its cells, with the units of a row below in brackets.
         body: The lines below, with their numbers; comments are left out.
-        above: The lines above the header.
+        above: The lines above the header, and comments below it.
     """
 
     delimiter: str
@@ -87,6 +90,8 @@ def _layout(
     if not delimiter:
         rows = [(at, _tabbed(line)) for at, line in rows]
     above = [line for at, line in lines if at < number]
+    # what a comment in the table states counts as well
+    above += [line for at, line in lines if at > number and line.startswith("#")][:MOST_COMMENTS]
     return Layout(delimiter or "\t", number, header, rows, above)
 
 

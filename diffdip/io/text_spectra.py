@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from .column_meanings import (
     column_name,
     find_columns,
     missing_column,
+    shown,
 )
 from .delimited_text import (
     POINT,
@@ -31,15 +31,21 @@ from .input_files import inside
 from .stated_values import LONGEST, Stated, check_against, stated_values
 from .sweep import LEAST_SAMPLES, SpectrumError, Sweep
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
-from .third_axes import MOST_COLUMNS, check_third_axis
+from .third_axes import MOST_COLUMNS, check_third_axis, recording_order
 from .unlabelled_angles import check_degrees, check_no_count
 
 
 MAX_BYTES = 50_000_000
 """Larger files are refused: the spectra of a rotation have about ten megabytes as text."""
 
-DIRECTIONS = {"up": 1, "1": 1, "1.0": 1, "+1": 1, "down": -1, "-1": -1, "-1.0": -1}
+DIRECTIONS = {
+    **dict.fromkeys(("up", "1", "1.0", "+1", "+", "forward", "fwd", "increasing"), 1),
+    **dict.fromkeys(("down", "-1", "-1.0", "-", "backward", "bwd", "decreasing"), -1),
+}
 """Cells in a column of directions."""
+
+UNEVEN = 0.05
+"""Steps of angles without a unit that differ by more than this part get a note."""
 
 _ANGLE_CELL = re.compile(r"(.*?)\s*(?:°|º|deg|degrees?)?", re.IGNORECASE)
 
@@ -120,14 +126,18 @@ class _Cells:
         return [replace(self, rows=rows) for rows in groups.values()]
 
     def unused(self, columns: dict[str, Column]) -> dict[str, np.ndarray]:
-        """The columns that are not used and have a number in each row, by header."""
+        """The columns that are not used, by header: numbers if each row has one, else texts."""
         used = {column.index for column in columns.values()}
         found: dict[str, np.ndarray] = {}
         rest = [i for i in range(len(self.header)) if i not in used and self.header[i]]
         for index in rest[:MOST_COLUMNS]:
             column = Column(index, self.header[index], "", 1.0)
-            with suppress(SpectrumError, TableError):
+            try:
                 found[self.header[index]] = self.column(column)
+            except (SpectrumError, TableError):
+                texts = self.texts(column)
+                if all(texts):
+                    found[self.header[index]] = np.array([text[:40] for text in texts])
         return found
 
 
@@ -229,9 +239,14 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
     if (angles := columns.get("angle")) is not None and not angles.labelled:
         texts = list(dict.fromkeys(text for text in cells.texts(angles) if text))
         known = replace(cells, rows=[(0, [text]) for text in texts], header=[angles.header])
-        check_degrees(column_name(angles.header), known.column(replace(angles, index=0)))
+        degrees = known.column(replace(angles, index=0))
+        check_degrees(column_name(angles.header), degrees)
+        check_no_count(column_name(angles.header), degrees)
     groups = cells.split_by([columns[name] for name in by if name in columns])
-    if len(groups) > 1 and len(groups) > len(cells.rows) / LEAST_SAMPLES:
+    many = len(groups) > len(cells.rows) / LEAST_SAMPLES
+    # a phase may be called theta; a name with a unit, a sweep or a direction is meant
+    doubtful = by != ["sweep"] and angles is not None and not angles.labelled
+    if len(groups) > 1 and (many or (doubtful and _share_no_field(groups, columns["field"]))):
         name = next(columns[name].header for name in by if name in columns)
         raise SpectrumError(
             f"{column_name(name)} changes from row to row",
@@ -249,19 +264,21 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
             angle, origin = stated["angle"].value, stated["angle"].origin
         if np.isnan(frequency) and "frequency" in stated:
             frequency = stated["frequency"].value
-        field_mt = group.column(columns["field"])
+        field_mt, signal = (group.column(columns[name]) for name in ("field", "signal"))
         unused = group.unused(columns)
+        field_mt, signal, unused, note = _as_recorded(field_mt, signal, unused)
         sweeps.append(
             Sweep(
                 None if np.isnan(angle) else angle,
                 frequency,
                 field_mt,
-                group.column(columns["signal"]),
+                signal,
                 cells.path,
                 angle_from=origin,
                 axis=columns["field"].header,
                 direction=_direction(group, columns.get("direction")),
                 notes=(
+                    *note,
                     *check_third_axis(field_mt, unused),
                     *_thousands(cells, columns),
                     *(one.note for one in stated.values() if one.note),
@@ -270,6 +287,26 @@ def _table(cells: _Cells, columns: dict[str, Column], stated: dict[str, Stated])
             )
         )
     return sweeps
+
+
+def _share_no_field(groups: list[_Cells], field: Column) -> bool:
+    """Whether the rows of groups alternate, and no field of the first is in the second one."""
+    one, other = groups[:2]
+    apart = one.rows[-1][0] < other.rows[0][0]
+    return not apart and set(one.texts(field)).isdisjoint(other.texts(field))
+
+
+def _as_recorded(
+    field_mt: np.ndarray, signal: np.ndarray, others: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], tuple[str, ...]]:
+    """Field, signal and other columns in the order of recording, and a note if rows are moved."""
+    found = recording_order(field_mt, others)
+    if found is None:
+        return field_mt, signal, others, ()
+    order, header = found
+    note = f"the rows are sorted by field: column {shown(header)} gives their order of recording"
+    moved = {name: values[order] for name, values in others.items()}
+    return field_mt[order], signal[order], moved, (note,)
 
 
 def _direction(group: _Cells, column: Column | None) -> int:
@@ -308,7 +345,12 @@ def _matrix(
         )
     marks = Marks(",") if any("," in cell for cell in angles) else POINT
     degrees = [to_number("angle", _angle(cell), marks) for cell in angles]
+    notes = [one.note for one in stated.values() if one.note]
     if not any(_angle(cell) != cell for cell in angles):
+        steps = np.diff(degrees)
+        if len(steps) > 1 and np.ptp(steps) > UNEVEN * np.abs(steps).max():
+            first = ", ".join(angles[:3])
+            notes.append(f"the columns {first} … are read as angles in degrees, at unequal steps")
         with inside(*in_row(header_row)):
             check_degrees("the row of angles", np.array(degrees))
             check_no_count("the row of angles", np.array(degrees))
@@ -323,7 +365,7 @@ def _matrix(
             cells.path,
             angle_from="header of the column",
             axis=field.header,
-            notes=tuple(one.note for one in stated.values() if one.note),
+            notes=tuple(notes),
         )
         for i, (cell, angle) in enumerate(zip(angles, degrees, strict=True))
     ]

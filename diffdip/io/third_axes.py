@@ -3,13 +3,16 @@
 import numpy as np
 
 from ..foundation.errors import InputError
-from .column_meanings import column_name, shown
-from .field_sweeps import field_runs
+from ..spectra.field_sweeps import field_runs
+from .column_meanings import column_name, field_unit, shown
 from .sweep import SpectrumError
 
 
 REPEATED = 0.3
 """If more of the neighbouring fields are equal, a column that changes among them is an axis."""
+
+SAME_FIELD = 0.002
+"""Two columns of fields that differ by more than this part of the sweep get a note."""
 
 MOST_COLUMNS = 20
 """So many unused columns are looked at."""
@@ -33,15 +36,24 @@ def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tup
         runs = []  # refused later, for the field
     equal = np.diff(field_mt) == 0
     notes = []
-    for header, values in others.items():
+    for header, cells in others.items():
+        # texts by their order
+        values = np.unique(cells, return_inverse=True)[1] if cells.dtype.kind == "U" else cells
         changes = np.diff(values) != 0
-        if not changes.any() or (np.diff(values) > 0).all() or (np.diff(values) < 0).all():
-            continue  # constant, or a count or a clock that runs through
+        if not changes.any():
+            continue
+        if (np.diff(values) > 0).all() or (np.diff(values) < 0).all():
+            # a count or a clock that runs through, or another field
+            notes += _other_field(field_mt, header, values)
+            continue
         steps = [values[run] for run in runs]
         by_run = len(steps) > 1 and all(np.ptp(step) == 0 for step in steps)
         at_field = equal.mean() > REPEATED and changes[equal].any()
         if by_run or at_field:
-            told = ", ".join(f"{value:g}" for value in np.unique(values)[:4])
+            told = ", ".join(
+                shown(str(one)) if cells.dtype.kind == "U" else f"{one:g}"
+                for one in np.unique(cells)[:4]
+            )
             raise SpectrumError(
                 f"{column_name(header)} is a further axis: the field is swept at {told}",
                 expected="axes of field and angle only",
@@ -49,3 +61,44 @@ def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tup
             )
         notes.append(f"column {shown(header)} changes within the sweep and is not used")
     return tuple(notes)
+
+
+def _other_field(field_mt: np.ndarray, header: str, values: np.ndarray) -> list[str]:
+    """A note if a column is a field by its unit, and not the one that is used."""
+    scale = field_unit(header)
+    if scale is None:
+        return []
+    apart = np.abs(1e3 * scale * values - field_mt).max()
+    if apart <= SAME_FIELD * np.ptp(field_mt):
+        return []
+    return [f"column {shown(header)} differs by up to {apart:.4g} mT from the field that is used"]
+
+
+def recording_order(
+    field_mt: np.ndarray, others: dict[str, np.ndarray]
+) -> tuple[np.ndarray, str] | None:
+    """The order in which rows that are sorted by field were recorded, and the column that tells it.
+
+    A count or a clock does, if in its order the field goes up and down in whole sweeps. None if no
+    column does.
+
+    >>> recording_order(np.array([1.0, 1, 2, 2, 3]), {"no": np.array([1.0, 5, 2, 4, 3])})
+    (array([0, 2, 4, 3, 1]), 'no')
+    """
+    if len(field_mt) < 2 or not (np.diff(field_mt) >= 0).all() or not np.ptp(field_mt) > 0:
+        return None
+    for header, values in others.items():
+        if values.dtype.kind == "U":
+            continue
+        order = np.argsort(values, kind="stable")
+        if (np.diff(values) > 0).all() or not (np.diff(values[order]) > 0).all():
+            continue  # the order of the file, or no clock
+        recorded = field_mt[order]
+        try:
+            runs = field_runs(recorded)
+        except InputError:
+            continue
+        steps = [np.diff(recorded[run]) for run in runs]
+        if len(runs) > 1 and all((step > 0).all() or (step < 0).all() for step in steps):
+            return order, header
+    return None

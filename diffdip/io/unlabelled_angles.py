@@ -45,7 +45,7 @@ def check_no_count(subject: str, degrees: np.ndarray) -> None:
     diffdip.io.column_meanings.TableError: the row of angles has no unit and counts from 1 to 3:\
  expected degrees. Write the unit if these are degrees
     """
-    values = np.sort(degrees)
+    values = np.unique(degrees)
     counts = len(values) >= 3 and np.array_equal(values, values[0] + np.arange(len(values)))
     if counts and (values[0] == 1 or (values[0] == 0 and len(values) < MOST_COUNTED)):
         raise TableError(

@@ -26,12 +26,6 @@ ROUNDING = 1e-12
 POINTS = 500
 """A ground is fitted to about this number of samples."""
 
-NEAREST, BEYOND = 4.0, 1.5
-"""The ground at a line is read in zones that begin at 4, 6, 9, … widths from it."""
-
-LEAST_IN_ZONE = 5
-"""Samples of such a zone."""
-
 CUTOFF = 4.685
 """Of Tukey's weights, in robust standard deviations: 95 % efficient for normal errors (J. W. Tukey,
 P. J. Huber)."""
@@ -141,40 +135,3 @@ def _stands_out(line: Steepest, signal: np.ndarray) -> bool:
     """Whether a line is far higher than what most of the sweep does."""
     spread = 1.4826 * float(np.median(np.abs(signal - np.median(signal))))
     return line.height >= QUIET * spread
-
-
-def offset_below(
-    field: np.ndarray, signal: np.ndarray, line: tuple[float, float, float], others: np.ndarray
-) -> float:
-    """The ground at a line, from samples at the same distance on both sides of it.
-
-    The tails of an absorption line cancel there, and half of those of a dispersion line is allowed
-    for: what is left does not come from the line. 0 if the sweep is too short to tell.
-
-    Args:
-        field: Field of each sample, of shape (n,), ascending.
-        signal: Signal of each sample, of shape (n,).
-        line: Position, width and height from extremum to extremum.
-        others: Positions of the other lines; zones near them are left out.
-    """
-    position, width, height = line
-    found = 0.0
-    near = NEAREST * width
-    while near > 0:
-        far = BEYOND * near
-        if not (field[0] <= position - far and position + far <= field[-1]):
-            return found
-        apart = np.abs(others - position)
-        zones = [
-            signal[np.searchsorted(field, low) : np.searchsorted(field, low + far - near)]
-            for low in (position - far, position + near)
-        ]
-        clear = not ((apart > near - 2 * width) & (apart < far + 2 * width)).any()
-        if clear and min(map(len, zones)) >= LEAST_IN_ZONE:
-            offset = sum(float(np.median(zone)) for zone in zones) / 2
-            # -Im 1/(x + i)² of a line of width 1 falls off as 0.58/x²
-            own = 0.5 * 0.58 * height * (width / near) ** 2
-            rest = float(np.sign(offset)) * max(abs(offset) - own, 0.0)
-            found = max(found, rest, key=abs)
-        near = far
-    return found

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from .definitions import ORDERS
+from .field_sweeps import BACK, PARTIAL, field_runs
 from .ground import extrema as extrema_of, ground_below, polynomials, steepest
 from .noise import Noise, noise_of
 
@@ -194,7 +195,8 @@ def find_lines(
     a line is then mistaken for lines.
 
     Args:
-        field: Field of each sample, of shape (n,) with n of at least 8, in any order and unit.
+        field: Field of each sample, of shape (n,) with n of at least 8, of one sweep up or down, in
+            any unit.
         signal: Derivative of the absorption, of shape (n,).
         preparation: What is done to the signal first; nothing by default.
 
@@ -202,7 +204,8 @@ def find_lines(
         The lines, with fields in the unit of `field`. A spectrum without lines gives none.
 
     Raises:
-        InputError: For fewer than 8 samples, different shapes, or values that are not finite.
+        InputError: For fewer than 8 samples, different shapes, values that are not finite, or a
+            field that goes up and down.
 
     >>> x = np.linspace(300.0, 380.0, 801)
     >>> derivative = lambda at: -(x - at) * np.exp(-((x - at) ** 2) / 8)
@@ -227,7 +230,10 @@ def find_lines(
 
 
 def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Samples in ascending order of the field, as float64. Raises `InputError`."""
+    """Samples in ascending order of the field, as float64.
+
+    Raises `InputError`, also for several sweeps, whose samples would be mixed.
+    """
     field, signal = np.asarray(field, float), np.asarray(signal, float)
     if field.shape != signal.shape or field.ndim != 1 or len(field) < LEAST_SAMPLES:
         raise InputError(
@@ -247,6 +253,14 @@ def sorted_samples(field: np.ndarray, signal: np.ndarray) -> tuple[np.ndarray, n
             )
     if (field[1:] >= field[:-1]).all():
         return field, signal
+    # a run that a reader accepts has noise up to this part of its range
+    runs = len(field_runs(field, BACK / PARTIAL))
+    if runs > 1:
+        raise InputError(
+            f"the field has {runs} sweeps",
+            expected="one sweep",
+            hint="Give each sweep up or down as a spectrum of its own",
+        )
     order = np.argsort(field, kind="stable")
     return field[order], signal[order]
 

@@ -11,10 +11,11 @@ from ..foundation.errors import InputError
 from ..foundation.flags import Flag
 from ..foundation.progress import progress_bar
 from .baseline_order import baseline_order
-from .definitions import AUTO, DEFINITIONS, SHAPES, Definition
-from .ground import offset_below
+from .definitions import AUTO, DEFINITIONS, ORDERS, SHAPES, Definition
+from .ground_shift import crossing_shift
 from .line_fits import LineStart, fit_lines
 from .line_reading import crossing, midpoint
+from .line_scatter import scatter_flags
 from .line_selection import SelectedLine, angle_place, check_selection, neighbours, select_lines
 from .lines import LineError, Lines, Preparation
 
@@ -36,9 +37,6 @@ BROAD = 0.5
 
 SHIFTED = 5.0
 """A zero crossing that the ground shifts by this many standard errors is flagged."""
-
-CENTRAL_SLOPE = 1.65
-"""Slope of a Gaussian line at its centre, in heights by width; a Lorentzian line has 1.54."""
 
 LEAST_SIGMA = 1e-11
 """Standard errors below this (T) are rounding, in spectra without noise."""
@@ -138,15 +136,10 @@ class _Options:
         except LineError as error:
             return error
         sigma = lines.noise.of_sum(self.preparation.adjoint(lines.field, weights))
-        width, height = float(lines.width[index]), float(lines.height[index])
         shift = 0.0
         if self.definition == "zero-crossing":  # the midpoint of two extrema stays
-            others = np.delete(lines.position, index)
-            line = (position, width, height)
-            offset = offset_below(lines.field, lines.signal, line, others)
-            falling = lines.signal[ends[1]] < lines.signal[ends[0]]
-            shift = (1 if falling else -1) * offset * width / (CENTRAL_SLOPE * height)
-        return Position(position, sigma, width, shift)
+            shift = crossing_shift(lines, index, position, self.preparation)
+        return Position(position, sigma, float(lines.width[index]), shift)
 
     def _fitted(self, selected: list[SelectedLine]) -> list[Position | LineError]:
         """Positions from fits of the shape, to the samples around each line."""
@@ -280,6 +273,7 @@ def positions_by_definition(
     chosen: dict[str, Any] = {"line": line or "only"} if near is None else {"near_mT": near}
     chosen |= automatic
     selections: dict[Preparation, list[SelectedLine] | LineError] = {}
+    doubts: dict[Preparation, tuple[Flag, ...]] = {}
     found: dict[str, LinePositions | LineError] = {}
     copies = _copies(spectra)
     for definition in definitions:
@@ -291,11 +285,14 @@ def positions_by_definition(
             except LineError as error:
                 selected = error
             selections[options.preparation] = selected
+            doubts[options.preparation] = (
+                () if isinstance(selected, LineError) else (*copies, *scatter_flags(selected))
+            )
         selected = selections[options.preparation]
         found[definition] = (
             selected
             if isinstance(selected, LineError)
-            else _located(spectra, options, selected, chosen, copies)
+            else _located(spectra, options, selected, chosen, doubts[options.preparation])
         )
     return found
 
@@ -314,7 +311,7 @@ def _located(
     options: _Options,
     selected: list[SelectedLine],
     chosen: Mapping[str, Any],
-    copies: tuple[Flag, ...],
+    doubts: tuple[Flag, ...],
 ) -> LinePositions | LineError:
     """The positions of the selected lines, or the error of the first angle without one."""
     angles = spectra["angle"].values
@@ -335,10 +332,10 @@ def _located(
         frequency,
         {**options.settings(), **chosen},
         (
-            *copies,
+            *doubts,
             *_leaps(angles, spectra["frequency"].values, found),
             *_broad(options.definition, found),
-            *_sloping(found),
+            *_sloping(found, options.baseline),
             *implausible_g(field, frequency),
         ),
         np.array([one.width_sigma for one in found]) / 1e3 if options.meaning.shape else None,
@@ -377,16 +374,25 @@ def _broad(definition: str, found: list[Position]) -> tuple[Flag, ...]:
     return (Flag("broad-line", message),)
 
 
-def _sloping(found: list[Position]) -> tuple[Flag, ...]:
+def _sloping(found: list[Position], baseline: int | None) -> tuple[Flag, ...]:
     """A flag for zero crossings that the ground under the line shifts."""
     shifted = [one for one in found if abs(one.shift) > max(SHIFTED * one.sigma, 1e3 * LEAST_SIGMA)]
     if not shifted:
         return ()
     most = max(shifted, key=lambda one: abs(one.shift))
+    if baseline is None:
+        remedy = (
+            "Subtract the ground with a baseline of order 1 or a higher one, or of the order auto"
+        )
+    else:
+        remedy = (
+            f"The baseline of order {baseline} does not follow the ground: use order "
+            f"{min(baseline + 1, ORDERS[-1])}, a higher one, or auto. If the sweep ends in the "
+            "tails of the line, use none, or a line shape as the definition"
+        )
     message = (
         f"{len(shifted)} of {len(found)} lines stand on a ground that shifts their zero crossing, "
-        f"the one at {most.position:.2f} mT by about {most.shift:.2g} mT. Subtract the ground with "
-        "a baseline of order 1 or a higher one, or of the order auto."
+        f"the one at {most.position:.2f} mT by about {most.shift:.2g} mT. {remedy}."
     )
     return (Flag("sloping-ground", message),)
 

@@ -170,6 +170,19 @@ def test_one_spectrum_is_welcome(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("header", "ghz"), [("field_mT", "0.00945"), ("field_G", "9.45"), ("field_mT", "94.5")]
+)
+def test_positions_say_that_g_is_impossible(tmp_path, header, ghz):
+    x = np.linspace(330, 346, 161)
+    rows = "\n".join(f"{b:.1f},{-(b - 338) * np.exp(-((b - 338) ** 2)):.6f}" for b in x)
+    path = tmp_path / "film_0deg.csv"
+    path.write_text(f"# frequency = {ghz} GHz\n{header},signal\n{rows}\n")
+    done = run("positions", path, "--out", tmp_path / "t.csv")
+    assert done.exit_code == 0, done.output
+    assert "g = " in done.output
+
+
 def test_names_and_angles_as_the_user_says(tmp_path):
     source = tmp_path / "in"
     source.mkdir()

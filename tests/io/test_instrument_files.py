@@ -5,8 +5,8 @@ import pytest
 
 from diffdip.io import SpectrumError, TableError, read_spectra, read_table, write_spectra
 from diffdip.io.angles import angle_by_pattern, angle_in_name, listed_angles
-from diffdip.io.field_sweeps import field_runs
 from diffdip.io.sweep_summary import summary_of
+from diffdip.spectra.field_sweeps import field_runs
 from diffdip.spectra.line_selection import each_sweep
 from tests.helpers import instrument_variants as files
 from tests.helpers.instrument_variants import FIELD, curve, line, measurement

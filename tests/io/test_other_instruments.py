@@ -133,6 +133,7 @@ def test_forms_of_jcamp(tmp_path, form):
 def test_a_field_through_t_and_mt(tmp_path):
     rows = ["0.330 1", "0.334 2", "0.338 3", "0.342 4", "0.346 5"]
     content = made.jcamp_file("XYPOINTS", "(XY..XY)", rows, unit="TESLA", points=5)
+    content = content.replace(b"3300", b"0.330").replace(b"3460", b"0.346")
     np.testing.assert_allclose(read_one(tmp_path, content)["field"], [330, 334, 338, 342, 346])
     in_gauss = made.jeol(30.0, unit=b"G")
     np.testing.assert_allclose(read_one(tmp_path, in_gauss)["field"].values[[0, -1]], [33, 34.6])
@@ -289,6 +290,19 @@ def test_packed_and_swollen_netcdf(tmp_path):
         assert isinstance(data, h5py.Dataset)
         data.id.write_direct_chunk((0, 0), zlib.compress(bytes(30_000_000)))
     with pytest.raises(SpectrumError, match="block 0 is larger than"):
+        read_spectra(path)
+
+
+@pytest.mark.parametrize("chunks", [None, (1, 1000)])
+def test_netcdf_that_declares_more_than_it_has(tmp_path, chunks):
+    """Values that were never written are filled in on reading, whatever their number."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        del file["signal"]
+        file.create_dataset("signal", (3, 10_000_000), "f8", chunks=chunks)
+    with pytest.raises(SpectrumError, match=r"values of float64 in a file of \d+ bytes"):
         read_spectra(path)
 
 

@@ -1,5 +1,7 @@
 """Lines on grounds of many forms: found, read at the right field, or said to be on a ground."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,6 +11,7 @@ from diffdip.foundation.errors import InputError
 from diffdip.io import read_spectra
 from diffdip.spectra.baseline_order import baseline_order
 from diffdip.spectra.ground import ground_below
+from diffdip.spectra.ground_shift import crossing_shift
 from diffdip.spectra.line_shapes import columns
 from diffdip.spectra.lines import LineError, Preparation, find_lines
 from tests.helpers.raw_data import GONIOMETER, ROTATION, needs_goniometer, needs_rotation
@@ -120,6 +123,76 @@ def test_a_shift_by_the_ground_is_estimated():
     moved = 1e3 * (sloping.field[0] - flat.field[0])
     stated = float(flag.message.split("by about ")[1].split()[0])
     assert stated == pytest.approx(moved, rel=0.25)
+
+
+def broad(width, ground=0.0, noise=1 / 480, seed=0, fraction=1.0, phase=0.0):
+    """A line that takes a large part of the sweep, as those of films do."""
+    line = columns(FIELD, AT, width, fraction, phase)[:, 0]
+    noisy = np.random.default_rng(seed).normal(scale=noise, size=len(FIELD))
+    return dataset([line / np.ptp(line) + ground + noisy], [9.45])
+
+
+def told(spectra, **options):
+    """The shift that the flag states, 0 without it, and the position in mT."""
+    found = line_positions(spectra, **options)
+    shifts = [
+        float(flag.message.split("by about ")[1].split()[0])
+        for flag in found.warnings
+        if flag.code == "sloping-ground"
+    ]
+    return (shifts or [0.0])[0], 1e3 * found.field[0]
+
+
+@pytest.mark.parametrize("width", [3.0, 10.0, 20.0, 30.0, 60.0])
+@pytest.mark.parametrize(
+    ("ground", "baseline"),
+    [("curved", 0), ("curved", 1), ("cubic", 1), ("film", None)],
+)
+def test_a_baseline_of_too_low_an_order_is_said(width, ground, baseline):
+    spectra = broad(width, 0.05 * GROUNDS[ground])
+    shift, position = told(spectra, baseline=baseline)
+    assert abs(position - AT) > 0.05
+    assert shift == pytest.approx(position - AT, rel=0.4)
+    [flag] = [f for f in line_positions(spectra, baseline=baseline).warnings
+              if f.code == "sloping-ground"]  # fmt: skip
+    assert f"order {(baseline or 0) + 1}" in flag.message
+    assert "auto" in flag.message
+
+
+@pytest.mark.parametrize(
+    ("fraction", "baseline"), [(1.0, 1), (1.0, 2), (0.5, 1), (0.5, 2), (0.0, 1)]
+)
+def test_a_baseline_that_takes_the_tails_of_a_line_is_said(fraction, baseline):
+    spectra = broad(60.0, fraction=fraction)
+    shift, position = told(spectra, baseline=baseline)
+    assert abs(position - AT) > 0.1
+    assert shift == pytest.approx(position - AT, rel=0.7)
+    assert told(spectra)[0] == 0
+
+
+@pytest.mark.parametrize("width", [3.0, 10.0, 20.0, 40.0, 60.0])
+@pytest.mark.parametrize(("fraction", "phase"), [(1.0, 0.0), (0.5, 15.0), (0.0, -15.0)])
+@pytest.mark.parametrize("noise", [1 / 50, 1 / 480, 1 / 3000])
+def test_clean_lines_stand_on_no_ground(width, fraction, phase, noise):
+    """Of any width and shape, without a baseline; and narrow ones with every baseline."""
+    spectra = broad(width, noise=noise, fraction=fraction, phase=phase)
+    for baseline in (None, 0, 1, 2) if width <= 10 else (None,):
+        assert told(spectra, baseline=baseline)[0] == 0
+
+
+@pytest.mark.parametrize("baseline", [None, 1])
+def test_a_line_without_width_beside_a_broad_one(baseline):
+    """Both of its extrema are at one field."""
+    field = FIELD.copy()
+    field[101] = field[100]
+    preparation = Preparation(baseline=baseline)
+    lines = find_lines(field, broad(30.0)["signal"].values[0], preparation)
+    assert len(lines) == 1
+    both = replace(
+        lines, first=np.array([100, lines.first[0]]), last=np.array([101, lines.last[0]])
+    )
+    assert both.width[0] == 0
+    assert np.isfinite(crossing_shift(both, 1, AT, preparation))
 
 
 def test_dispersion_is_no_ground():

@@ -20,17 +20,18 @@ FLYBACK = 3
 """Up to this many samples between two runs are a return of the field, and no run."""
 
 
-def field_runs(field: np.ndarray) -> list[slice]:
+def field_runs(field: np.ndarray, back: float = BACK) -> list[slice]:
     """The samples of each run of the field in one direction.
 
-    Raises `InputError` if the field turns too often to be swept.
+    It turns if it runs back by more than the part `back` of its range. Raises `InputError` if it
+    turns too often to be swept.
 
     >>> field_runs(np.array([330.0, 331, 332, 333, 332, 331, 330]))
     [slice(0, 4, None), slice(4, 7, None)]
     >>> field_runs(np.array([330.0, 331, 332, 333, 330, 331, 332, 333]))
     [slice(0, 4, None), slice(4, 8, None)]
     """
-    turns = _turns(field)
+    turns = _turns(field, back)
     if len(turns) > 2 * MAX_RUNS:
         raise InputError(
             f"the field goes up and down {len(turns) + 1} times between {field.min():.6g} and "
@@ -50,9 +51,9 @@ def field_runs(field: np.ndarray) -> list[slice]:
     return runs
 
 
-def _turns(field: np.ndarray) -> list[int]:
+def _turns(field: np.ndarray, part: float) -> list[int]:
     """Indices at which the field turns back by more than noise, in ascending order."""
-    back = BACK * np.ptp(field)
+    back = part * np.ptp(field)
     for values in (field, -field):
         if (np.maximum.accumulate(values) - values).max() <= back:
             return []
