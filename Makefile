@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: reproduce test test-fast check
+.PHONY: reproduce test test-fast check docs package
 
 reproduce: $(VENV)/installed
 	$(BIN)/diffdip reproduce --quick --out out
@@ -22,7 +22,21 @@ check: $(VENV)/installed
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# the site, in build/site; without network
+docs: $(VENV)/documented
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky --fresh-env \
+		--conf-dir docs . build/site
+	$(BIN)/python docs/site_build/check_site.py build/site
+
+# the sdist, and the wheel that is built from it, in dist/
+package: $(VENV)/installed
+	$(BIN)/python -m build --outdir dist
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/documented: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@

@@ -12,12 +12,15 @@ import inspect
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from docstrings import restructured
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 
@@ -25,19 +28,32 @@ PACKAGES = ("diffdip", "diffdip.io", "diffdip.report.figures")
 FOLDER = Path(__file__).parent.parent.parent
 
 
-def names_by_room(package: str) -> dict[str, list[str]]:
+class Name(NamedTuple):
+    """A public name, and the module that defines it."""
+
+    full: str
+    module: str
+
+    @property
+    def value(self) -> Any:
+        package, _, name = self.full.rpartition(".")
+        return getattr(importlib.import_module(package), name)
+
+
+def names_by_room(package: str) -> dict[str, list[Name]]:
     """The names that the stub of a package lists, by the room that they are imported from."""
     stub = FOLDER.joinpath(*package.split("."), "__init__.pyi")
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Name]] = {}
     for statement in ast.parse(stub.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.ImportFrom):
-            room = (statement.module or "").partition(".")[0]
+            module = statement.module or ""
             names = [alias.asname or alias.name for alias in statement.names]
         elif isinstance(statement, ast.Assign):
-            room, names = "", [ast.unparse(target) for target in statement.targets]
+            module, names = "", [ast.unparse(target) for target in statement.targets]
         else:
             continue
-        found.setdefault(room, []).extend(names)
+        room = found.setdefault(module.partition(".")[0], [])
+        room += [Name(f"{package}.{name}", f"{package}.{module}".rstrip(".")) for name in names]
     return found
 
 
@@ -46,21 +62,13 @@ def all_links() -> dict[str, str]:
     links = {}
     for package in PACKAGES:
         for name in [name for names in names_by_room(package).values() for name in names]:
-            full = f"{package}.{name}"
-            links[full] = full
-            links.setdefault(name, full)
-            links.setdefault(f"dd.{name}", full)
-    return {short: full for short, full in links.items() if not _is_hidden(full)}
-
-
-def _is_hidden(full: str) -> bool:
-    """Modules and the version have no entry of their own."""
-    return full.endswith("__version__") or isinstance(_object(full), ModuleType)
-
-
-def _object(full: str) -> Any:
-    package, _, name = full.rpartition(".")
-    return getattr(importlib.import_module(package), name)
+            if name.full.endswith("__version__") or isinstance(name.value, ModuleType):
+                continue  # have no entry of their own
+            short = name.full.rpartition(".")[2]
+            links[name.full] = name.full
+            links.setdefault(short, name.full)
+            links.setdefault(f"dd.{short}", name.full)
+    return links
 
 
 class PublicNames(SphinxDirective):
@@ -72,23 +80,26 @@ class PublicNames(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         package, *room = self.arguments
         rooms = names_by_room(package)
-        names = rooms[room[0]] if room else [name for names in rooms.values() for name in names]
-        lines: list[str] = []
-        for name in names:
-            lines += self.entry(f"{package}.{name}")
+        names = rooms[room[0]] if room else [name for part in rooms.values() for name in part]
+        lines = [line for name in names for line in entry(name)]
         node = nodes.container()
         self.state.nested_parse(StringList(lines, "public-names"), self.content_offset, node)
         return node.children
 
-    def entry(self, full: str) -> list[str]:
-        value = _object(full)
-        if isinstance(value, ModuleType):
-            return [f".. automodule:: {value.__name__}", "   :members:", ""]
-        if isinstance(value, type):
-            return [f".. autoclass:: {full}", "   :members:", ""]
-        if callable(value) and inspect.isroutine(inspect.unwrap(value)):
-            return [f".. autofunction:: {full}", ""]
-        return [f".. autodata:: {full}", "   :no-value:", ""]
+
+def entry(name: Name) -> list[str]:
+    """The directive that describes a name."""
+    value = name.value
+    if isinstance(value, ModuleType):
+        return [f".. automodule:: {value.__name__}", "   :members:", ""]
+    if isinstance(value, type):
+        return [f".. autoclass:: {name.full}", "   :members:", ""]
+    if inspect.isroutine(inspect.unwrap(value)):
+        return [f".. autofunction:: {name.full}", ""]
+    # autodoc looks for the text of a value in the package, not in the module that defines it
+    known = ModuleAnalyzer.for_module(name.module).find_attr_docs()
+    text = restructured(known["", name.full.rpartition(".")[2]], LINKS)
+    return [f".. py:data:: {name.full}", "", *[f"   {line}" for line in text], ""]
 
 
 def readable(
@@ -101,12 +112,18 @@ def readable(
     return signature, LINKS.get(annotation.__name__, "") if is_public else ""
 
 
-def converted(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
+def converted(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     lines[:] = restructured(lines, LINKS)
 
 
+def check_entries(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of each public name that no page describes."""
+    described = env.domains.python_domain.objects
+    for full in sorted(set(LINKS.values()) - set(described)):
+        LOGGER.warning("no page describes %s", full)
+
+
+LOGGER = logging.getLogger(__name__)
 CONVENTION = re.compile(r"Convention\(name='paper'[^)]*\)")
 LINKS = all_links()
 
@@ -115,4 +132,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("public-names", PublicNames)
     app.connect("autodoc-process-docstring", converted, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", readable)
+    app.connect("env-check-consistency", check_entries)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
