@@ -19,7 +19,7 @@ version = release = __version__
 root_doc = "docs/index"
 include_patterns = ["docs/**.md", "notebooks/*.ipynb", "CHANGELOG.md", "CONTRIBUTING.md"]
 exclude_patterns = [".*", "build", "dist", "out", "diffdip", "experiments", "tests"]
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "public_names", "mathml"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "public_names", "mathml"]
 highlight_language = "none"  # commands and tables; Python blocks say that they are Python
 
 myst_enable_extensions = ["dollarmath"]
@@ -31,12 +31,19 @@ autodoc_typehints = "none"  # docstrings state shapes and units; public_names.py
 autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
-napoleon_numpy_docstring = False
 python_maximum_signature_line_length = 90
+
+nitpick_ignore = [  # errors that have no entry here
+    ("py:exc", "ValueError"),
+    ("py:exc", "ImportError"),
+    ("py:exc", "NothingPlacedError"),
+]
 
 html_theme = "furo"  # one column of text and the list of pages: no more than this site needs
 html_title = f"diffdip {version}"
 html_math_renderer = "mathml"
+html_static_path = ["site_build/static"]
+html_css_files = ["site.css"]
 html_extra_path = ["site_build/front"]
 html_show_sourcelink = False
 html_copy_source = False

@@ -1,12 +1,12 @@
-"""Docstrings as reStructuredText. In the code they are written as Markdown: `code`, *words*."""
+"""Docstrings as reStructuredText. In the code they are in Google's style, with code in backticks."""
 
 import re
 from collections.abc import Iterator, Mapping
 
 
 CODE = re.compile(r"`([^`]+)`")
-RAISED = re.compile(r"^    (\w+)(?=:)", re.MULTILINE)
-SECTIONS = ("Args:", "Returns:", "Raises:", "Attributes:", "Yields:")
+FIELDS = {"Args:": ":param ", "Raises:": ":raises "}
+ITEM = re.compile(r"^    (\*{0,2}\w+)(?=:)", re.MULTILINE)
 
 
 def restructured(lines: list[str], links: Mapping[str, str]) -> list[str]:
@@ -18,17 +18,18 @@ def restructured(lines: list[str], links: Mapping[str, str]) -> list[str]:
     """
     made: list[str] = []
     for paragraph in _paragraphs(lines):
-        first = paragraph[0]
+        first, *others = paragraph
         if first.lstrip().startswith(">>>"):
             made += paragraph
         elif _is_formula(first, made):
-            indent = " " * (len(first) - len(first.lstrip()) - 4)
-            made += [f"{indent}::", "", *paragraph]
+            made += [f"{first[: -len(first.lstrip()) - 4]}::", "", *paragraph]
+        elif first in FIELDS:
+            name = lambda item: FIELDS[first] + _linked(item[1], links)
+            made += ITEM.sub(name, _inline("\n".join(others), links)).split("\n")
+        elif first == "Returns:":
+            made += (":returns: " + _inline("\n".join(others), links).lstrip()).split("\n")
         else:
-            text = _inline("\n".join(paragraph), links)
-            if first.startswith("Raises:"):
-                text = RAISED.sub(lambda error: f"    ~{links.get(error[1], error[1])}", text)
-            made += text.split("\n")
+            made += _inline("\n".join(paragraph), links).split("\n")
         made.append("")
     return made
 
@@ -44,14 +45,18 @@ def _paragraphs(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _is_formula(first: str, before: list[str]) -> bool:
-    """Whether a paragraph is indented without being a part of a section or of a list."""
-    if not first.startswith("    "):
-        return False
+    """Whether a paragraph is indented without being a part of a field or of a list."""
     heads = [line for line in before if line.strip() and not line.startswith(" ")]
-    return bool(heads) and heads[-1] not in SECTIONS and not heads[-1].startswith("- ")
+    return first.startswith("    ") and not (heads and heads[-1].startswith((":", "- ")))
+
+
+def _linked(name: str, links: Mapping[str, str]) -> str:
+    """The name of an argument, or that of an error as a link."""
+    return f"~{links[name]}" if name in links else name.replace("*", "\\*")
 
 
 def _inline(text: str, links: Mapping[str, str]) -> str:
+    """Code in double backticks, public names as links, and no other markup by accident."""
     parts = []
     last = 0
     for match in CODE.finditer(text):
@@ -67,7 +72,7 @@ def _inline(text: str, links: Mapping[str, str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Absolute values, underscores and products are no markup here."""
+    """Absolute values, underscores and products are no markup."""
     text = re.sub(r"\|", r"\\|", text)
     text = re.sub(r"(?<=\w)_(?!\w)", r"\\_", text)
     return re.sub(r"(?<=\s)\*(?=\s)", r"\\*", text)

@@ -9,12 +9,16 @@ from sphinx.writers.html5 import HTML5Translator
 
 
 DIGITS = re.compile(r"frac(\d)(\d)")
+FUNCTION = re.compile(r"(\\(?:sin|cos|det|ln|exp))(?![a-z])")
 
 
 def formula(text: str, as_block: bool) -> str:
     """The MathML of a TeX formula."""
     # in TeX \frac34 is three quarters; the converter would take 34 for the numerator
-    return tex2mathml(DIGITS.sub(r"frac{\1}{\2}", text), as_block=as_block)
+    text = DIGITS.sub(r"frac{\1}{\2}", text)
+    # browsers set no space around the name of a function
+    text = FUNCTION.sub(r"\\,\1\\,", text)
+    return tex2mathml(text, as_block=as_block)
 
 
 def inline(translator: HTML5Translator, node: nodes.Element) -> None:

@@ -53,7 +53,9 @@ def names_by_room(package: str) -> dict[str, list[Name]]:
         else:
             continue
         room = found.setdefault(module.partition(".")[0], [])
-        room += [Name(f"{package}.{name}", f"{package}.{module}".rstrip(".")) for name in names]
+        for name in names:
+            if name != "__version__":
+                room.append(Name(f"{package}.{name}", f"{package}.{module}".rstrip(".")))
     return found
 
 
@@ -62,8 +64,8 @@ def all_links() -> dict[str, str]:
     links = {}
     for package in PACKAGES:
         for name in [name for names in names_by_room(package).values() for name in names]:
-            if name.full.endswith("__version__") or isinstance(name.value, ModuleType):
-                continue  # have no entry of their own
+            if isinstance(name.value, ModuleType):
+                continue  # has no entry of its own
             short = name.full.rpartition(".")[2]
             links[name.full] = name.full
             links.setdefault(short, name.full)
@@ -104,12 +106,14 @@ def entry(name: Name) -> list[str]:
 
 def readable(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str, returned: str
-) -> tuple[str, str]:
+) -> tuple[str, str] | None:
     """The signature with short defaults, and with the class that is returned if it has an entry."""
-    signature = CONVENTION.sub("PAPER", signature or "")
+    if not signature:
+        return None
     annotation = getattr(obj, "__annotations__", {}).get("return")
     is_public = what in ("function", "method") and isinstance(annotation, type)
-    return signature, LINKS.get(annotation.__name__, "") if is_public else ""
+    returned = LINKS.get(annotation.__name__, "") if is_public else ""
+    return CONVENTION.sub("PAPER", signature), returned
 
 
 def converted(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -130,7 +134,7 @@ LINKS = all_links()
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("public-names", PublicNames)
-    app.connect("autodoc-process-docstring", converted, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", converted)
     app.connect("autodoc-process-signature", readable)
     app.connect("env-check-consistency", check_entries)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
