@@ -1,6 +1,7 @@
 # Each command sets up everything it needs in a virtual environment here.
 PYTHON ?= python3
 VENV ?= .venv
+DIST ?= dist
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -28,9 +29,9 @@ docs: $(VENV)/documented
 		--conf-dir docs . build/site
 	$(BIN)/python docs/site_build/check_site.py build/site
 
-# the sdist, and the wheel that is built from it, in dist/
+# the sdist, and the wheel that is built from it
 package: $(VENV)/installed
-	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --outdir $(DIST)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -28,6 +28,8 @@ def restructured(lines: list[str], links: Mapping[str, str]) -> list[str]:
             made += ITEM.sub(name, _inline("\n".join(others), links)).split("\n")
         elif first == "Returns:":
             made += (":returns: " + _inline("\n".join(others), links).lstrip()).split("\n")
+        elif first == "Example:":
+            made += ["Example::", "", *others]
         else:
             made += _inline("\n".join(paragraph), links).split("\n")
         made.append("")

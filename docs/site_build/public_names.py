@@ -110,6 +110,9 @@ def readable(
     """The signature with short defaults, and with the class that is returned if it has an entry."""
     if not signature:
         return None
+    given = [one for one in inspect.signature(obj).parameters.values() if one.default is one.empty]
+    if what == "class" and len(given) > MOST_ARGUMENTS:
+        return "", ""  # a result, which no user makes
     annotation = getattr(obj, "__annotations__", {}).get("return")
     is_public = what in ("function", "method") and isinstance(annotation, type)
     returned = LINKS.get(annotation.__name__, "") if is_public else ""
@@ -127,6 +130,7 @@ def check_entries(app: Sphinx, env: BuildEnvironment) -> None:
         LOGGER.warning("no page describes %s", full)
 
 
+MOST_ARGUMENTS = 6
 LOGGER = logging.getLogger(__name__)
 CONVENTION = re.compile(r"Convention\(name='paper'[^)]*\)")
 LINKS = all_links()
