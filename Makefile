@@ -25,6 +25,7 @@ check: $(VENV)/installed
 
 # the site, in build/site; without network
 docs: $(VENV)/documented
+	$(BIN)/python -m doctest docs/site_build/docstrings.py docs/site_build/mathml.py
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky --fresh-env \
 		--conf-dir docs . build/site
 	$(BIN)/python docs/site_build/check_site.py build/site

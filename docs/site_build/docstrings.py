@@ -1,4 +1,4 @@
-"""Docstrings as reStructuredText. In the code they are in Google's style, with code in backticks."""
+"""Docstrings as reStructuredText. In the code they are in Google's style, with `code`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,12 @@ def restructured(lines: list[str], links: Mapping[str, str]) -> list[str]:
     Args:
         lines: As they stand in the code, without common indentation.
         links: The full names of what has an entry of its own, by the names that docstrings use.
+
+    >>> text = ["Args:", "    x: |B| of `fit` in `T`.", "", "Raises:", "    Bad: Never."]
+    >>> for line in restructured(text, {"fit": "dd.fit", "Bad": "dd.Bad"}):
+    ...     print(line) if line else None
+    :param x: \\|B\\| of :py:obj:`fit <dd.fit>` in ``T``.
+    :raises ~dd.Bad: Never.
     """
     made: list[str] = []
     for paragraph in _paragraphs(lines):
@@ -24,8 +30,7 @@ def restructured(lines: list[str], links: Mapping[str, str]) -> list[str]:
         elif _is_formula(first, made):
             made += [f"{first[: -len(first.lstrip()) - 4]}::", "", *paragraph]
         elif first in FIELDS:
-            name = lambda item: FIELDS[first] + _linked(item[1], links)
-            made += ITEM.sub(name, _inline("\n".join(others), links)).split("\n")
+            made += _fields(FIELDS[first], _inline("\n".join(others), links), links)
         elif first == "Returns:":
             made += (":returns: " + _inline("\n".join(others), links).lstrip()).split("\n")
         elif first == "Example:":
@@ -50,6 +55,11 @@ def _is_formula(first: str, before: list[str]) -> bool:
     """Whether a paragraph is indented without being a part of a field or of a list."""
     heads = [line for line in before if line.strip() and not line.startswith(" ")]
     return first.startswith("    ") and not (heads and heads[-1].startswith((":", "- ")))
+
+
+def _fields(kind: str, text: str, links: Mapping[str, str]) -> list[str]:
+    """A section as fields, one for each item."""
+    return ITEM.sub(lambda item: kind + _linked(item[1], links), text).split("\n")
 
 
 def _linked(name: str, links: Mapping[str, str]) -> str:

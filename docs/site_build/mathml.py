@@ -12,17 +12,23 @@ DIGITS = re.compile(r"frac(\d)(\d)")
 FUNCTION = re.compile(r"(\\(?:sin|cos|det|ln|exp))(?![a-z])")
 
 
-def formula(text: str, as_block: bool) -> str:
-    """The MathML of a TeX formula."""
-    # in TeX \frac34 is three quarters; the converter would take 34 for the numerator
+def formula(text: str, as_block: bool = False) -> str:
+    """The MathML of a TeX formula.
+
+    In TeX \\frac34 is three quarters; the converter alone would take 34 for the numerator.
+
+    >>> "".join(formula(r"\\frac34").split()).partition("<mfrac>")[2]
+    '<mn>3</mn><mn>4</mn></mfrac></math>'
+    >>> formula(r"b\\cos x").count("<mspace")  # browsers set none around the name of a function
+    2
+    """
     text = DIGITS.sub(r"frac{\1}{\2}", text)
-    # browsers set no space around the name of a function
     text = FUNCTION.sub(r"\\,\1\\,", text)
     return tex2mathml(text, as_block=as_block)
 
 
 def inline(translator: HTML5Translator, node: nodes.Element) -> None:
-    translator.body.append(formula(node.astext(), as_block=False))
+    translator.body.append(formula(node.astext()))
     raise nodes.SkipNode
 
 

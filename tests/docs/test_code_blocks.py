@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import jax
@@ -30,6 +32,7 @@ PYTHON_PAGES |= {
 """Pages with Python, each of which has a test of what it finds; test_start.py has that of Start."""
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SCRIPT_OF_SHELL = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(?: {4}(?:srun )?|srun )(diffdip\b.*)$", re.MULTILINE)
 TARGET = re.compile(r"^ {4}make (\S+)", re.MULTILINE)
 SCRIPT = re.compile(r"\b(experiments/[\w/]+\.py)\b")
@@ -209,6 +212,17 @@ def test_commands_and_their_options_exist(line):
     # refuses unknown options, but does not look for the files
     context = command.context_class(command, info_name=name)
     command.make_parser(context).parse_args(list(arguments))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_scripts_of_the_shell_are_valid():
+    scripts = [script for page in PAGES for script in SCRIPT_OF_SHELL.findall(text(page))]
+    assert scripts
+    for script in scripts:
+        done = subprocess.run(
+            ["bash", "-n"], input=script, text=True, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), script
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
