@@ -37,6 +37,7 @@ nitpick_ignore = [  # errors that have no entry here
     ("py:exc", "ValueError"),
     ("py:exc", "ImportError"),
     ("py:exc", "NothingPlacedError"),
+    ("py:exc", "RunError"),
 ]
 
 html_theme = "furo"  # one column of text and the list of pages: no more than this site needs
