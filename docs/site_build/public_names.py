@@ -83,6 +83,7 @@ class PublicNames(SphinxDirective):
         package, *room = self.arguments
         rooms = names_by_room(package)
         names = rooms[room[0]] if room else [name for part in rooms.values() for name in part]
+        names = sorted(names, key=lambda name: isinstance(name.value, ModuleType))  # these last
         lines = [line for name in names for line in entry(name)]
         node = nodes.container()
         self.state.nested_parse(StringList(lines, "public-names"), self.content_offset, node)
@@ -93,7 +94,8 @@ def entry(name: Name) -> list[str]:
     """The directive that describes a name."""
     value = name.value
     if isinstance(value, ModuleType):
-        return [f".. automodule:: {value.__name__}", "   :members:", ""]
+        module = [f".. automodule:: {value.__name__}", "   :members:", ""]
+        return [f".. rubric:: The module {name.full}", "", *module]
     if isinstance(value, type):
         return [f".. autoclass:: {name.full}", "   :members:", ""]
     if inspect.isroutine(inspect.unwrap(value)):
