@@ -1,7 +1,9 @@
-"""The documentation as a reader uses it: Python blocks run, commands and links exist."""
+"""The documentation as a reader uses it: Python blocks run, commands exist."""
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import jax
@@ -23,15 +25,17 @@ PYTHON_PAGES |= {
     "parallel_moments.md",
     "from_spectra.md",
     "in_python.md",
+    "physics.md",
     "sensitivity_and_inference.md",
+    "start.md",
 }
-"""Pages with Python, each of which has a test of what it finds."""
+"""Pages with Python, each of which has a test of what it finds; test_start.py has that of Start."""
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^ {4}(?:srun )?(diffdip\b.*)$", re.MULTILINE)
+SCRIPT_OF_SHELL = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^(?: {4}(?:srun )?|srun )(diffdip\b.*)$", re.MULTILINE)
 TARGET = re.compile(r"^ {4}make (\S+)", re.MULTILINE)
 SCRIPT = re.compile(r"\b(experiments/[\w/]+\.py)\b")
-LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 
 
 def text(page):
@@ -182,6 +186,13 @@ def test_python_of_in_python(run_python):
     assert energy == pytest.approx(-0.02 * 0.8**4 + 0.5 * 0.8 * 0.8**2, rel=1e-6)
 
 
+@pytest.mark.float32
+def test_python_of_physics(run_python):
+    _, printed = run_python("physics.md")
+    found, by_hand = numbers(printed)
+    assert found == by_hand == pytest.approx(52.95, abs=5e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.float32
 def test_python_of_sensitivity_and_inference(run_python):
@@ -194,7 +205,7 @@ def test_commands_and_their_options_exist(line):
     name, *arguments = shlex.split(line, comments=True)[1:]
     group = typer.main.get_command(app)
     if name.startswith("--"):
-        assert name == "--help"
+        assert name in {"--help"} | {option for one in group.params for option in one.opts}
         return
     command = group.get_command(None, name)
     assert command is not None
@@ -203,14 +214,21 @@ def test_commands_and_their_options_exist(line):
     command.make_parser(context).parse_args(list(arguments))
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_scripts_of_the_shell_are_valid():
+    scripts = [script for page in PAGES for script in SCRIPT_OF_SHELL.findall(text(page))]
+    assert scripts
+    for script in scripts:
+        done = subprocess.run(
+            ["bash", "-n"], input=script, text=True, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), script
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_targets_scripts_and_links_exist(page):
+def test_targets_and_scripts_exist(page):
     makefile = text(ROOT / "Makefile")
     for target in TARGET.findall(text(page)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for script in SCRIPT.findall(text(page)):
         assert (ROOT / script).is_file(), script
-    for link, _ in LINK.findall(text(page)):
-        if "://" not in link:
-            assert (page.parent / link).exists(), link

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import matplotlib.text
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.stats import ks_2samp
 from tests.helpers.scripts import script, written
 
 
+ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.slow
 BOHR = scipy.constants.physical_constants["Bohr magneton"][0]
 SMALL = ["--samples", "40", "--seed", "1"]
@@ -385,6 +387,10 @@ def test_claims_are_judged_and_strict(scripts, everything):
     table = [line.replace("\\|", "") for line in lines if line.startswith("|")]
     assert len(table) == len(rows) + 2
     assert {line.count("|") for line in table} == {6}
+
+    page = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8").splitlines()
+    listed = [line.replace("\\|", "").split("|")[1:3] for line in page if line.startswith("|")]
+    assert listed == [line.split("|")[1:3] for line in table]  # numbers are those of all samples
 
 
 def test_claims_without_dominant_pairs_say_so(scripts, two_sizes):

@@ -13,8 +13,10 @@ from ...foundation.visible_text import visible
 
 
 ONE_COLUMN = 85.0
+"""Width of a figure of one column in mm."""
+
 TWO_COLUMNS = 170.0
-"""Widths of figures in mm."""
+"""Width of a figure of two columns in mm."""
 
 BLUE, VERMILLION, GREEN, ORANGE, GRAY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#666666"
 """Colors that color-blind readers can distinguish (Okabe and Ito)."""
