@@ -63,7 +63,7 @@ def show() -> None:
         points = None
         st.info("The measured points lie in another plane.")
     curve, picture = _computed(settings, points)
-    sentences = curve.sentences()
+    sentences = [*curve.sentences(), *filter(None, [curve.missing()])]
     with right:
         st.image(picture, width=640, alt=f"Resonance fields by angle: {'; '.join(sentences)}")
         for sentence in sentences:

@@ -12,7 +12,7 @@ from ..foundation.errors import InputError
 from ..foundation.interruption import unfinished
 from ..io.angles import listed_angles
 from ..io.archive import is_zip, unpack
-from ..io.series_tables import read_named_table
+from ..io.series_tables import NO_FREQUENCY, read_named_table
 from ..io.spectra_dataset import angle_choice, read_named
 from ..io.sweep import MAX_BYTES
 from ..io.sweep_files import MAX_FILES
@@ -60,20 +60,25 @@ def read_rotations(upload: Upload, frequency_GHz: float, plane: str) -> "dict[st
     A table that states no frequency was measured at `frequency_GHz`, one that states no plane in
     `plane`. Raises `InputError`.
 
-    >>> table = b"angle_deg,field_mT\n0,338.1\n45,338.5\n90,338.3\n"
+    >>> table = b"angle_deg,field_mT\\n0,338.1\\n45,338.5\\n90,338.3\\n"
     >>> list(read_rotations(Upload("film.csv", table), 9.45, "xy"))
     ['film']
     """
     with _on_disk([upload]) as path:
         try:
             samples = read_named_table(path, path.name)
-        except InputError:
+        except InputError as error:
+            if error.what != NO_FREQUENCY:
+                raise
             samples = read_named_table(path, path.name, 1e9 * frequency_GHz)
     found = {}
     for sample in samples:
         for i, series in enumerate(sample.series(plane)):
             if series.is_rotation and series.measured == "field":
-                found[series.name or (f"{sample.name} ({i + 1})" if i else sample.name)] = series
+                name = series.name or (f"{sample.name} ({i + 1})" if i else sample.name)
+                while name in found:
+                    name += "′"
+                found[name] = series
     if not found:
         raise InputError(
             "no rotation in the table",

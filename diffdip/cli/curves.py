@@ -16,7 +16,7 @@ from .common import (
     command,
 )
 from .fit_options import Plane, PlaneOption
-from .output import console, print_line, print_paths
+from .output import console, print_doubt, print_line, print_paths
 
 
 @command(MEASUREMENTS)
@@ -66,4 +66,6 @@ def curve(
     shown = console()
     for sentence in found.sentences():
         print_line(shown, sentence)
+    if missing := found.missing():
+        print_doubt(shown, missing)
     print_paths(shown, written)

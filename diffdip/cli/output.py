@@ -43,11 +43,11 @@ def print_line(shown: "Console", text: str) -> None:
 
 
 def print_doubt(shown: "Console", text: str) -> None:
-    """One line about a doubt, which --quiet does not hide."""
-    if mode() is Mode.QUIET:
-        tell(text)
-    else:
+    """One line about a doubt, which --quiet and --json do not hide."""
+    if mode() is Mode.TEXT:
         print_line(shown, text)
+    else:
+        tell(text)
 
 
 def print_json(document: Callable[[], Mapping[str, Any] | bytes]) -> None:

@@ -90,7 +90,8 @@ def _pair_sum_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     sums = pair_sum(positions, moments, mask)
     change = [jnp.zeros_like(sums[0])] * 6
     if not isinstance(by_position, SymbolicZero):
-        x, y, z = jnp.where(mask[:, None], by_position * (3 * moments)[:, None], 0).T
+        kept = 3 * jnp.where(mask, moments, 0)
+        x, y, z = jnp.where(mask[:, None], by_position * kept[:, None], 0).T
         for i, row in enumerate(_octupole(_third_at(positions, moments, mask), mask)):
             change[i] += jnp.sum(row[0] * x + row[1] * y + row[2] * z)
     if not isinstance(by_moment, SymbolicZero):

@@ -62,11 +62,12 @@ def diagnose(
     dof: int,
     reduced_chi2: float | None,
     *,
-    known_sigma: bool,
+    from_scatter: bool,
 ) -> tuple[Flag, ...]:
     """Flags of a fit that did not converge, is not unique, or leaves parameters open.
 
-    `measured` and `predicted` (n,) in tesla; `reduced_chi2` None where σ is unknown.
+    `measured` and `predicted` (n,) in tesla; `reduced_chi2` None where σ is unknown. `from_scatter`
+    says that the errors come from the residuals.
     """
     flags: list[Flag] = []
     if not found.converged:
@@ -90,11 +91,12 @@ def diagnose(
     if dof == 0:
         message = "There are as many points as free parameters, so the residuals test nothing."
         flags.append(Flag("no-degrees-of-freedom", message))
-    elif dof <= FEW and not known_sigma:
+    elif dof <= FEW and from_scatter:
         message = (
-            f"The standard errors come from the scatter of the points, with {dof} degrees of "
-            f"freedom only: they are uncertain by {100 / (2 * dof) ** 0.5:.0f} %. Use the "
-            "intervals, which allow for it, or measure more angles."
+            f"The standard errors come from the scatter of the points, with only {dof} "
+            f"degree{'s' if dof > 1 else ''} of freedom: they are uncertain by "
+            f"{100 / (2 * dof) ** 0.5:.0f} %. Use the intervals, which allow for it, or measure "
+            "more angles."
         )
         flags.append(Flag("few-degrees-of-freedom", message))
     return tuple(flags)

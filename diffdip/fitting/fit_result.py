@@ -222,7 +222,7 @@ def result_of(
         prediction,
         dof,
         reduced,
-        known_sigma=known_sigma,
+        from_scatter=not known_sigma or (plain and float(found.variance) > 1),
     )
     exact = not rms > ROUNDING * np.nanmax(np.abs(measured))
     if not exact:  # perfect data have intervals of rounding

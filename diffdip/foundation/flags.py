@@ -39,7 +39,7 @@ CODES: Final = {
     "were scaled up.",
     "scattered-line": "Samples scatter more on a line than beside it.",
     "setting-unused": "A setting was not used, because the files state the value.",
-    "several-minima": "Two or more minima describe the data about equally well.",
+    "several-minima": "Another minimum is about as good, or is not excluded.",
     "short-arc": "The angles cover too little of a rotation.",
     "sigma-too-large": "The residuals are much smaller than the given errors.",
     "sloping-ground": "The ground under a line shifts its zero crossing.",

@@ -22,7 +22,7 @@ from .bruker_descriptors import (
 )
 from .column_meanings import shown
 from .input_files import as_place, inside
-from .sweep import BOM, SpectrumError, Sweep, read_bytes
+from .sweep import BOM, LEAST_SAMPLES, SpectrumError, Sweep, read_bytes
 
 
 _HEAD = re.compile(
@@ -136,8 +136,8 @@ def _points(descriptor: Descriptor, path: Path) -> int:
 def _check_one_sweep(descriptor: Descriptor, count: int) -> None:
     """Raise `SpectrumError` if the samples are those of several sweeps."""
     for name in ("SSX", "RES", "XPLS"):
-        one = descriptor.count(name) if descriptor.text(name) else count
-        if one < count and count % one == 0:
+        one = descriptor.count(name) if descriptor.text(name).strip() not in ("", "0") else count
+        if LEAST_SAMPLES <= one < count and count % one == 0:
             raise SpectrumError(
                 f"{count} samples, and entry {name} = {one}",
                 expected="one sweep, or a second axis, which entry JSS states",

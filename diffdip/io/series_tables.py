@@ -34,6 +34,9 @@ from .writing import csv_bytes
 if TYPE_CHECKING:
     from ..spectra.positions import LinePositions
 
+NO_FREQUENCY = "no column for the frequency"
+"""What an error says of a table without frequencies."""
+
 STALLED = 3
 """This many equal fields in consecutive rows look like a line fit that got stuck."""
 
@@ -222,14 +225,14 @@ def _check_frequency(table: Table, frequency: float | None, measured: str | None
         )
     if column is None and (measured == "frequency" or table.column("measured") is not None):
         raise TableError(
-            "no column for the frequency",
+            NO_FREQUENCY,
             expected="the measured frequencies",
             hint="Add a column such as frequency_GHz",
             where=header,
         )
     if column is None and frequency is None:
         raise TableError(
-            "no column for the frequency",
+            NO_FREQUENCY,
             hint="Add a column such as frequency_GHz, or give {frequency}",
             where=header,
         )

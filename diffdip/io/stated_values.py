@@ -152,13 +152,17 @@ def stated_number(quantity: str, text: str, scale: float) -> float:
 
 def _agreed(quantity: str, lines: list[_Line]) -> Stated:
     """The one value that lines state. Raises `SpectrumError` if they contradict each other."""
+    # a frequency that was read before and after the sweep drifts
+    within = APART if quantity == "frequency" else SAME
     sure = [line for line in lines if re.sub(r"\W|_", "", line.name.casefold()) in MICROWAVE]
     for chosen in (lines, sure):
         if not chosen:
             continue
         first, *others = chosen
-        if all(abs(one.value - first.value) <= SAME * abs(first.value) for one in others):
-            rest = [one for one in lines if one not in chosen]
+        apart = [abs(one.value - first.value) / (abs(first.value) or 1) for one in others]
+        if all(part <= within for part in apart):
+            rest = [one for one, part in zip(others, apart, strict=True) if part > SAME]
+            rest += [one for one in lines if one not in chosen]
             note = f"{shown(rest[0].text)} is not used beside {shown(first.text)}" if rest else ""
             return Stated(first.value, f"comment {shown(first.text)}", note)
     told = " and ".join(shown(one.text) for one in lines[:3])

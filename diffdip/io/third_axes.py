@@ -1,5 +1,7 @@
 """Columns of a table of spectra that are not used, and whether one of them is a further axis."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..foundation.errors import InputError
@@ -10,6 +12,9 @@ from .sweep import SpectrumError
 
 REPEATED = 0.3
 """If more of the neighbouring fields are equal, a column that changes among them is an axis."""
+
+MOSTLY = 0.5
+"""Words that change between more than this part of equal neighbouring fields are an axis."""
 
 SAME_FIELD = 0.002
 """Two columns of fields that differ by more than this part of the sweep get a note."""
@@ -22,7 +27,9 @@ def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tup
     """Notes on columns that change within a sweep and are not used.
 
     Raises `SpectrumError` for a column that has one value in each run of the field, or that changes
-    at equal fields: the spectra depend on it.
+    at equal fields: the spectra depend on it. Words may also be a clock, remarks, or the direction
+    of a sweep: they count where two runs in one direction differ in them, or where they change at
+    most of the fields that are repeated.
 
     Args:
         field_mt: Fields of the rows of one sweep, as far as the columns in use tell.
@@ -37,22 +44,25 @@ def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tup
     equal = np.diff(field_mt) == 0
     notes = []
     for header, cells in others.items():
-        # texts by their order
-        values = np.unique(cells, return_inverse=True)[1] if cells.dtype.kind == "U" else cells
+        are_words = cells.dtype.kind == "U"
+        values = _ranks(cells) if are_words else cells
         changes = np.diff(values) != 0
         if not changes.any():
             continue
         if (np.diff(values) > 0).all() or (np.diff(values) < 0).all():
             # a count or a clock that runs through, or another field
-            notes += _other_field(field_mt, header, values)
+            notes += [] if are_words else _other_field(field_mt, header, values)
             continue
         steps = [values[run] for run in runs]
         by_run = len(steps) > 1 and all(np.ptp(step) == 0 for step in steps)
         at_field = equal.mean() > REPEATED and changes[equal].any()
+        if are_words:
+            by_run = by_run and _same_direction_twice(field_mt, runs)
+            runs_through = (np.diff(values) >= 0).all()
+            at_field = at_field and not runs_through and changes[equal].mean() > MOSTLY
         if by_run or at_field:
             told = ", ".join(
-                shown(str(one)) if cells.dtype.kind == "U" else f"{one:g}"
-                for one in np.unique(cells)[:4]
+                shown(str(one)) if are_words else f"{one:g}" for one in np.unique(cells)[:4]
             )
             raise SpectrumError(
                 f"{column_name(header)} is a further axis: the field is swept at {told}",
@@ -61,6 +71,19 @@ def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tup
             )
         notes.append(f"column {shown(header)} changes within the sweep and is not used")
     return tuple(notes)
+
+
+def _ranks(words: np.ndarray) -> np.ndarray:
+    """Numbers for words, by their first appearance."""
+    rank = {word: i for i, word in enumerate(dict.fromkeys(words.tolist()))}
+    return np.array([rank[word] for word in words.tolist()])
+
+
+def _same_direction_twice(field_mt: np.ndarray, runs: Sequence[slice]) -> bool:
+    """Whether two runs of the field go in the same direction."""
+    ends = [field_mt[run][[0, -1]] for run in runs]
+    up = [bool(last > first) for first, last in ends]
+    return len(up) > len(set(up))
 
 
 def _other_field(field_mt: np.ndarray, header: str, values: np.ndarray) -> list[str]:

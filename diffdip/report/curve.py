@@ -134,10 +134,7 @@ class Curve:
         }
 
     def sentences(self) -> list[str]:
-        """The range of the measured resonance field, and the number of angles without one.
-
-        With points also their rms deviation from the curve.
-        """
+        """The range of the measured resonance field, and the rms deviation of points from it."""
         field = 1e3 * np.asarray(self.branches.measured()[0])
         found = np.isfinite(field)
         convention, w0 = self.settings.convention, 1e3 * self.larmor
@@ -147,11 +144,16 @@ class Curve:
                 f"Hres {np.nanmin(field):.2f} to {np.nanmax(field):.2f} mT "
                 f"({convention} convention, w0 = {w0:.2f} mT)"
             )
-        if not found.all():
-            sentences.append(f"no measured resonance at {(~found).sum()} of {len(found)} angles")
         if self.points is not None and self.expected is not None:
             sentences.append(_deviation(self.points, self.expected, self.settings))
         return sentences
+
+    def missing(self) -> str:
+        """At how many angles there is no measured resonance; empty if at none."""
+        found = np.isfinite(np.asarray(self.branches.measured()[0]))
+        if found.all():
+            return ""
+        return f"no measured resonance at {(~found).sum()} of {len(found)} angles"
 
 
 def resonance_curve(settings: CurveSettings, points: Series | None = None) -> Curve:

@@ -35,7 +35,7 @@ def field_runs(field: np.ndarray, back: float = BACK) -> list[slice]:
     if len(turns) > 2 * MAX_RUNS:
         raise InputError(
             f"the field goes up and down {len(turns) + 1} times between {field.min():.6g} and "
-            f"{field.max():.6g} mT",
+            f"{field.max():.6g}",
             expected="a sweep of the field, up or down",
             hint="Use a measurement in which the field is swept, not held or stepped",
         )

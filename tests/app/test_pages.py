@@ -255,7 +255,13 @@ def test_a_table_without_a_rotation_is_refused_on_explore():
     app = bench("explore")
     for table, said in (
         (b"angle_deg,field_mT\n0,abc\n", "film.csv: row 2: "),
-        (b"angle_deg,field_mT\n0,338\n0,339\n", "film.csv: no rotation in the table"),
+        # the fault itself, not that of a second try with a frequency
+        (b"angle_deg,field_mT,frequency_GHz\n0,abc,9.3\n", "film.csv: row 2: "),
+        (b"angle_deg,field_mT\n0,338\n0,339\n", "film.csv: rows 2 to 3: all angles"),
+        (
+            b"theta_deg,phi_deg,field_mT\n0,0,338\n90,0,339\n90,90,338.5\n",
+            "film.csv: no rotation in the table",
+        ),
     ):
         app.file_uploader[0].set_value([("film.csv", table, "")]).run()
         assert plain(app.error[0].value).startswith(said)

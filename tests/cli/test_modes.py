@@ -93,6 +93,20 @@ def test_an_ensemble_as_json_agrees_with_its_samples(tmp_path):
     assert not any(isinstance(v, float) and math.isnan(v) for v in found.values())
 
 
+def test_doubts_appear_beside_json_and_under_quiet(tmp_path):
+    few = ("magnetization", "0.0001 emu/g")
+    curve = ("curve", "--a", -600, "--b", 200, "--frequency-ghz", 9.45, "--convention", "physical")
+    for command, doubt in (
+        ((*few, "--json"), "fewer dipoles than crystals"),
+        ((*few, "--quiet"), "fewer dipoles than crystals"),
+        ((*curve, "--out", tmp_path, "--quiet"), "no measured resonance at 661 of 721 angles"),
+    ):
+        done = run(*command)
+        assert done.exit_code == 0
+        assert doubt in done.stderr
+        assert doubt not in done.stdout
+
+
 def test_json_and_quiet_exclude_each_other():
     assert_refused(run("magnetization", "2 emu/g", "--json", "--quiet"), "--json", "--quiet")
 

@@ -466,3 +466,16 @@ def test_a_bound_is_reached_within_the_error_only():
     assert small.flags == ()
     pushed = dd.fit_series(ANGLES, curve(-8e-5, 1e-4) + noise, frequency=NU, parameters=bounded)
     assert "at-bound" in codes(pushed)
+
+
+@pytest.mark.parametrize("sigma", [None, 2e-5])
+def test_errors_from_few_points_are_said(sigma):
+    """Also where a sigma that the residuals contradict was replaced by their scatter."""
+    angle = np.radians([0.0, 45.0, 90.0, 135.0])
+    field = np.array([0.337, 0.3382, 0.3391, 0.3379]) + np.array([2, -2, 2, -2]) * 2e-4
+    fit = dd.fit_series(angle, field, sigma, frequency=9.45e9)
+    [message] = [f.message for f in fit.flags if f.code == "few-degrees-of-freedom"]
+    assert "only 1 degree of freedom" in message
+    assert "71 %" in message
+    right = dd.fit_series(angle, field, 5e-4, frequency=9.45e9)
+    assert "few-degrees-of-freedom" not in codes(right)

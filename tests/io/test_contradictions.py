@@ -86,6 +86,49 @@ def test_words_within_a_sweep_are_no_axis(tmp_path, words):
     np.testing.assert_allclose(read_spectra(path)["signal"].values[0], line(), atol=1e-3)
 
 
+@pytest.mark.parametrize("word", [
+    lambda i: f"10:{i // 120:02d}:{i // 2 % 60:02d}",  # two samples in each second
+    lambda i: "overload" if i % 9 == 4 else "ok",
+    lambda i: "1mV" if i < 200 else "100uV",
+])  # fmt: skip
+def test_words_beside_rounded_fields_are_no_axis(tmp_path, word):
+    """Many neighbouring fields are equal, and the words sometimes change between them."""
+    fields = np.round(FIELD * 2) / 2
+    path = written(tmp_path / "film_30deg.csv", "field_mT,signal,remark",
+                   lambda i, b, s: (fields[i], s, word(i)))  # fmt: skip
+    spectra = read_spectra(path)
+    assert len(spectra["angle"]) == 1
+
+
+@pytest.mark.parametrize("words", [("10:01", "10:02"), ("auf", "ab"), ("first", "second")])
+def test_words_for_up_and_down_are_no_axis(tmp_path, words):
+    rows = [*zip(FIELD, line(), [words[0]] * len(FIELD), strict=True)]
+    rows += [*zip(FIELD[::-1], line(338.4)[::-1], [words[1]] * len(FIELD), strict=True)]
+    path = tmp_path / "film_30deg.csv"
+    path.write_text("\n".join(["field_mT,signal,when", *(f"{b},{s},{w}" for b, s, w in rows)]))
+    spectra = read_spectra(path)
+    assert sorted(spectra["direction"].values) == [-1, 1]
+
+
+def test_words_are_no_fields(tmp_path):
+    path = written(tmp_path / "film_30deg.csv", "field_mT,Hall probe (mT),signal",
+                   lambda i, b, s: (b, f"{b:.3f} mT", s))  # fmt: skip
+    assert "differs" not in notes(read_spectra(path))
+
+
+def test_frequencies_that_drift_are_one(tmp_path):
+    for last, count in ((9.4513, 1), (9.6, 0)):
+        path = written(tmp_path / "film_30deg.csv", "field_mT,signal", lambda i, b, s: (b, s),
+                       above="# frequency = 9.4512 GHz")  # fmt: skip
+        path.write_text(path.read_text() + f"# frequency = {last} GHz\n")
+        if count:
+            spectra = read_spectra(path)
+            assert spectra["frequency"].values == [9.4512]
+            assert "9.4513" in notes(spectra)
+        else:
+            assert "several values of the frequency" in refusal(path)
+
+
 @pytest.mark.parametrize("comment", ["# angle = {} deg", "# phi: {}°", "#Sample angle = {} deg"])
 def test_comments_between_blocks_count(tmp_path, comment):
     rows = [f"{b} {s}" for b, s in zip(FIELD, line(), strict=True)]

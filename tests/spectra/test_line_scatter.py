@@ -73,7 +73,6 @@ def test_the_goniometer_lines_do_not_scatter():
 
 
 @needs_rotation
-@pytest.mark.parametrize("near", [338.6, 334.0])
-def test_narrow_lines_do_not_scatter(near):
+def test_narrow_lines_do_not_scatter():
     found = line_positions(read_spectra(ROTATION).isel(angle=slice(0, 5)), line="strongest")
     assert "scattered-line" not in [flag.code for flag in found.warnings]
