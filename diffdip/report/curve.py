@@ -16,7 +16,6 @@ from ..resonance.branches import Branches
 from ..resonance.tabulated import tabulated_branches
 from .figures.curves import figure_curve
 from .figures.style import figure_bytes
-from .parameter_text import heading
 
 
 if TYPE_CHECKING:
@@ -107,7 +106,8 @@ class Curve:
     def figure(self) -> "Figure":
         """The figure of `diffdip curve`, with the settings as its title."""
         s = self.settings
-        each = [f"{heading(name)} {value:.4g}" for name, value in s.parameters().items()]
+        split = [(name.rpartition("_"), value) for name, value in s.parameters().items()]
+        each = [f"{name} = {value:.4g} {unit}" for (name, _, unit), value in split]
         values = "\n".join(", ".join(each[i : i + 3]) for i in range(0, len(each), 3))
         title = (
             f"{values}\n"
