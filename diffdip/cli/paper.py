@@ -33,7 +33,7 @@ def reproduce(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Use fewer samples and sizes: about two minutes."),
+        typer.Option("--quick", help="Use fewer samples and sizes: about three minutes."),
     ] = False,
     seed: SeedOption = 0,
     force: ForceOption = False,
