@@ -3,24 +3,14 @@
 import numpy as np
 import pytest
 
-from diffdip.io import SpectrumError, read_spectra
+from diffdip.io import read_spectra
 from diffdip.io.angles import angle_in_name
 from tests.helpers import instrument_files, instrument_variants as files
 from tests.helpers.instrument_variants import FIELD, line, measurement
+from tests.helpers.reading import notes, refusal
 
 
 ANGLES = [0, 30, 60]
-
-
-def notes(spectra):
-    return spectra.attrs.get("notes", "")
-
-
-def refusal(path):
-    with pytest.raises(SpectrumError) as caught:
-        read_spectra(path)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
 
 
 HELD = {

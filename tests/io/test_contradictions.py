@@ -5,23 +5,13 @@ import struct
 import numpy as np
 import pytest
 
-from diffdip.io import SpectrumError, read_spectra
+from diffdip.io import read_spectra
 from tests.helpers import instrument_files as made, instrument_variants as files, spectra_files
 from tests.helpers.instrument_variants import FIELD, line
+from tests.helpers.reading import notes, refusal
 
 
 ANGLES = (0, 30, 60)
-
-
-def notes(spectra):
-    return spectra.attrs.get("notes", "")
-
-
-def refusal(path):
-    with pytest.raises(SpectrumError) as caught:
-        read_spectra(path)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
 
 
 def written(path, header, cells, at=338.0, above=""):

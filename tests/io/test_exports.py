@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from diffdip.io import SpectrumError, read_spectra, read_table
+from diffdip.io import SpectrumError, read_spectra
 from diffdip.io.sweep_summary import summary_of
 from tests.helpers import instrument_files as made, instrument_variants as files, spectra_files
 from tests.helpers.instrument_variants import FIELD, line
@@ -55,24 +55,6 @@ def test_exports(tmp_path, name, end):
     np.testing.assert_allclose(field, FIELD, atol=1e-9)
     np.testing.assert_allclose(signal, line(), atol=1e-4)
     assert spectra["angle"].values == [30]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "angle_deg field_mT f_GHz\n0 338 9.45\n90 339 9.45\n",
-        "  angle_deg   field_mT   f_GHz\n   0.0   338.0   9.45\n  90.0   339.0   9.45\n",
-        "Sample Angle [deg]   Field [mT]   f [GHz]\n0\t338\t9.45\n90\t339\t9.45\n",
-        "# made by hand\nangle_deg  field_mT  f_GHz\n\n0  338,0  9,45\n90  339,0  9,45\n",
-    ],
-)
-def test_spaces_between_the_columns_of_resonances(tmp_path, text):
-    path = tmp_path / "series.txt"
-    path.write_text(text)
-    [sample] = read_table(path)
-    np.testing.assert_allclose(np.degrees(sample.angle), [0, 90])
-    np.testing.assert_allclose(sample.field, [0.338, 0.339])
-    np.testing.assert_allclose(sample.frequency, 9.45e9)
 
 
 @pytest.mark.parametrize("maker", ["bes3t", "esp"])

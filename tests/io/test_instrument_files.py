@@ -3,25 +3,14 @@
 import numpy as np
 import pytest
 
-from diffdip.io import SpectrumError, TableError, read_spectra, read_table, write_spectra
+from diffdip.io import TableError, read_spectra, read_table, write_spectra
 from diffdip.io.angles import angle_by_pattern, angle_in_name, listed_angles
 from diffdip.io.sweep_summary import summary_of
 from diffdip.spectra.field_sweeps import field_runs
 from diffdip.spectra.line_selection import each_sweep
 from tests.helpers import instrument_variants as files
 from tests.helpers.instrument_variants import FIELD, curve, line, measurement
-
-
-def refusal(path, **options):
-    with pytest.raises(SpectrumError) as caught:
-        read_spectra(path, **options)
-    assert len(str(caught.value).splitlines()) == 1
-    assert caught.value.expected or caught.value.hint
-    return str(caught.value)
-
-
-def notes(spectra):
-    return spectra.attrs.get("notes", "")
+from tests.helpers.reading import notes, refusal
 
 
 def one(path):
@@ -618,12 +607,17 @@ def test_a_frequency_above_the_header(tmp_path):
         "sep=;\nangle_deg;field_mT;f_GHz\n0;338;9,45\n90;339;9,45\n",
         "Film\nmade by hand\n\nangle,field,f\ndeg,mT,GHz\n0,338,9.45\n90,339,9.45\n",
         "angle_deg,field_mT,f_GHz\n0,338,9.45\n90,339,9.45\n\x1a",
+        "angle_deg field_mT f_GHz\n0 338 9.45\n90 339 9.45\n",
+        "  angle_deg   field_mT   f_GHz\n   0.0   338.0   9.45\n  90.0   339.0   9.45\n",
+        "Sample Angle [deg]   Field [mT]   f [GHz]\n0\t338\t9.45\n90\t339\t9.45\n",
+        "# made by hand\nangle_deg  field_mT  f_GHz\n\n0  338,0  9,45\n90  339,0  9,45\n",
     ],
 )
 def test_tables_of_resonance_fields_are_laid_out_alike(tmp_path, text):
     path = tmp_path / "series.txt"
     path.write_text(text)
     [sample] = read_table(path)
+    np.testing.assert_allclose(np.degrees(sample.angle), [0, 90])
     np.testing.assert_allclose(sample.field, [0.338, 0.339])
     np.testing.assert_allclose(sample.frequency, 9.45e9)
 

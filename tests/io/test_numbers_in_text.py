@@ -4,22 +4,16 @@ import numpy as np
 import pytest
 
 from diffdip.foundation.errors import InputError
-from diffdip.io import SpectrumError, TableError, read_spectra, read_table
+from diffdip.io import TableError, read_spectra, read_table
 from tests.helpers import instrument_files, instrument_variants as files
 from tests.helpers.instrument_variants import FIELD, line
+from tests.helpers.reading import refusal
 
 
 def written(path, header, rows, mark=",", above=""):
     text = "\n".join([header, *(mark.join(row) for row in rows)])
     path.write_text(f"{above}{text}\n")
     return path
-
-
-def refusal(path):
-    with pytest.raises(SpectrumError) as caught:
-        read_spectra(path)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
 
 
 PAIRS = [(b, s) for b, s in zip(FIELD.tolist(), np.round(line(), 1).tolist(), strict=True)]

@@ -13,6 +13,7 @@ from diffdip.io import SpectrumError, read_spectra
 from diffdip.io.file_kinds import kind_of
 from tests.helpers import instrument_files as made, spectra_files as files
 from tests.helpers.raw_data import EPRFILES, needs_eprfiles
+from tests.helpers.reading import refusal
 
 
 NAMES = {
@@ -347,14 +348,6 @@ def test_real_files_as_easyspin_reads_them():
             assert value == pytest.approx(float(row[name]), rel=1e-7, abs=1e-6), (file, name)
         checked += 1
     assert checked == len(rows) - 3 == 10
-
-
-def refusal(path):
-    """The only line of the refusal of a file."""
-    with pytest.raises(SpectrumError) as caught:
-        read_spectra(path)
-    [line] = str(caught.value).splitlines()
-    return line
 
 
 def one_sweep(path):

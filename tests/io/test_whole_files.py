@@ -3,20 +3,10 @@
 import numpy as np
 import pytest
 
-from diffdip.io import SpectrumError, read_spectra
+from diffdip.io import read_spectra
 from tests.helpers import instrument_files as made, instrument_variants as files, spectra_files
 from tests.helpers.instrument_variants import FIELD, line
-
-
-def refusal(path):
-    with pytest.raises(SpectrumError) as caught:
-        read_spectra(path)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
-
-
-def notes(spectra):
-    return spectra.attrs.get("notes", "")
+from tests.helpers.reading import notes, refusal
 
 
 TEXTS = ("active spectrum", "adani text", "jcamp", "niehs text", "niehs dat")
