@@ -152,8 +152,7 @@ def _sliders() -> CurveSettings:
     terms = st.multiselect(
         "Energy terms", TERMS, format_func=TERMS.__getitem__, key=MOVED + "terms"
     )
-    convention = state[MOVED + "convention"]
-    names = TermsModel(terms, convention).names if terms else ()
+    names = TermsModel(terms).names if terms else ()
     values = tuple(_parameter(name) for name in names)
     st.select_slider(
         "Range of the sliders of anisotropy fields: ± (mT)",
@@ -224,7 +223,7 @@ def _take(widget: str, name: str) -> None:
 
 
 def _content(series: Series) -> tuple[bytes | None, ...]:
-    """What tells one series from another in a cache."""
+    """What identifies a series in a cache."""
     arrays = (series.angle, series.field, series.sigma, series.frequency)
     return tuple(None if array is None else array.tobytes() for array in arrays)
 

@@ -178,9 +178,13 @@ def _join(coordinator: str | None, processes: int | None, process_id: int | None
 
 
 def _print_run(dataset: "xr.Dataset", out: Path) -> None:
-    import numpy as np
-
-    from ..io.run_tables import QUANTILE_HEADS, quantile_rows, run_document, unplaced_flags
+    from ..io.run_tables import (
+        QUANTILE_HEADS,
+        quantile_rows,
+        run_document,
+        typical,
+        unplaced_flags,
+    )
 
     shown = console()
     settings = dataset.attrs | {"n_samples": dataset.sizes["sample"]}
@@ -191,12 +195,10 @@ def _print_run(dataset: "xr.Dataset", out: Path) -> None:
         [quantile_rows(dataset)],
         dropped=(QUANTILE_HEADS[-1], "1 %", "99 %"),
     )
-    number = dataset["n_dipoles"].values
-    placed = np.isfinite(dataset["M_A_per_m"].values)
-    closest = np.nanmedian(dataset["closest_nm"].values)
+    number, closest = typical(dataset)
     print_line(
         shown,
-        f"mean number of dipoles {number[placed].mean():.4g}, median distance of the closest pair "
+        f"mean number of dipoles {number:.4g}, median distance of the closest pair "
         f"{closest:.3g} nm",
     )
     for flag in unplaced_flags(dataset):

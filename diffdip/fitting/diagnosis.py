@@ -186,8 +186,8 @@ def _second_minimum(parameters: ParameterSet, found: Estimates) -> list[Flag]:
     other = ", ".join(parameters.shown(name, float(value)) for name, value in each)
     if abs(excess) < EQUIVALENT:
         message = (
-            f"An equivalent solution gives the same fields: {other}. These data cannot tell them "
-            "apart: decide by what you know of the sample, or measure in another plane."
+            f"An equivalent solution gives the same fields: {other}. These data cannot separate "
+            "them: decide by what you know of the sample, or measure in another plane."
         )
         return [Flag("several-minima", message)]
     message = (

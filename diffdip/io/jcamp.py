@@ -148,9 +148,7 @@ def _frequency(single: dict[str, str]) -> float:
 def _check_ends(single: dict[str, str], field: np.ndarray) -> None:
     """Raise `SpectrumError` if pairs do not have the fields that the file states, in any order."""
     ends = {label: _number(single, label, np.nan) for label in ("FIRSTX", "LASTX")}
-    if len(field) and ends["FIRSTX"] > ends["LASTX"] and field[0] < field[-1]:
-        field = field[::-1]
-    if len(field) and ends["FIRSTX"] < ends["LASTX"] and field[0] > field[-1]:
+    if len(field) and (ends["FIRSTX"] > ends["LASTX"]) != (field[0] > field[-1]):
         field = field[::-1]
     for label, value in (("FIRSTX", field[:1]), ("LASTX", field[-1:])):
         stated = ends[label]

@@ -100,25 +100,22 @@ def _missing(dataset: "xr.Dataset") -> "xr.DataArray":
 
 def run_document(dataset: "xr.Dataset") -> dict[str, Any]:
     """The settings of a run and the quantiles of |A|, |B| and |C| (mT), for JSON."""
-    from ..statistics.heavy_tails import quantiles
-
-    found = {}
-    for name in "ABC":
-        law = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
-        middle = QUANTILES.index(0.5)
-        found[f"abs_{name}_mT"] = {
-            **{f"quantile_{p:g}": value for p, value in zip(QUANTILES, law.value, strict=True)},
-            "median_interval_68": [law.low[middle], law.high[middle]],
+    found = {
+        f"abs_{name}_mT": {
+            **{f"quantile_{p:g}": value for p, value in zip(QUANTILES, values, strict=True)},
+            "median_interval_68": list(interval),
         }
-    placed = np.isfinite(dataset["M_A_per_m"].values)
+        for name, values, interval in _quantiles(dataset)
+    }
+    number, closest = typical(dataset)
     flags = [*missing_flags(dataset), *unplaced_flags(dataset)]
     return plain(
         {
             **dataset.attrs,
             "n_samples": dataset.sizes["sample"],
             "quantiles": found,
-            "mean_dipoles": dataset["n_dipoles"].values[placed].mean(),
-            "median_closest_nm": np.nanmedian(dataset["closest_nm"].values),
+            "mean_dipoles": number,
+            "median_closest_nm": closest,
             "flags": [flag.document() for flag in flags],
         }
     )
@@ -126,12 +123,23 @@ def run_document(dataset: "xr.Dataset") -> dict[str, Any]:
 
 def quantile_rows(dataset: "xr.Dataset") -> list[tuple[str, ...]]:
     """The name and `QUANTILE_HEADS` of |A|, |B| and |C| of a run, in mT."""
+    return [
+        (f"|{name}|", *(f"{value:.4g}" for value in values), f"{low:.4g} to {high:.4g}")
+        for name, values, (low, high) in _quantiles(dataset)
+    ]
+
+
+def typical(dataset: "xr.Dataset") -> tuple[float, float]:
+    """The mean number of dipoles, and the median distance of the closest pair in nm."""
+    placed = np.isfinite(dataset["M_A_per_m"].values)
+    number = dataset["n_dipoles"].values[placed].mean()
+    return float(number), float(np.nanmedian(dataset["closest_nm"].values))
+
+
+def _quantiles(dataset: "xr.Dataset") -> list[tuple[str, np.ndarray, tuple[float, float]]]:
+    """Of |A|, |B| and |C|: the name, its `QUANTILES`, and the interval of the median."""
     from ..statistics.heavy_tails import quantiles
 
-    rows = []
-    for name in "ABC":
-        found = quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES)
-        middle = QUANTILES.index(0.5)
-        interval = f"{found.low[middle]:.4g} to {found.high[middle]:.4g}"
-        rows.append((f"|{name}|", *(f"{value:.4g}" for value in found.value), interval))
-    return rows
+    middle = QUANTILES.index(0.5)
+    laws = {name: quantiles(np.abs(dataset[f"{name}_mT"].values), QUANTILES) for name in "ABC"}
+    return [(name, law.value, (law.low[middle], law.high[middle])) for name, law in laws.items()]

@@ -20,7 +20,7 @@ SAME_FIELD = 0.002
 """Two columns of fields that differ by more than this part of the sweep get a note."""
 
 MOST_COLUMNS = 20
-"""So many unused columns are looked at."""
+"""At most this number of unused columns is looked at."""
 
 
 def check_third_axis(field_mt: np.ndarray, others: dict[str, np.ndarray]) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def _other_field(field_mt: np.ndarray, header: str, values: np.ndarray) -> list[
 def recording_order(
     field_mt: np.ndarray, others: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, str] | None:
-    """The order in which rows that are sorted by field were recorded, and the column that tells it.
+    """The order in which rows that are sorted by field were recorded, and the column that gives it.
 
     A count or a clock does, if in its order the field goes up and down in whole sweeps. None if no
     column does.

@@ -135,8 +135,7 @@ class Curve:
 
     def sentences(self) -> list[str]:
         """The range of the measured resonance field, and the rms deviation of points from it."""
-        field = 1e3 * np.asarray(self.branches.measured()[0])
-        found = np.isfinite(field)
+        field, found = self._measured()
         convention, w0 = self.settings.convention, 1e3 * self.larmor
         sentences = []
         if found.any():
@@ -150,10 +149,15 @@ class Curve:
 
     def missing(self) -> str:
         """At how many angles there is no measured resonance; empty if at none."""
-        found = np.isfinite(np.asarray(self.branches.measured()[0]))
+        _, found = self._measured()
         if found.all():
             return ""
         return f"no measured resonance at {(~found).sum()} of {len(found)} angles"
+
+    def _measured(self) -> tuple[np.ndarray, np.ndarray]:
+        """The measured resonance field at each angle in mT, and where it exists."""
+        field = 1e3 * np.asarray(self.branches.measured()[0])
+        return field, np.isfinite(field)
 
 
 def resonance_curve(settings: CurveSettings, points: Series | None = None) -> Curve:
@@ -165,7 +169,7 @@ def resonance_curve(settings: CurveSettings, points: Series | None = None) -> Cu
     >>> resonance_curve(CurveSettings((191.5, 204.6, 0.0), 2.0, 9.45)).sentences()
     ['Hres 52.95 to 399.57 mT (paper convention, w0 = 337.59 mT)']
     """
-    model, at = settings.model(), settings.parameters().values()
+    model = settings.model()
     first, last = 0.0, 2 * np.pi if ONE_WAY in settings.terms else np.pi
     own = np.array([]) if points is None else points.angle
     if len(own):
@@ -177,7 +181,7 @@ def resonance_curve(settings: CurveSettings, points: Series | None = None) -> Cu
         energy = model(
             {
                 name: jnp.asarray(value / parameter_kind(name).factor)
-                for name, value in zip(model.names, at, strict=True)
+                for name, value in zip(model.names, settings.values, strict=True)
             }
         )
     frequency, g = 1e9 * settings.frequency_GHz, settings.g

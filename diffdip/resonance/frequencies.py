@@ -119,7 +119,7 @@ def _larmor(energy: AbstractEnergy, direction: Array, field: Array) -> Array:
 class _Equilibria:
     """The equilibria of one energy, and w at each.
 
-    Not a pytree: made anew in each call, so that what depends on the energy alone is computed once.
+    Not a pytree: each call makes one, so that what depends on the energy alone is computed once.
     """
 
     def __init__(self, energy: AbstractEnergy, dtype: Any):

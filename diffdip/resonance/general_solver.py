@@ -65,14 +65,11 @@ class GeneralSolver:
         self.energy = energy
         parameters, static = eqx.partition(energy, eqx.is_inexact_array)
         self.frozen = eqx.combine(jax.lax.stop_gradient(parameters), static)
-        tensor = quadratic_form(self.frozen)
-        self.is_tensor = tensor is not None
-        if tensor is None:
-            self.candidates, self.steps = mesh_candidates(self.frozen, dtype), MESH_STEPS
-            self.is_stable = lowest_on_sphere(self.frozen, dtype)
+        self.tensor = quadratic_form(self.frozen)
+        if self.tensor is None:
+            self.steps, self.is_stable = MESH_STEPS, lowest_on_sphere(self.frozen, dtype)
         else:
-            self.candidates, self.steps = tensor_candidates(tensor), TENSOR_STEPS
-            self.is_stable = lowest_multiplier(tensor)
+            self.steps, self.is_stable = TENSOR_STEPS, lowest_multiplier(self.tensor)
 
     def fields(
         self, direction: Float[Array, "n 3"], larmor: Float[Array, "*n"]
@@ -93,7 +90,7 @@ class GeneralSolver:
     def reached(self, direction: Array, larmor: Array) -> _Reached:
         """Where M is at the measured resonances."""
         axes = (0, 0 if larmor.ndim else None)
-        if self.is_tensor:
+        if self.tensor is not None:
             return jax.vmap(self._highest, in_axes=axes)(direction, larmor)
         followed = jax.vmap(self._followed, in_axes=axes)(direction, larmor)
         return self._searched(followed, direction, larmor)
@@ -139,7 +136,12 @@ class GeneralSolver:
 
     def _roots(self, direction: Array, larmor: Array) -> _Roots:
         """All resonances, each once, without derivatives."""
-        starts, exists = self.candidates(direction, larmor)
+        # only here: the branch that is followed from saturation needs no mesh
+        if self.tensor is None:
+            candidates = mesh_candidates(self.frozen, direction.dtype)
+        else:
+            candidates = tensor_candidates(self.tensor)
+        starts, exists = candidates(direction, larmor)
         polish = jax.vmap(self._polished, in_axes=(0, None, None))
         u, field, converged, stable = polish(starts, direction, larmor)
         exists &= converged

@@ -35,7 +35,7 @@ WIDTHS = (0.85, 1.0, 1.18)
 """Factors of the width in that fit, which let the shape of the line vary."""
 
 LEAST_ORDER, HIGHER = 3, 2
-"""The ground then is a polynomial of this order, or so many orders above the baseline."""
+"""Order of the polynomial that then is the ground: at least 3, and 2 above the baseline."""
 
 CLEAR = 5.0
 """A ground of this many standard errors is there."""
@@ -44,13 +44,13 @@ MISMATCH = 0.005
 """A line of a shape that is not fitted may leave this part of its height."""
 
 MOST_LINES = 4
-"""With more lines their tails are not told from a ground."""
+"""With more lines, their tails and the ground cannot be separated."""
 
 
 def crossing_shift(lines: Lines, index: int, position: float, preparation: Preparation) -> float:
     """The estimated shift of a zero crossing by the ground, in the unit of the field.
 
-    0 if the sweep does not tell.
+    0 if the sweep does not determine it.
 
     Args:
         lines: All lines of the spectrum.
@@ -74,7 +74,7 @@ def _between_zones(lines: Lines, index: int, position: float) -> float:
     """The ground at a line, from samples at the same distance on both sides of it.
 
     The tails of an absorption line cancel there, and half of those of a dispersion line is allowed
-    for: what is left does not come from the line. 0 if the sweep is too short to tell.
+    for: what is left does not come from the line. 0 if the sweep is too short for it.
     """
     field, signal = lines.field, lines.signal
     width, height = float(lines.width[index]), float(lines.height[index])
@@ -101,7 +101,7 @@ def _between_zones(lines: Lines, index: int, position: float) -> float:
 
 
 class _Blocks(NamedTuple):
-    """Means of field and signal over blocks of so many samples."""
+    """Means of field and signal over blocks of `size` samples."""
 
     field: np.ndarray
     signal: np.ndarray

@@ -50,7 +50,7 @@ def scatter_flags(selected: Sequence[SelectedLine]) -> tuple[Flag, ...]:
 
 
 def scatter(lines: Lines, index: int) -> float:
-    """Scatter of the samples on a line over that beside all lines; 1 if it cannot be told.
+    """Scatter of the samples on a line over that beside all lines; 1 if it is not known.
 
     It is what a cubic through the two neighbours on each side leaves of a sample.
     """
