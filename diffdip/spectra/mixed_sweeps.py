@@ -33,7 +33,7 @@ def samples_by_field(field: np.ndarray) -> int:
     Args:
         field: Ascending, of shape (n,).
 
-    >>> samples_by_field(np.array([330.0, 330, 331, 331, 332])), samples_by_field(np.arange(4.0))
+    >>> samples_by_field(np.array([330.0, 330, 331, 331])), samples_by_field(np.arange(4.0))
     (2, 1)
     """
     counts = np.diff(_starts(field), append=len(field))
