@@ -25,7 +25,7 @@ from .nanocrystal_packing import NanocrystalPacking
 from .parameter_checks import plain_numbers
 
 
-LANE_BYTES: Final = 64 * 2**20
+LANE_BYTES: Final = 256 * 2**20
 """Memory for the samples that a CPU computes at once."""
 
 SITE_BYTES: Final = 400

@@ -3,7 +3,7 @@
 The edge of a cell is a diameter or more, so crystals that overlap are in the same cell or in
 neighbouring ones. The crystals of a cell form a chain: `latest` has the last one that was put into
 each cell, `before` the one put there before it, and −1 ends the chain. A rim of empty cells
-surrounds the others.
+surrounds the others. Where there is one cell, all crystals are compared, with vectors.
 """
 
 import numpy as np
@@ -12,13 +12,17 @@ from numba import njit
 from .packing_laws import CYLINDER, SPHERE
 
 
-FEW = 96
+FEW = 512
 """Up to this number of crystals there is one cell: it takes longer to look into 27."""
+
+AT_ONCE = 32
+"""Crystals that are compared before the next look whether one of them overlaps."""
 
 MOST_CELLS = 8
 """The most cells for each crystal. In dilute packings the cells are larger."""
 
 _compiled = njit(error_model="numpy")
+_vectorized = njit(fastmath={"nsz", "contract"}, error_model="numpy")
 
 
 @_compiled
@@ -61,9 +65,25 @@ def cell_at(x, y, z, half, counts):
     return cell
 
 
+@_vectorized
+def _overlapped(x, y, z, centers, first, last, least):
+    """How many of some crystals are too near, by their squared distances."""
+    number = 0
+    for k in range(np.uint64(first), np.uint64(last)):  # no index is negative
+        dx, dy, dz = x - centers[0, k], y - centers[1, k], z - centers[2, k]
+        number += dx * dx + dy * dy + dz * dz < least
+    return number
+
+
 @_compiled
-def has_room(cell, x, y, z, diameter, centers, counts, latest, before):
-    """Whether a crystal in this cell overlaps no other one."""
+def has_room(x, y, z, diameter, centers, placed, counts, cell, latest, before):
+    """Whether a crystal in this cell overlaps none of those placed."""
+    if counts[0] * counts[1] * counts[2] == 1:
+        for first in range(0, placed, AT_ONCE):
+            last = min(first + AT_ONCE, placed)
+            if _overlapped(x, y, z, centers, first, last, diameter * diameter) > 0:
+                return False
+        return True
     across, along = counts[2] + 2, (counts[1] + 2) * (counts[2] + 2)
     # along an axis with a single cell there is only the rim
     i_most, j_most = along * (counts[0] > 1), across * (counts[1] > 1)
@@ -73,8 +93,8 @@ def has_room(cell, x, y, z, diameter, centers, counts, latest, before):
             for k in range(j - k_most, j + k_most + 1):
                 other = latest[k]
                 while other >= 0:
-                    dx, dy = x - centers[3 * other], y - centers[3 * other + 1]
-                    dz = z - centers[3 * other + 2]
+                    dx, dy = x - centers[0, other], y - centers[1, other]
+                    dz = z - centers[2, other]
                     if dx * dx + dy * dy + dz * dz < diameter * diameter:
                         return False
                     other = before[other]

@@ -1,6 +1,8 @@
 """The laws of a packing, for loops that numba compiles: directions, ligands, extra dipoles, walls.
 
-They are those of `ensembles.crystal_growth`, `surface_dipoles` and `containers`, in float64.
+They are those of `ensembles.crystal_growth`, `surface_dipoles` and `containers`, in float64. What
+many proposals need is a loop over arrays that the compiler can do with vectors: without branches,
+and with polynomials instead of calls of a library.
 """
 
 import math
@@ -12,14 +14,46 @@ from numba import njit
 CYLINDER, SPHERE, BOX = range(3)
 
 _compiled = njit(error_model="numpy")
+_FREE = {"nsz", "arcp", "contract", "afn"}
+_vectorized = njit(fastmath=_FREE, error_model="numpy")
+_within = njit(fastmath=_FREE, error_model="numpy", forceinline=True)
+
+# the power series of sine and cosine, exact to rounding up to an eighth of a turn
+_SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(8))
+_COSINE = tuple((-1) ** k / math.factorial(2 * k) for k in range(9))
 
 
-@_compiled
+@_within
+def on_circle(share):
+    """Cosine and sine of a share of a full turn, from 0 to 1."""
+    quarter = math.floor(4 * share + 0.5)
+    angle = (share - 0.25 * quarter) * (2 * math.pi)
+    x = angle * angle
+    a, b, c, d, e, f, g, h = _SINE
+    sine = angle * (a + x * (b + x * (c + x * (d + x * (e + x * (f + x * (g + x * h)))))))
+    a, b, c, d, e, f, g, h, i = _COSINE
+    cosine = a + x * (b + x * (c + x * (d + x * (e + x * (f + x * (g + x * (h + x * i)))))))
+    turned = (quarter == 1) | (quarter == 3)
+    cosine, sine = (sine, cosine) if turned else (cosine, sine)
+    cosine = -cosine if (quarter == 1) | (quarter == 2) else cosine
+    sine = -sine if (quarter == 2) | (quarter == 3) else sine
+    return cosine, sine
+
+
+@_within
 def direction(one, two):
     """A random unit vector from two uniform numbers."""
     z = 2 * one - 1
     across = math.sqrt(max(1 - z * z, 0.0))
-    return across * math.cos(2 * math.pi * two), across * math.sin(2 * math.pi * two), z
+    cosine, sine = on_circle(two)
+    return across * cosine, across * sine, z
+
+
+@_vectorized
+def directions(one, two, x, y, z):
+    """Random unit vectors from uniform numbers."""
+    for k in range(len(one)):
+        x[k], y[k], z[k] = direction(one[k], two[k])
 
 
 @_compiled
@@ -80,11 +114,69 @@ def erf_inv(x):
     return x * polynomial(_END, math.sqrt(w) - 5)
 
 
-@_compiled
+# the quantile of the normal law where its distance from 1/2 is below 0.425 (Wichura 1988, AS 241)
+_ABOVE = (
+    3.3871328727963666080,
+    133.14166789178437745,
+    1971.5909503065514427,
+    13731.693765509461125,
+    45921.953931549871457,
+    67265.770927008700853,
+    33430.575583588128105,
+    2509.0809287301226727,
+)
+_BELOW = (
+    1.0,
+    42.313330701600911252,
+    687.18700749205790830,
+    5394.1960214247511077,
+    21213.794301586595867,
+    39307.895800092710610,
+    28729.085735721942674,
+    5226.4952788528545610,
+)
+_CENTRAL = 0.425
+
+
+@_within
+def _central_score(share):
+    """The quantile of the normal law, for shares from 0.075 to 0.925."""
+    q = share - 0.5
+    x = _CENTRAL * _CENTRAL - q * q
+    a, b, c, d, e, f, g, h = _ABOVE
+    above = a + x * (b + x * (c + x * (d + x * (e + x * (f + x * (g + x * h))))))
+    a, b, c, d, e, f, g, h = _BELOW
+    below = a + x * (b + x * (c + x * (d + x * (e + x * (f + x * (g + x * h))))))
+    return q * above / below
+
+
+@_within
+def _score(share):
+    """The quantile of the normal law."""
+    if abs(share - 0.5) <= _CENTRAL:
+        return _central_score(share)
+    return math.sqrt(2.0) * erf_inv(2 * share - 1)
+
+
+@_within
 def thickness(uniform, mean, sd, most):
     """Thickness of a ligand shell; `most` is the share of the normal law above zero."""
-    above = (1 - uniform) * most
-    return max(mean - sd * math.sqrt(2.0) * erf_inv(2 * above - 1), 0.0)
+    return max(mean - sd * _score((1 - uniform) * most), 0.0)
+
+
+@_vectorized
+def _central_scores(share, score):
+    for k in range(len(share)):
+        score[k] = _central_score(share[k])
+
+
+@_compiled
+def scores(share, score):
+    """The quantiles of the normal law; few are in its tails."""
+    _central_scores(share, score)
+    for k in range(len(share)):
+        if abs(share[k] - 0.5) > _CENTRAL:
+            score[k] = _score(share[k])
 
 
 @_compiled
@@ -101,7 +193,8 @@ def fisher(one, two, x, y, z, kappa):
     """A random unit vector by Fisher's law about (x, y, z), from two uniform numbers."""
     below = min(-math.log1p((1 - one) * math.expm1(-2 * kappa)) / kappa, 2.0)
     across = math.sqrt(max(below * (2 - below), 0.0))
-    c, s = across * math.cos(2 * math.pi * two), across * math.sin(2 * math.pi * two)
+    cosine, sine = on_circle(two)
+    c, s = across * cosine, across * sine
     sign = -1.0 if z < 0 else 1.0
     a = -1 / (sign + z)
     b = x * y * a
@@ -119,8 +212,8 @@ def fisher(one, two, x, y, z, kappa):
 def point(kind, sizes, one, two, three):
     """A random point in a container, from three uniform numbers."""
     if kind == CYLINDER:
-        distance, angle = sizes[7] * math.sqrt(one), 2 * math.pi * two
-        return distance * math.cos(angle), distance * math.sin(angle), sizes[8] * (2 * three - 1)
+        distance, (cosine, sine) = sizes[7] * math.sqrt(one), on_circle(two)
+        return distance * cosine, distance * sine, sizes[8] * (2 * three - 1)
     if kind == SPHERE:
         x, y, z = direction(one, two)
         distance = sizes[7] * three ** (1 / 3)
@@ -128,14 +221,20 @@ def point(kind, sizes, one, two, three):
     return sizes[7] * (2 * one - 1), sizes[8] * (2 * two - 1), sizes[9] * (2 * three - 1)
 
 
-@_compiled
-def contains(kind, sizes, x, y, z):
-    """Whether a point lies in a container."""
-    if kind == CYLINDER:
-        return x * x + y * y <= sizes[7] * sizes[7] and abs(z) <= sizes[8]
-    if kind == SPHERE:
-        return x * x + y * y + z * z <= sizes[7] * sizes[7]
-    return abs(x) <= sizes[7] and abs(y) <= sizes[8] and abs(z) <= sizes[9]
+@_vectorized
+def lie_within(kind, sizes, x, y, z, first, last, within):
+    """Whether the points from `first` to `last` lie in a container."""
+    # one condition for all containers, without branches
+    radius = math.inf if kind == BOX else sizes[7]
+    weight = 1.0 if kind == SPHERE else 0.0
+    most_x = sizes[7] if kind == BOX else math.inf
+    most_y = sizes[8] if kind == BOX else math.inf
+    most_z = sizes[9] if kind == BOX else sizes[8] if kind == CYLINDER else math.inf
+    most = radius * radius
+    for k in range(np.uint64(first), np.uint64(last)):  # no index is negative
+        round_it = x[k] * x[k] + y[k] * y[k] + weight * (z[k] * z[k]) <= most
+        flat = (abs(x[k]) <= most_x) & (abs(y[k]) <= most_y) & (abs(z[k]) <= most_z)
+        within[k] = round_it & flat
 
 
 @_compiled

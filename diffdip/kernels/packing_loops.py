@@ -12,18 +12,18 @@ from numba import njit
 from . import native_calls as native
 from .packing_cells import cell_at, divide, has_room
 from .packing_laws import (
-    CYLINDER,
-    SPHERE,
-    contains,
     direction,
+    directions,
     farthest,
     fisher,
+    lie_within,
     normal_below,
     point,
+    scores,
     share_below,
     thickness,
 )
-from .threefry import U32, fill, fill_part, fold, uniform_at
+from .threefry import U32, fill, fold, uniform_at, uniforms
 
 
 STEPS, FIRST_CANDIDATES = 8, 32
@@ -32,10 +32,14 @@ EXTRA_CANDIDATES, MOST_EXTRA = 6, 12
 MOST_REDRAWS = 5
 
 
-GROUP = 80
-"""Random numbers for proposals are made as they are needed, for 16 proposals at a time."""
+GROUP = 64
+"""Proposals that are prepared together, when the first of them is needed."""
+
+BLOCK = 128
+"""Crystals on which dipoles are placed side by side."""
 
 _compiled = njit(error_model="numpy")
+_vectorized = njit(error_model="numpy", fastmath={"nsz", "contract"})
 _inlined = njit(error_model="numpy", inline="always")
 
 
@@ -56,19 +60,53 @@ def _first_place(kind, sizes, diameter, key, precise, words, first):
     return found, x, y, z
 
 
+@_inlined
+def _shell(uniform, precise, share):
+    """The uniform number of a ligand shell, in the precision of the packing."""
+    return uniform * share if precise else np.float64(np.float32(uniform * share))
+
+
 @_compiled
-def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
+def _prepare(
+    drawn, first, precise, share, sizes, above, one, two, three, four, chosen, x, y, z, length
+):
+    """The moves of `GROUP` proposals from `first` on; all arrays but `drawn` have that length."""
+    for k in range(GROUP):
+        i = 5 * (first + k)
+        one[k], two[k], chosen[k] = drawn[i], drawn[i + 1], drawn[i + 4]
+        three[k] = (1 - _shell(drawn[i + 2], precise, share)) * above
+        four[k] = (1 - _shell(drawn[i + 3], precise, share)) * above
+    directions(one, two, x, y, z)
+    scores(three, one)
+    scores(four, two)
+    diameter, mean, sd = sizes[0], sizes[1], sizes[2]
+    for k in range(GROUP):
+        length[k] = diameter + max(mean - sd * one[k], 0.0) + max(mean - sd * two[k], 0.0)
+
+
+@_vectorized
+def _propose(axis, chosen, placed, centers, direction, length, first, last, centre):
+    """One coordinate of the centres of some proposals of a group."""
+    for k in range(np.uint64(first), np.uint64(last)):  # no index is negative
+        before = np.int32(chosen[k] * placed)
+        centre[k] = centers[axis, before] + length[k] * direction[k]
+
+
+@_compiled
+def _grow(frame, sizes, key, precise, words, drawn, centers, first, parent, uniform):
     """Place the crystals; the number of starts, and whether the last one was successful."""
     kind, at_once = native.number(frame, KIND), native.number(frame, AT_ONCE)
     max_proposals = native.number(frame, MAX_PROPOSALS)
     max_starts = native.number(frame, MAX_STARTS)
     diameter, mean, sd = sizes[0], sizes[1], sizes[2]
     n, count = native.number(frame, CRYSTALS), STEPS * at_once * 5
-    filled = np.empty(count // GROUP + 1, np.bool_)
+    # arrays of their own: numba counts who holds a slice, which takes longer than the work
+    one, two, three, four = np.empty(GROUP), np.empty(GROUP), np.empty(GROUP), np.empty(GROUP)
+    u, v, w, length = np.empty(GROUP), np.empty(GROUP), np.empty(GROUP), np.empty(GROUP)
+    chosen, inside = np.empty(GROUP), np.empty(GROUP, np.bool_)
     half, counts = np.empty(3), np.empty(3, np.int64)
     latest = np.empty(divide(kind, sizes, n, half, counts), np.int32)
     chained = np.empty(n, np.int32)
-    height = sizes[8] if kind == CYLINDER else sizes[7] if kind == SPHERE else sizes[9]
     above = normal_below(mean / sd)
     starts, placed, refused, tables = 0, 0, 0, 0
     share, possible = 1.0, True
@@ -79,7 +117,7 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
             reach, x, y, z = _first_place(
                 kind, sizes, diameter, fold(own, U32(1)), precise, words, first
             )
-            centers[0], centers[1], centers[2] = x, y, z
+            centers[0, 0], centers[1, 0], centers[2, 0] = x, y, z
             latest[:], chained[0] = -1, -1
             latest[cell_at(x, y, z, half, counts)] = 0
             starts, placed, refused = starts + 1, 1, 0
@@ -90,52 +128,42 @@ def _grow(frame, sizes, key, precise, words, centers, first, parent, uniform):
         if not possible:
             refused += STEPS * at_once
             continue
-        own = fold(own, U32(0))
-        for k in range(len(filled)):
-            filled[k] = False
+        fill(words, fold(own, U32(0)), count, precise)
+        uniforms(words, count, precise, drawn)
+        prepared = -GROUP
         for step in range(STEPS):
             if placed == n:
                 break
             refused += at_once
-            for proposal in range(at_once):
-                i = 5 * (step * at_once + proposal)
-                block = i if precise or i < count // 2 else i - count // 2
-                if not filled[block // GROUP]:
-                    filled[block // GROUP] = True
-                    fill_part(words, own, count, precise, block - block % GROUP, np.int64(GROUP))
-                before = int(uniform_at(words, i + 4, count, precise) * placed)
-                x, y, z = centers[3 * before], centers[3 * before + 1], centers[3 * before + 2]
-                # a container has no hollows: what is outside now is outside with ligands, too
-                w = 2 * uniform_at(words, i, count, precise) - 1
-                if abs(z + diameter * w) > height:
-                    continue
-                u, v, w = direction(
-                    uniform_at(words, i, count, precise), uniform_at(words, i + 1, count, precise)
-                )
-                if not contains(kind, sizes, x + diameter * u, y + diameter * v, z + diameter * w):
-                    continue
-                one = uniform_at(words, i + 2, count, precise) * share
-                two = uniform_at(words, i + 3, count, precise) * share
-                if not precise:
-                    one, two = np.float64(np.float32(one)), np.float64(np.float32(two))
-                length = (
-                    diameter + thickness(one, mean, sd, above) + thickness(two, mean, sd, above)
-                )
-                x, y, z = x + length * u, y + length * v, z + length * w
-                if not contains(kind, sizes, x, y, z):
-                    continue
-                cell = cell_at(x, y, z, half, counts)
-                if has_room(cell, x, y, z, diameter, centers, counts, latest, chained):
-                    latest[cell], chained[placed] = placed, latest[cell]
-                    at = 3 * placed
-                    centers[at], centers[at + 1], centers[at + 2] = x, y, z
-                    parent[placed - 1] = before
-                    at = 4 * (placed - 1)
-                    uniform[at] = uniform_at(words, i, count, precise)
-                    uniform[at + 1] = uniform_at(words, i + 1, count, precise)
-                    uniform[at + 2], uniform[at + 3] = one, two
-                    placed, refused = placed + 1, 0
-                    break
+            proposal, end = step * at_once, (step + 1) * at_once
+            while proposal < end:
+                if proposal >= prepared + GROUP:
+                    prepared = proposal
+                    _prepare(
+                        drawn, prepared, precise, share, sizes, above,
+                        one, two, three, four, chosen, u, v, w, length,
+                    )  # fmt: skip
+                begin, last = proposal - prepared, min(end - prepared, GROUP)
+                _propose(0, chosen, placed, centers, u, length, begin, last, one)
+                _propose(1, chosen, placed, centers, v, length, begin, last, two)
+                _propose(2, chosen, placed, centers, w, length, begin, last, three)
+                lie_within(kind, sizes, one, two, three, begin, last, inside)
+                proposal = prepared + last
+                for k in range(begin, last):
+                    if not inside[k]:
+                        continue
+                    x, y, z = one[k], two[k], three[k]
+                    cell = cell_at(x, y, z, half, counts)
+                    if has_room(x, y, z, diameter, centers, placed, counts, cell, latest, chained):
+                        latest[cell], chained[placed] = placed, latest[cell]
+                        centers[0, placed], centers[1, placed], centers[2, placed] = x, y, z
+                        i, at = 5 * (prepared + k), 4 * (placed - 1)
+                        parent[placed - 1] = np.int32(drawn[i + 4] * placed)
+                        uniform[at], uniform[at + 1] = drawn[i], drawn[i + 1]
+                        uniform[at + 2] = _shell(drawn[i + 2], precise, share)
+                        uniform[at + 3] = _shell(drawn[i + 3], precise, share)
+                        placed, refused, proposal = placed + 1, 0, end
+                        break
     return starts, placed == n
 
 
@@ -148,31 +176,51 @@ def _far(x, y, z, dipoles, start, count, most):
     return True
 
 
+@_vectorized
+def _mark_near(x, y, z, dipoles, place, most, near):
+    """Mark the crystals whose candidate is too near to the dipole in one place."""
+    for k in range(len(near)):
+        cosine = x[k] * dipoles[0, place, k] + y[k] * dipoles[1, place, k]
+        near[k] |= cosine + z[k] * dipoles[2, place, k] > most
+
+
 @_compiled
-def _scatter(key, crystals, per_crystal, most, precise, words, dipoles, filled):
+def _scatter(key, crystals, per_crystal, most, precise, words, drawn, dipoles, filled):
     """Uniform directions on each crystal; whether all found a place."""
     offered = per_crystal + SPARE
     count = offered * crystals * 2
-    for crystal in range(crystals):
-        filled[crystal] = 0
+    block = min(BLOCK, crystals)
+    x, y, z, near = np.empty(block), np.empty(block), np.empty(block), np.empty(block, np.bool_)
+    one, two = np.zeros(block), np.zeros(block)
+    taken = np.empty((3, per_crystal, block))
+    filled[:] = 0
     for number in range(MOST_OFFERS):
         fill(words, fold(key, U32(number)), count, precise)
-        complete = True
-        for crystal in range(crystals):
+        uniforms(words, count, precise, drawn)
+        for first in range(0, crystals, block):
+            some = min(block, crystals - first)
+            taken[:] = np.nan  # empty places are near to nothing
+            for k in range(some):
+                for place in range(filled[first + k]):
+                    at = 3 * ((first + k) * per_crystal + place)
+                    for axis in range(3):
+                        taken[axis, place, k] = dipoles[at + axis]
             for offer in range(offered):
-                if filled[crystal] == per_crystal:
-                    break
-                i = 2 * (offer * crystals + crystal)
-                x, y, z = direction(
-                    uniform_at(words, i, count, precise), uniform_at(words, i + 1, count, precise)
-                )
-                start = crystal * per_crystal
-                if _far(x, y, z, dipoles, start, filled[crystal], most):
-                    at = 3 * (start + filled[crystal])
-                    dipoles[at], dipoles[at + 1], dipoles[at + 2] = x, y, z
-                    filled[crystal] += 1
-            complete &= filled[crystal] == per_crystal
-        if complete:
+                for k in range(some):
+                    i = 2 * (offer * crystals + first + k)
+                    one[k], two[k] = drawn[i], drawn[i + 1]
+                directions(one, two, x, y, z)
+                near[:] = False
+                for place in range(per_crystal):
+                    _mark_near(x, y, z, taken, place, most, near)
+                for k in range(some):
+                    place = filled[first + k]
+                    if not near[k] and place < per_crystal:
+                        at = 3 * ((first + k) * per_crystal + place)
+                        for axis, value in enumerate((x[k], y[k], z[k])):
+                            taken[axis, place, k] = dipoles[at + axis] = value
+                        filled[first + k] = place + 1
+        if filled.min() == per_crystal:
             return True
     return False
 
@@ -230,17 +278,26 @@ def _choose(frame, key, sizes, precise, first, parent, uniform, dipoles, extra):
     most = max(STEPS * at_once * 5, 3 * FIRST_CANDIDATES, 24 * contacts)
     most = max(most, 2 * (per_crystal + SPARE) * crystals)
     words = np.empty(2 * most, np.uint32)
-    centers = np.empty(3 * crystals)
+    drawn = np.zeros(most + 5 * GROUP)  # the last group of proposals is filled up
+    centers = np.empty((3, crystals))
     filled = np.empty(crystals, np.int64)
     starts, done, number = 0, False, 0
     while number < MOST_REDRAWS and not done:
         own = fold(key, U32(number))
         more, done = _grow(
-            frame, sizes, fold(own, U32(0)), precise, words, centers, first, parent, uniform
+            frame, sizes, fold(own, U32(0)), precise, words, drawn, centers, first, parent, uniform
         )
         starts += more
         done = done and _scatter(
-            fold(own, U32(1)), crystals, per_crystal, sizes[5], precise, words, dipoles, filled
+            fold(own, U32(1)),
+            crystals,
+            per_crystal,
+            sizes[5],
+            precise,
+            words,
+            drawn,
+            dipoles,
+            filled,
         )
         if contacts > 0:
             done = done and _add_extra(

@@ -65,29 +65,33 @@ def fold(key, number):
 
 
 @_compiled
-def fill_part(words, key, count, precise, first, most):
-    """The words of `count` numbers, an even one: see `numerics.random_numbers`.
-
-    Of the blocks of two words, at most `most` from the block `first` on.
-    """
-    blocks = count if precise else count // 2
-    last = min(first + most, blocks)
-    # with slices, numba knows that no index is negative, and the loop is vectorized
-    ones, twos = words[first:last], words[first + blocks : last + blocks]
-    for i in range(len(ones)):
-        ones[i], twos[i] = block(key, U32(first + i), U32(first + i + blocks))
-
-
-@_compiled
 def fill(words, key, count, precise):
-    """The words of all `count` numbers."""
-    fill_part(words, key, count, precise, np.int64(0), np.int64(count))
+    """The words of `count` numbers, an even one: see `numerics.random_numbers`."""
+    blocks = count if precise else count // 2
+    # with slices, numba knows that no index is negative, and the loop is vectorized
+    ones, twos = words[:blocks], words[blocks : 2 * blocks]
+    for i in range(len(ones)):
+        ones[i], twos[i] = block(key, U32(i), U32(i + blocks))
 
 
 @_within
 def uniform_at(words, i, count, precise):
-    """Number i of the `count` that `_fill` prepared."""
+    """Number i of the `count` that `fill` prepared."""
     if precise:
         high, low = np.int64(words[i]) >> 5, np.int64(words[i + count]) >> 6
         return (high * 2.0**26 + low) * 2.0**-53
     return (np.int64(words[i]) >> 8) * 2.0**-24
+
+
+@_compiled
+def uniforms(words, count, precise, numbers):
+    """The `count` numbers that `fill` prepared."""
+    ones, twos, own = words[:count], words[count : 2 * count], numbers[:count]
+    if precise:
+        for i in range(len(ones)):
+            own[i] = (
+                np.int64(ones[i] >> U32(5)) * 2.0**26 + np.int64(twos[i] >> U32(6))
+            ) * 2.0**-53
+    else:
+        for i in range(len(ones)):
+            own[i] = np.int64(ones[i] >> U32(8)) * 2.0**-24
