@@ -23,10 +23,13 @@ _FREE = {"nsz", "arcp", "contract", "afn", "reassoc"}
 _vectorized = njit(fastmath=_FREE, error_model="numpy")
 
 
+# several loops, because with too many arrays in one the compiler does not use vectors
+
+
 @_vectorized
-def _start(a, b, c, hx, hy, larmor, floor, q3, q2, q1, q0, gap, frame, ends, bends):
-    """The quartic of each place, the directions of its axes, and what separates its roots."""
-    for k in range(len(a)):
+def _orient(b, c, hx, hy, floor, splitting, weight, frame):
+    """The directions of the axes, half the splitting of b and c, and the weight of the easy axis."""
+    for k in range(len(b)):
         half = 0.5 * b[k]
         radius = math.sqrt(half * half + c[k] * c[k])
         # the hard axis, without cancellation for either sign of b
@@ -38,15 +41,28 @@ def _start(a, b, c, hx, hy, larmor, floor, q3, q2, q1, q0, gap, frame, ends, ben
         hard, easy = hx[k] * x + hy[k] * y, hy[k] * x - hx[k] * y
         hard = -max(-hard, floor) if hard < 0 else max(hard, floor)
         easy = -max(-easy, floor) if easy < 0 else max(easy, floor)
-        weight = easy * easy / (easy * easy + hard * hard)
-        lowest = 0.5 * a[k] - radius
-        d, n = 2 * radius / larmor[k], (-a[k] - lowest) / larmor[k]
-        q3[k] = n + 3 * d * weight
-        q2[k] = 3 * weight * d * (d + n) - 1
-        q1[k] = weight * d * (d * d + 3 * d * n - 2)
-        q0[k] = weight * d * d * (d * n - 1)
-        gap[k] = d
+        splitting[k] = radius
+        weight[k] = easy * easy / (easy * easy + hard * hard)
         frame[0, k], frame[1, k], frame[2, k], frame[3, k] = -easy * y, easy * x, hard * x, hard * y
+
+
+@_vectorized
+def _expand(a, larmor, splitting, weight, q3, q2, q1, q0, gap):
+    """The quartic of each place."""
+    for k in range(len(a)):
+        d, n, w = 2 * splitting[k] / larmor[k], (splitting[k] - 1.5 * a[k]) / larmor[k], weight[k]
+        q3[k] = n + 3 * d * w
+        q2[k] = 3 * w * d * (d + n) - 1
+        q1[k] = w * d * (d * d + 3 * d * n - 2)
+        q0[k] = w * d * d * (d * n - 1)
+        gap[k] = d
+
+
+@_vectorized
+def _enclose(a, larmor, splitting, q3, q2, ends, bends):
+    """What separates the roots of each quartic."""
+    for k in range(len(a)):
+        n = (splitting[k] - 1.5 * a[k]) / larmor[k]
         lower = max(-n, 0 * n)
         upper = lower + 1.001
         discriminant = 36 * q3[k] * q3[k] - 96 * q2[k]
@@ -201,12 +217,19 @@ def _make(stamp, dtype):
         while task >= 0:
             for first in range(task * share, min((task + 1) * share, n), BLOCK):
                 last = min(first + BLOCK, n)
-                own = slice(first, last)
+                own, few = slice(first, last), slice(0, last - first)
                 given = a[own], b[own], c[own], hx[own], hy[own], larmor[own]
-                few = work[:, : last - first]
-                q3, q2, q1, q0, gap, sign = few[0], few[1], few[2], few[3], few[4], few[5]
-                root, x, y, exists = few[6], few[7], few[8], few[9]
-                _start(*given, floor, q3, q2, q1, q0, gap, axes, ends, bends)
+                # rows that numba knows to be contiguous, so that loops over them use vectors
+                q3, q2, q1, q0, gap = (
+                    work[0, few], work[1, few], work[2, few], work[3, few], work[4, few]
+                )  # fmt: skip
+                root, x, y, exists, sign = (
+                    work[5, few], work[6, few], work[7, few], work[8, few], work[9, few]
+                )  # fmt: skip
+                # until the search begins, two rows are free for intermediate results
+                _orient(b[own], c[own], hx[own], hy[own], floor, sign, root, axes)
+                _expand(a[own], larmor[own], sign, root, q3, q2, q1, q0, gap)
+                _enclose(a[own], larmor[own], sign, q3, q2, ends, bends)
                 for _ in range(separation):
                     _separate(q3, q2, q1, ends, bends)
                 _bracket(q3, q2, q1, q0, ends, bends, sign, root, exists)

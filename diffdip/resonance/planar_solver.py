@@ -208,7 +208,7 @@ def _slopes_by_loop(*places: Array) -> tuple[Array, tuple[Array, ...]]:
         [((6, size), dtype)],
         axes=1,
         tasks=-(-size // SHARE),
-        cost=200 * SHARE,
+        cost=20 * SHARE,
         numbers=(size, SEPARATION_STEPS, PLANAR_STEPS, POLISHING_STEPS, SHARE),
     )
     field, *slopes = (row.reshape(shape) for row in found)
