@@ -106,10 +106,21 @@ def robust_curve(
     return curve, waves.shape[1]
 
 
-def covers_half_turn(angle: Float[np.ndarray, " n"]) -> bool:
-    """Whether angles (radians) leave no gap above `WIDEST_GAP`; a turn by 180° changes nothing."""
-    reduced = np.sort(angle % np.pi)
-    return len(angle) > 0 and bool(np.max(np.diff(reduced, append=reduced[0] + np.pi)) < WIDEST_GAP)
+def cover_half_turn(
+    angle: Float[np.ndarray, " n"], used: Bool[np.ndarray, "m n"]
+) -> Bool[np.ndarray, " m"]:
+    """Whether the angles (radians) that each series uses leave no gap above `WIDEST_GAP`.
+
+    A turn by 180° changes nothing.
+    """
+    reduced = angle % np.pi
+    order = np.argsort(reduced)
+    last = np.maximum.accumulate(np.where(used[:, order], reduced[order], -np.inf), axis=1)
+    # before the first angle that is used comes the last one, half a turn back
+    turned = last[:, -1:] - np.pi
+    before = np.maximum(np.concatenate([turned, last[:, :-1]], axis=1), turned)
+    gap = np.where(used[:, order], reduced[order] - before, 0.0)
+    return used.any(axis=1) & (gap.max(axis=1) < WIDEST_GAP)
 
 
 def _solutions(

@@ -17,7 +17,7 @@ from ..resonance.fields import resonance_field, resonance_field_along
 from ..resonance.frequencies import resonance_frequency_along
 from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import FIRST_ORDER, FullTensorModel, InPlaneModel, Model, first_order
-from .closed_form_starts import Harmonics, covers_half_turn, projected
+from .closed_form_starts import Harmonics, cover_half_turn, projected
 from .least_squares import Estimates, estimate
 from .least_squares_problem import Data, Design
 from .parameter_table import offset_name, parameter_kind
@@ -168,8 +168,10 @@ class FitProblem(eqx.Module):
             roots = harmonics.starts(float(np.nanmean(larmor)), sign)
             vectors = np.concatenate([vectors, roots], axis=1)
             size = harmonics.coefficients.shape[1]
-            if self._only_anisotropy() and covers_half_turn(angle[np.all(data.weight > 0, axis=0)]):
-                curve = np.where(data.weight > 0, harmonics.curve(angle), 0.0)
+            if self._only_anisotropy():
+                used = data.weight > 0
+                smooth = np.where(used, harmonics.curve(angle), 0.0)
+                curve = np.where(cover_half_turn(angle, used)[:, None], smooth, np.nan)
         x = np.tile(center, (m, 2 + vectors.shape[1], 1))
         for name, column in zip(FIRST_ORDER, np.moveaxis(vectors, -1, 0), strict=True):
             if name in self.parameters.free:

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from diffdip import AnisotropyFields, larmor_field, resonance_field
-from diffdip.fitting.closed_form_starts import Harmonics, covers_half_turn, projected
+from diffdip.fitting.closed_form_starts import Harmonics, cover_half_turn, projected
+from diffdip.fitting.least_squares_problem import Data, Design
+from diffdip.fitting.problem import FitProblem
+from diffdip.fitting.series import Series
 
 
 NU = 9.45e9
@@ -62,8 +65,31 @@ def test_projection_is_least_squares():
         (np.arange(180, 360, 10.0), True),
         (np.arange(0, 180, 20.0), False),
         (np.arange(0, 160, 5.0), False),
-        (np.array([]), False),
     ],
 )
 def test_gaps_between_angles(degrees, covered):
-    assert covers_half_turn(np.radians(degrees)) is covered
+    """Each series by the angles that it uses; the others say nothing about it."""
+    angle = np.radians(np.append(degrees, 77.0))
+    used = np.tile(np.append(np.ones(len(degrees), bool), False), (3, 1))
+    used[1] = False
+    used[2, 3:8] = False
+    assert cover_half_turn(angle, used).tolist() == [covered, False, False]
+
+
+def test_a_gap_in_one_series_is_none_in_another():
+    """A series is fitted from the same starts beside series with missing points as alone."""
+    angle = np.arange(0, np.pi, np.pi / 18)
+    field = 0.3 + 0.02 * np.cos(2 * angle) * np.ones((2, 1))
+    problem = FitProblem.of(
+        [Series(angle, field[0], frequency=9.45e9)],
+        g=2.0,
+        offset=0.0,
+        parameters=None,
+        model=None,
+        loss="linear",
+        convention=None,
+    )
+    field[1, 5:9] = np.nan
+    design = Design((angle,), np.asarray(9.45e9))
+    curve = problem.hints(design, Data.of(field, None)).curve
+    assert np.isfinite(curve[0]).all() and np.isnan(curve[1]).all()
