@@ -28,7 +28,7 @@ _vectorized = njit(fastmath=_FREE, error_model="numpy")
 
 @_vectorized
 def _orient(b, c, hx, hy, floor, splitting, weight, frame):
-    """The directions of the axes, half the splitting of b and c, and the weight of the easy axis."""
+    """The axes of b and c in the frame of the field, half their splitting, and a weight."""
     for k in range(len(b)):
         half = 0.5 * b[k]
         radius = math.sqrt(half * half + c[k] * c[k])
