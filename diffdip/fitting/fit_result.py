@@ -21,6 +21,7 @@ from .intervals import LEVELS
 from .least_squares import Estimates
 from .least_squares_problem import UNIT
 from .parameter_table import ParameterKind, offset_of, parameter_kind
+from .parameters import Values
 from .problem import FitProblem
 from .residual_structure import ROUNDING, structure_flags
 from .series import AS_FIELD, Series, point_errors, without_padding
@@ -281,16 +282,36 @@ def result_of(
 
 
 def _centred(problem: FitProblem, found: Estimates) -> Estimates:
-    """The estimates with angles of axes at their copies nearest to 0, if all bounds allow it."""
+    """The estimates with angles at their copies nearest to 0, and the best rival as well."""
+    x, rival = (_nearest_copy(problem, vector) for vector in (found.x, found.rival))
+    shift = x - found.x
+    return replace(found, x=x, rival=rival, lower=found.lower + shift, upper=found.upper + shift)
+
+
+def _nearest_copy(problem: FitProblem, x: np.ndarray) -> np.ndarray:
+    """The same solution, with angles of axes and offsets nearest to 0 if all bounds allow it."""
     parameters = problem.parameters
-    periods = np.array([parameters.kind(name).period or np.inf for name in parameters.free])
-    turns = np.round(found.x / periods)
-    shift = np.where(turns != 0, -turns * np.where(np.isfinite(periods), periods, 0.0), 0.0)
-    moved = found.x + shift
+    kinds = [parameters.kind(name) for name in parameters.free]
+    offset = np.array([kind.nuisance and kind.unit == "deg" for kind in kinds])
+    periods = np.array([kind.period or np.inf for kind in kinds])
+    at_most_half = np.where(offset, np.pi, periods)
+    if not np.all(np.isfinite(x)) or not np.any(np.round(x / at_most_half)):
+        return x
+    periods = np.where(offset, _turn(problem, parameters.values(x)), periods)
+    turns = np.round(x / periods)
+    moved = np.where(turns == 0, x, x - turns * np.where(turns == 0, 0.0, periods))
     allowed = np.all((parameters.lower <= moved) & (moved <= parameters.upper))
-    if not shift.any() or not allowed or not _same_energy(problem, found.x, moved):
-        return found
-    return replace(found, x=moved, lower=found.lower + shift, upper=found.upper + shift)
+    return moved if allowed and _same_energy(problem, x, moved) else x
+
+
+def _turn(problem: FitProblem, values: Values) -> float:
+    """By how much an offset may differ: half a turn if the energy is the same for M reversed."""
+    energy = problem.model(values)
+    ahead, back = (
+        np.array([float(energy(jnp.asarray(sign * u))) for u in DIRECTIONS]) for sign in (1, -1)
+    )
+    size = np.max(np.abs(ahead - ahead[0]))
+    return np.pi if np.all(np.abs(ahead - back) <= SAME * max(size, SAME)) else 2 * np.pi
 
 
 def _same_energy(problem: FitProblem, one: np.ndarray, other: np.ndarray) -> bool:
@@ -298,8 +319,12 @@ def _same_energy(problem: FitProblem, one: np.ndarray, other: np.ndarray) -> boo
     if not np.all(np.isfinite(other)):
         return False
     values = [problem.parameters.values(x) for x in (one, other)]
+    turn = _turn(problem, values[0])
     for name, value in values[0].items():
-        if parameter_kind(name).nuisance and abs(float(value - values[1][name])) > SAME:
+        kind, difference = parameter_kind(name), float(value - values[1][name])
+        if kind.nuisance and kind.unit == "deg":
+            difference -= turn * round(difference / turn)
+        if kind.nuisance and abs(difference) > SAME:
             return False
     first, second = (
         np.array([float(energy(jnp.asarray(u))) for u in DIRECTIONS])

@@ -7,7 +7,11 @@ import pytest
 
 import diffdip as dd
 from diffdip.fitting.equivalent_solutions import least_surprising
+from diffdip.fitting.fit_result import _nearest_copy
+from diffdip.fitting.least_squares_problem import Design
 from diffdip.fitting.parameter_table import parameter_kind
+from diffdip.fitting.predictions import linearized
+from diffdip.fitting.problem import FitProblem
 from diffdip.fitting.term_models import KINDS, TermsModel
 from diffdip.fitting.term_names import TERMS
 from diffdip.fitting.term_starts import likely_values
@@ -168,3 +172,55 @@ def test_the_least_surprising_of_equal_solutions():
     score = least_surprising(names, np.array([rows]))
     assert np.argmin(score) == 2
     assert not least_surprising(("A", "B", "C"), -np.ones((1, 2, 3))).any()
+
+
+def film(terms, **parameters):
+    """The problem of a film with a free offset, and a vector of likely values."""
+    problem = FitProblem.of(
+        [dd.Series(np.linspace(0, 3, 9), np.full(9, 0.3), frequency=9.45e9)],
+        g=2.0,
+        offset=dd.Free(),
+        parameters=parameters,
+        model=TermsModel(terms),
+        loss="linear",
+        convention=None,
+    )
+    x = problem.parameters.central_point()
+    x[[problem.parameters.kind(name).unit == "mT" for name in problem.parameters.free]] = 0.05
+    return problem, x
+
+
+@pytest.mark.parametrize(
+    ("terms", "phi", "offset"),
+    [
+        (("thin-film", "uniaxial"), -45.0, -11.0),
+        # a field along −h is another one for an energy that changes if M is reversed
+        (("thin-film", "uniaxial", "bias"), -45.0, 169.0),
+    ],
+)
+def test_angles_are_told_at_their_copies_nearest_to_zero(terms, phi, offset):
+    """675° of an axis is −45°, and −911° of an offset −11°, as well in a rival solution."""
+    problem, x = film(terms)
+    far, near = x.copy(), x.copy()
+    for name, there, here in (("phi_u", 675.0, phi), ("offset", -911.0, offset)):
+        at = problem.parameters.free.index(name)
+        far[at], near[at] = np.radians([there, here])
+    found = _nearest_copy(problem, far)
+    np.testing.assert_allclose(found, near, atol=1e-12)
+
+
+def test_copies_of_angles_give_the_same_fields():
+    """With a bias, which half a turn of the offset would change."""
+    problem, x = film(("uniaxial", "bias"))
+    x[problem.parameters.free.index("offset")] = np.radians(-911.0)
+    design = Design((np.linspace(0, np.pi, 5),), np.asarray(9.45e9))
+    vectors = np.stack([x, _nearest_copy(problem, x)])
+    one, other = linearized(problem, design, vectors, many=False)[0]
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+    assert np.ptp(one) > 0.01
+
+
+def test_an_angle_stays_within_its_bounds():
+    problem, x = film(("thin-film", "uniaxial"), phi_u=dd.Free(lower=10.0))
+    x[problem.parameters.free.index("phi_u")] = 12.0
+    np.testing.assert_array_equal(_nearest_copy(problem, x), x)
