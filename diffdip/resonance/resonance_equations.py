@@ -33,11 +33,8 @@ from .field_of_magnetization import field_terms, stiffness_terms
 LARGEST_STEP = 0.3
 """Radians that M turns at most in a step: a longer step may end on another branch."""
 
-STAGES = 8
-"""Stages of the way from no anisotropy to the whole of it."""
-
-STEPS_OF_A_STAGE, LAST_STEPS = 2, 5
-"""Newton steps of each stage, and more of them at the end."""
+STAGES, LAST_STEPS = 8, 6
+"""Steps on the way from no anisotropy to the whole of it, and more of them at the end."""
 
 
 def residual(energy: AbstractEnergy, u: Vector3, direction: Vector3, larmor: Scalar) -> Vector3:
@@ -101,8 +98,8 @@ def from_saturation(energy: AbstractEnergy, direction: Vector3, larmor: Scalar) 
     """
 
     def step(index: Int[Array, ""], u: Vector3) -> Vector3:
-        stage = lax.convert_element_type(index // STEPS_OF_A_STAGE + 1, larmor.dtype)
+        stage = lax.convert_element_type(index + 1, larmor.dtype)
         share = lax.min(stage / STAGES, lax.full_like(stage, 1.0))
         return towards_resonance(energy, u, direction, larmor, share)
 
-    return lax.fori_loop(0, STAGES * STEPS_OF_A_STAGE + LAST_STEPS, step, direction)
+    return lax.fori_loop(0, STAGES + LAST_STEPS, step, direction)
