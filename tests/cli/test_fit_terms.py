@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import diffdip as dd
-from tests.helpers.command_line import assert_refused, run
+from tests.helpers.command_line import assert_refused, document, run
 
 
 TRUTH = {"Meff": 1.1, "B4": 0.04, "phi_4": 0.1}
@@ -67,6 +67,10 @@ def test_suggestions_name_the_terms(film):
     done = run("fit", film, "--g", 2.05, "--suggest")
     assert done.exit_code == 0, done.output
     assert "Fit the first with --term thin-film --term four-fold" in done.stdout
+    [sample] = document("fit", film, "--g", 2.05, "--suggest")["samples"]
+    bic = [one["bic"] for one in sample["suggestions"]]
+    assert bic == sorted(bic)
+    assert sample["suggestions"][0]["terms"] == ["thin-film", "four-fold"]
 
 
 @pytest.mark.slow

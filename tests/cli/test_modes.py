@@ -10,15 +10,7 @@ import pytest
 from diffdip.cli import app
 from diffdip.cli.modes import Mode, mode, printing
 from diffdip.foundation import progress
-from diffdip.io import example_path
-from tests.helpers.command_line import assert_refused, help_of, run, run_apart
-
-
-def document(*arguments):
-    """The JSON on standard output, in which nothing else stands."""
-    done = run(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout, parse_constant=pytest.fail)
+from tests.helpers.command_line import assert_refused, document, help_of, run, run_apart
 
 
 def commands():
@@ -66,14 +58,6 @@ def test_a_fit_as_json_is_its_file(tmp_path):
     assert quiet.stdout == ""
     # doubts are not hidden
     assert "A and g cannot be separated" in quiet.stderr
-
-
-@pytest.mark.slow
-def test_suggestions_as_json():
-    [sample] = document("fit", example_path(), "--suggest")["samples"]
-    bic = [one["bic"] for one in sample["suggestions"]]
-    assert bic == sorted(bic)
-    assert all(isinstance(one["terms"], list) for one in sample["suggestions"])
 
 
 @pytest.mark.slow

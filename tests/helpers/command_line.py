@@ -1,10 +1,12 @@
 """The command `diffdip` as a test calls it, and what it does about a mistake."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 
+import pytest
 from typer.testing import CliRunner
 
 from diffdip.cli import app
@@ -17,6 +19,13 @@ PROCESS = (sys.executable, "-c", "from diffdip.cli import main; main()")
 def run(*arguments):
     """The command in this process."""
     return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def document(*arguments):
+    """The JSON on standard output, in which nothing else stands."""
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout, parse_constant=pytest.fail)
 
 
 def run_apart(*arguments):
