@@ -1,13 +1,17 @@
 """Sums over pairs of dipoles, in loops for the CPU: those of `dipoles.pair_sums`.
 
-Each lane of a vector is one place: a dipole, or a point. A loop over the dipoles adds what each of
-them contributes at all places of the vector. So short loops take no longer for each pair than long
-ones, and nothing depends on which loops a compiler turns into vectors: they are written as LLVM
-instructions. Sums are in the order of the dipoles, for any number of threads and for any batch.
-Infinite and undefined numbers are kept.
+Each lane of a vector is one place: a dipole or a point. A loop over dipoles adds what each of them
+contributes at all places of the vector. So the lanes are used in small systems too: with vectors of
+dipoles, most of the work would be the rest of a row that fills no vector.
+
+The vectors are written as LLVM instructions, so that speed does not depend on which loops a version
+of a compiler turns into vectors. Each lane adds in the order of the dipoles, and nothing is shared
+between systems: results are the same for any number of threads and for any batch. Infinite and
+undefined numbers are kept.
 """
 
 import math
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,81 +33,92 @@ and 0 where only those at the point are."""
 NEAR_SQUARED = 1e-8
 
 TOGETHER = 256
-"""The most dipoles whose contributions are added in the precision of the positions. Sums of these
-sums have float64."""
+"""The most dipoles that a lane adds in the precision of the positions. Their sums are added in
+float64: one chain of 10⁴ dipoles in float32 would lose digits."""
 
 MOST = 3e38
-"""A squared distance where there is no pair."""
+"""r² where there is no pair."""
 
 _FREE = ("nsz", "arcp", "contract", "afn")
-"""For 1/√: an estimate and a step of Newton's method may replace it."""
+"""For 1/√ only, which becomes an estimate and a step of Newton's method. All other operations are
+exactly those written, whatever is around them."""
 
 
-def _bytes_of_a_vector() -> int:
-    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+def _vector_bytes() -> int:
+    """As many as the processor has, as far as numba knows: longer vectors need more registers."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()  # type: ignore
     return 64 if "+avx512f" in features else 32
 
 
-BYTES = _bytes_of_a_vector()
+VECTOR_BYTES = _vector_bytes()
 
 
 class _Vectors:
-    """Writes instructions for all lanes at once."""
+    """Writes instructions for all lanes of a vector."""
 
     def __init__(self, builder: Any, dtype: Any):
-        self.builder = builder
-        self.real = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}[dtype]
-        self.bits = dtype.bitwidth
-        self.lanes = 8 * BYTES // self.bits
-        self.kind = ir.VectorType(self.real, self.lanes)
+        self._builder = builder
+        self._bits = dtype.bitwidth
+        self.lanes = 8 * VECTOR_BYTES // self._bits
+        self.real = self.of(ir.FloatType() if self._bits == 32 else ir.DoubleType())
+        self.double = self.of(ir.DoubleType())
 
-    def load(self, pointer: Any, kind: Any = None) -> Any:
-        """The numbers from an address on."""
-        kind = kind or self.kind
-        return self.builder.load(self.builder.bitcast(pointer, kind.as_pointer()), align=4)
-
-    def store(self, value: Any, pointer: Any) -> None:
-        place = self.builder.bitcast(pointer, value.type.as_pointer())
-        self.builder.store(value, place, align=4)
+    def of(self, kind: Any) -> Any:
+        """The type of a vector."""
+        return ir.VectorType(kind, self.lanes)
 
     def constant(self, value: float) -> Any:
-        return self.kind([value] * self.lanes)
+        return self.real([value] * self.lanes)
+
+    def variable(self, value: float) -> Any:
+        place = cgutils.alloca_once(self._builder, self.real)
+        self._builder.store(self.constant(value), place)
+        return place
 
     def spread(self, value: Any) -> Any:
         """One number in all lanes."""
-        kind = ir.VectorType(value.type, self.lanes)
-        one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0))
-        order = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), None)
-        return self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), order)
+        kind, index = self.of(value.type), ir.IntType(32)
+        nothing = kind(ir.Undefined)
+        first = self._builder.insert_element(nothing, value, index(0))
+        return self._builder.shuffle_vector(first, nothing, self.of(index)(None))
+
+    def load(self, pointer: Any, kind: Any) -> Any:
+        return self._builder.load(self._builder.bitcast(pointer, kind.as_pointer()), align=4)
+
+    def store(self, value: Any, pointer: Any) -> None:
+        place = self._builder.bitcast(pointer, value.type.as_pointer())
+        self._builder.store(value, place, align=4)
+
+    def widened(self, value: Any) -> Any:
+        return value if self._bits == 64 else self._builder.fpext(value, self.double)
 
     def product(self, *factors: Any) -> Any:
-        first, *others = factors
-        for other in others:
-            first = self.builder.fmul(first, other)
-        return first
+        return reduce(self._builder.fmul, factors)
 
-    def _call(self, name: str, *operands: Any, fastmath: Any = ()) -> Any:
-        kind = ir.FunctionType(self.kind, [self.kind] * len(operands))
-        name = f"llvm.{name}.v{self.lanes}f{self.bits}"
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, operands, fastmath=fastmath)
+    def sum(self, a: Any, b: Any) -> Any:
+        return self._builder.fadd(a, b)
 
     def plus(self, a: Any, b: Any, c: Any) -> Any:
-        """a b + c, in one step where the processor has it."""
+        """a b + c, rounded once if the processor can."""
         return self._call("fmuladd", a, b, c)
 
     def inverse_root(self, value: Any) -> Any:
         root = self._call("sqrt", value, fastmath=_FREE)
-        return self.builder.fdiv(self.constant(1), root, flags=_FREE)
+        return self._builder.fdiv(self.constant(1), root, flags=_FREE)
 
-    def double(self, value: Any) -> Any:
-        if self.bits == 64:
-            return value
-        return self.builder.fpext(value, ir.VectorType(ir.DoubleType(), self.lanes))
+    def smaller(self, a: Any, b: Any) -> Any:
+        """The smaller of two; b if a is NaN."""
+        return self._builder.select(self._builder.fcmp_ordered("<", a, b), a, b)
+
+    def _call(self, name: str, *operands: Any, fastmath: Any = ()) -> Any:
+        kind = ir.FunctionType(operands[0].type, [x.type for x in operands])
+        name = f"llvm.{name}.v{self.lanes}f{self._bits}"
+        function = cgutils.get_or_insert_function(self._builder.module, kind, name)
+        return self._builder.call(function, operands, fastmath=fastmath)
 
 
 def _second(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
-    """The factors of the elements xx, yy, zz, xy, xz, yz of m r rᵀ/r⁵."""
+    """xx, yy, zz, xy, xz, yz of m r rᵀ/r⁵, each as two factors."""
     second = v.product(inverse, inverse)
     weight = v.product(moment, v.product(inverse, second), second)
     wx, wy, wz = (v.product(weight, r) for r in (x, y, z))
@@ -111,80 +126,72 @@ def _second(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> A
 
 
 def _third(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
-    """Those of xxx, xxy, xxz, xyy, xyz, yyy, yyz of a third of ∂/∂r of Σ m (I − 3 r̂ r̂ᵀ)/r³."""
-    second = v.product(inverse, inverse)
-    weight = v.product(moment, v.product(inverse, second), second)
-    wx, wy, wz = (v.product(weight, r) for r in (x, y, z))
-    five = v.product(v.constant(5), second)
+    """xxx, xxy, xxz, xyy, xyz, yyy, yyz of a third of ∂/∂r of m (I − 3 r̂ r̂ᵀ)/r³, as factors."""
+    (wx, _), (wy, _), (wz, _), *_ = _second(v, x, y, z, inverse, moment)
+    five = v.product(v.constant(5), v.product(inverse, inverse))
     fx, fy = v.product(five, x), v.product(five, y)
     xx, yy = v.plus(fx, x, v.constant(-1)), v.plus(fy, y, v.constant(-1))
-    two = v.constant(-2)
-    xxx, yyy = v.builder.fadd(xx, two), v.builder.fadd(yy, two)
+    xxx, yyy = v.sum(xx, v.constant(-2)), v.sum(yy, v.constant(-2))
     return (wx, xxx), (wy, xx), (wz, xx), (wx, yy), (v.product(fx, y), wz), (wy, yyy), (wz, yy)
 
 
-def _writer(terms: Any, elements: int, pairs: bool, triangle: bool) -> Any:
-    """An instruction: add what the dipoles from `first` to `last` contribute at one vector of
-    places, which begin at column `start` of `places`.
+def _rows(context: Any, builder: Any, kind: Any, value: Any, count: int) -> list[Any]:
+    """Where the first rows of an array begin."""
+    array = context.make_array(kind)(context, builder, value)
+    length, _ = cgutils.unpack_tuple(builder, array.shape)
+    return [builder.gep(array.data, [builder.mul(length, native.WORD(q))]) for q in range(count)]
 
-    The rows of `places` and `sites` are x, y, z and the moment. `totals` has a row for each
-    element, in float64. With `pairs` it has one more, for the smallest r²; without, dipoles count
-    only at r² > `near`. With `triangle` they count only at places before their own.
+
+def _adding(terms: Any, elements: int, *, pairs: bool, triangle: bool = False) -> Any:
+    """An instruction: add what the dipoles from `first` to `last` contribute at a vector of places.
+
+    These begin at column `start` of `places`. The rows of `places` and `sites` are x, y, z and the
+    moment. The rows of `totals` are the elements, in float64.
+
+    With `pairs` there is one row more, for the smallest r². Without, dipoles count only at places
+    with r² > `near`. With `triangle` they count only at places before them in the same columns.
     """
 
     def write(context, builder, signature, values):
-        places, start, sites, first, last, near, totals = values
+        places, sites, totals = (
+            lambda count, k=k: _rows(context, builder, signature.args[k], values[k], count)
+            for k in (0, 2, 6)
+        )
+        _, start, _, first, last, near, _ = values
         v = _Vectors(builder, signature.args[0].dtype)
-        lane_type = ir.VectorType(ir.IntType(32), v.lanes)
-        lane = lane_type(list(range(v.lanes)))
-
-        def rows(k, count):
-            array = context.make_array(signature.args[k])(context, builder, values[k])
-            stride = cgutils.unpack_tuple(builder, array.strides)[0]
-            begin = builder.ptrtoint(array.data, native.WORD)
-            kind = array.data.type
-            return [
-                builder.inttoptr(builder.add(begin, builder.mul(stride, native.WORD(q))), kind)
-                for q in range(count)
-            ]
-
-        own = [v.load(builder.gep(row, [start])) for row in rows(0, 4)]
-        columns = rows(2, 4)
-        sums = [cgutils.alloca_once_value(builder, v.constant(0)) for _ in range(elements)]
-        least = cgutils.alloca_once_value(builder, v.constant(MOST))
-        for total in sums:
-            builder.store(v.constant(0), total)
-        builder.store(v.constant(MOST), least)
-        limit = v.spread(near)
+        *own, own_moment = (v.load(builder.gep(row, [start]), v.real) for row in places(4))
+        columns = sites(4)
+        sums, least = [v.variable(0) for _ in range(elements)], v.variable(MOST)
+        index = ir.IntType(32)
+        lane = v.of(index)(list(range(v.lanes)))
         with cgutils.for_range_slice(builder, first, last, native.WORD(1)) as (j, _):
-            x, y, z, moment = (v.spread(builder.load(builder.gep(row, [j]))) for row in columns)
-            x, y, z = (builder.fsub(a, b) for a, b in zip(own[:3], (x, y, z), strict=True))
+            *other, moment = (v.spread(builder.load(builder.gep(row, [j]))) for row in columns)
+            x, y, z = (builder.fsub(a, b) for a, b in zip(own, other, strict=True))
             squared = v.plus(z, z, v.plus(y, y, v.product(x, x)))
             inverse = v.inverse_root(squared)
             if not pairs:
-                apart = builder.fcmp_ordered(">", squared, limit)
+                apart = builder.fcmp_ordered(">", squared, v.spread(near))
                 inverse = builder.select(apart, inverse, v.constant(0))
-            before = None
-            if triangle:
-                place = builder.trunc(builder.sub(j, start), ir.IntType(32))
-                before = builder.icmp_signed("<", lane, v.spread(place))
+            before = builder.icmp_signed(
+                "<", lane, v.spread(builder.trunc(builder.sub(j, start), index))
+            )
+
+            def put(new, variable):
+                if triangle:
+                    new = builder.select(before, new, builder.load(variable))
+                builder.store(new, variable)
+
             for total, (a, b) in zip(sums, terms(v, x, y, z, inverse, moment), strict=True):
-                old = builder.load(total)
-                new = v.plus(a, b, old)
-                builder.store(new if before is None else builder.select(before, new, old), total)
+                put(v.plus(a, b, builder.load(total)), total)
             if pairs:
-                old = builder.load(least)
-                new = builder.select(builder.fcmp_ordered("<", squared, old), squared, old)
-                builder.store(new if before is None else builder.select(before, new, old), least)
-        doubles = ir.VectorType(ir.DoubleType(), v.lanes)
-        into = rows(6, elements + 1 if pairs else elements)
-        for total, place in zip(sums, into, strict=False):
-            more = v.double(v.product(own[3], builder.load(total)))
-            v.store(builder.fadd(v.load(place, doubles), more), place)
+                put(v.smaller(squared, builder.load(least)), least)
+        into = totals(elements + pairs)
+        for total, place in zip(sums, into[:elements], strict=True):
+            more = v.widened(v.product(own_moment, builder.load(total)))
+            v.store(v.sum(v.load(place, v.double), more), place)
         if pairs:
-            new, old = v.double(builder.load(least)), v.load(into[-1], doubles)
-            smaller = builder.fcmp_ordered("<", new, old)
-            v.store(builder.select(smaller, new, old), into[-1])
+            found = v.widened(builder.load(least))
+            v.store(v.smaller(found, v.load(into[-1], v.double)), into[-1])
         return context.get_dummy_value()
 
     def typing(_, places, start, sites, first, last, near, totals):
@@ -194,10 +201,10 @@ def _writer(terms: Any, elements: int, pairs: bool, triangle: bool) -> Any:
     return intrinsic(typing)
 
 
-_add_pairs = _writer(_second, 6, pairs=True, triangle=False)
-_add_triangle = _writer(_second, 6, pairs=True, triangle=True)
-_add_second = _writer(_second, 6, pairs=False, triangle=False)
-_add_third = _writer(_third, 7, pairs=False, triangle=False)
+_add_pairs = _adding(_second, 6, pairs=True)
+_add_own_pairs = _adding(_second, 6, pairs=True, triangle=True)
+_add_second = _adding(_second, 6, pairs=False)
+_add_third = _adding(_third, 7, pairs=False)
 
 
 @njit
@@ -240,7 +247,7 @@ def _make_sums(stamp, dtype, lanes):
             totals[6] = MOST
             while start < stop:
                 after = start + lanes
-                _add_triangle(sites, start, sites, start + 1, min(after, count), zero, totals)
+                _add_own_pairs(sites, start, sites, start + 1, min(after, count), zero, totals)
                 for first in range(after, count, TOGETHER):
                     last = min(first + TOGETHER, count)
                     _add_pairs(sites, start, sites, first, last, zero, totals)
@@ -306,7 +313,7 @@ def compile_loop(index, name):
     """Compile a loop of this file; returns what XLA calls."""
     kind, bits = name.rsplit("_", 1)
     dtype = {"32": np.float32, "64": np.float64}[bits]
-    lanes = BYTES // np.dtype(dtype).itemsize
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     if kind == "pair_sums":
         return native.compiled_loop(lambda stamp: _make_sums(stamp, dtype, lanes), index)
     elements = {"second_at": 6, "third_at": 7}[kind]
