@@ -136,10 +136,15 @@ def _third(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> An
 
 
 def _rows(context: Any, builder: Any, kind: Any, value: Any, count: int) -> list[Any]:
-    """Where the first rows of an array begin."""
+    """Where the first rows of an array begin.
+
+    Found by whole numbers: with `getelementptr`, 20 dipoles take a third longer.
+    """
     array = context.make_array(kind)(context, builder, value)
-    length, _ = cgutils.unpack_tuple(builder, array.shape)
-    return [builder.gep(array.data, [builder.mul(length, native.WORD(q))]) for q in range(count)]
+    row, _ = cgutils.unpack_tuple(builder, array.strides)
+    begin = builder.ptrtoint(array.data, native.WORD)
+    places = [builder.add(begin, builder.mul(row, native.WORD(q))) for q in range(count)]
+    return [builder.inttoptr(place, array.data.type) for place in places]
 
 
 def _adding(terms: Any, elements: int, *, pairs: bool, triangle: bool = False) -> Any:
