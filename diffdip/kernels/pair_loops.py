@@ -34,7 +34,7 @@ NEAR_SQUARED = 1e-8
 
 TOGETHER = 256
 """The most dipoles that a lane adds in the precision of the positions. Their sums are added in
-float64: one chain of 10⁴ dipoles in float32 would lose digits."""
+float64, so that float32 loses no more digits in a large system."""
 
 MOST = 3e38
 """r² where there is no pair."""
