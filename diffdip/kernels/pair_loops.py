@@ -1,14 +1,24 @@
 """Sums over pairs of dipoles, in loops for the CPU: those of `dipoles.pair_sums`.
 
-The inner loops are vectorized: operations may be reordered, but the order is the same for any
-number of threads and for any batch. Infinite and undefined numbers are kept.
+Each lane of a vector is one place: a dipole or a point. A loop over dipoles adds what each of them
+contributes at all places of the vector. So the lanes are used in small systems too: with vectors of
+dipoles, most of the work would be the rest of a row that fills no vector.
+
+The vectors are written as LLVM instructions, so that speed does not depend on which loops a version
+of a compiler turns into vectors. Each lane adds in the order of the dipoles, and nothing is shared
+between systems: results are the same for any number of threads and for any batch. Infinite and
+undefined numbers are kept.
 """
 
 import math
+from functools import reduce
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit  # type: ignore
+from numba.core import cgutils, types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from . import native_calls as native
@@ -22,114 +32,209 @@ and 0 where only those at the point are."""
 
 NEAR_SQUARED = 1e-8
 
-_FREE = {"nsz", "arcp", "contract", "afn", "reassoc"}
-_vectorized = njit(fastmath=_FREE, error_model="numpy")
+TOGETHER = 256
+"""The most dipoles that a lane adds in the precision of the positions. Their sums are added in
+float64, so that float32 loses no more digits in a large system."""
+
+MOST = 3e38
+"""r² where there is no pair."""
+
+_FREE = ("nsz", "arcp", "contract", "afn")
+"""For 1/√ only, which becomes an estimate and a step of Newton's method. All other operations are
+exactly those written, whatever is around them."""
 
 
-def _write_smaller(typing, a, b):
-    def generate(context, builder, signature, values):
-        flags = ("nnan", "nsz")
-        less = builder.fcmp_ordered("<", *values, flags=flags)
-        return builder.select(less, *values, flags=flags)
-
-    return a(a, a), generate
+def _vector_bytes() -> int:
+    """As many as the processor has, as far as numba knows: longer vectors need more registers."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()  # type: ignore
+    return 64 if "+avx512f" in features else 32
 
 
-_smaller: Any = intrinsic(_write_smaller)
-"""The smaller of two numbers; a minimum over a loop is vectorized only with these flags."""
+VECTOR_BYTES = _vector_bytes()
+
+
+class _Vectors:
+    """Writes instructions for all lanes of a vector."""
+
+    def __init__(self, builder: Any, dtype: Any):
+        self._builder = builder
+        self._bits = dtype.bitwidth
+        self.lanes = 8 * VECTOR_BYTES // self._bits
+        self.real = self.of(ir.FloatType() if self._bits == 32 else ir.DoubleType())
+        self.double = self.of(ir.DoubleType())
+
+    def of(self, kind: Any) -> Any:
+        """The type of a vector."""
+        return ir.VectorType(kind, self.lanes)
+
+    def constant(self, value: float) -> Any:
+        return self.real([value] * self.lanes)
+
+    def variable(self, value: float) -> Any:
+        place = cgutils.alloca_once(self._builder, self.real)
+        self._builder.store(self.constant(value), place)
+        return place
+
+    def spread(self, value: Any) -> Any:
+        """One number in all lanes."""
+        kind, index = self.of(value.type), ir.IntType(32)
+        nothing = kind(ir.Undefined)
+        first = self._builder.insert_element(nothing, value, index(0))
+        return self._builder.shuffle_vector(first, nothing, self.of(index)(None))
+
+    def load(self, pointer: Any, kind: Any) -> Any:
+        return self._builder.load(self._builder.bitcast(pointer, kind.as_pointer()), align=4)
+
+    def store(self, value: Any, pointer: Any) -> None:
+        place = self._builder.bitcast(pointer, value.type.as_pointer())
+        self._builder.store(value, place, align=4)
+
+    def widened(self, value: Any) -> Any:
+        return value if self._bits == 64 else self._builder.fpext(value, self.double)
+
+    def product(self, *factors: Any) -> Any:
+        return reduce(self._builder.fmul, factors)
+
+    def sum(self, a: Any, b: Any) -> Any:
+        return self._builder.fadd(a, b)
+
+    def plus(self, a: Any, b: Any, c: Any) -> Any:
+        """a b + c, rounded once if the processor can."""
+        return self._call("fmuladd", a, b, c)
+
+    def inverse_root(self, value: Any) -> Any:
+        root = self._call("sqrt", value, fastmath=_FREE)
+        return self._builder.fdiv(self.constant(1), root, flags=_FREE)
+
+    def smaller(self, a: Any, b: Any) -> Any:
+        """The smaller of two; b if a is NaN."""
+        return self._builder.select(self._builder.fcmp_ordered("<", a, b), a, b)
+
+    def _call(self, name: str, *operands: Any, fastmath: Any = ()) -> Any:
+        kind = ir.FunctionType(operands[0].type, [x.type for x in operands])
+        name = f"llvm.{name}.v{self.lanes}f{self._bits}"
+        function = cgutils.get_or_insert_function(self._builder.module, kind, name)
+        return self._builder.call(function, operands, fastmath=fastmath)
+
+
+def _second(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
+    """xx, yy, zz, xy, xz, yz of m r rᵀ/r⁵, each as two factors."""
+    second = v.product(inverse, inverse)
+    weight = v.product(moment, v.product(inverse, second), second)
+    wx, wy, wz = (v.product(weight, r) for r in (x, y, z))
+    return (wx, x), (wy, y), (wz, z), (wx, y), (wx, z), (wy, z)
+
+
+def _third(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
+    """xxx, xxy, xxz, xyy, xyz, yyy, yyz of a third of ∂/∂r of m (I − 3 r̂ r̂ᵀ)/r³, as factors."""
+    (wx, _), (wy, _), (wz, _), *_ = _second(v, x, y, z, inverse, moment)
+    five = v.product(v.constant(5), v.product(inverse, inverse))
+    fx, fy = v.product(five, x), v.product(five, y)
+    xx, yy = v.plus(fx, x, v.constant(-1)), v.plus(fy, y, v.constant(-1))
+    xxx, yyy = v.sum(xx, v.constant(-2)), v.sum(yy, v.constant(-2))
+    return (wx, xxx), (wy, xx), (wz, xx), (wx, yy), (v.product(fx, y), wz), (wy, yyy), (wz, yy)
+
+
+def _rows(context: Any, builder: Any, kind: Any, value: Any, count: int) -> list[Any]:
+    """Where the first rows of an array begin.
+
+    Found by whole numbers: with `getelementptr`, 20 dipoles take a third longer.
+    """
+    array = context.make_array(kind)(context, builder, value)
+    row, _ = cgutils.unpack_tuple(builder, array.strides)
+    begin = builder.ptrtoint(array.data, native.WORD)
+    places = [builder.add(begin, builder.mul(row, native.WORD(q))) for q in range(count)]
+    return [builder.inttoptr(place, array.data.type) for place in places]
+
+
+def _adding(terms: Any, elements: int, *, pairs: bool, triangle: bool = False) -> Any:
+    """An instruction: add what the dipoles from `first` to `last` contribute at a vector of places.
+
+    These begin at column `start` of `places`. The rows of `places` and `sites` are x, y, z and the
+    moment. The rows of `totals` are the elements, in float64.
+
+    With `pairs` there is one row more, for the smallest r². Without, dipoles count only at places
+    with r² > `near`. With `triangle` they count only at places before them in the same columns.
+    """
+
+    def write(context, builder, signature, values):
+        places, sites, totals = (
+            lambda count, k=k: _rows(context, builder, signature.args[k], values[k], count)
+            for k in (0, 2, 6)
+        )
+        _, start, _, first, last, near, _ = values
+        v = _Vectors(builder, signature.args[0].dtype)
+        *own, own_moment = (v.load(builder.gep(row, [start]), v.real) for row in places(4))
+        columns = sites(4)
+        sums, least = [v.variable(0) for _ in range(elements)], v.variable(MOST)
+        index = ir.IntType(32)
+        lane = v.of(index)(list(range(v.lanes)))
+        with cgutils.for_range_slice(builder, first, last, native.WORD(1)) as (j, _):
+            *other, moment = (v.spread(builder.load(builder.gep(row, [j]))) for row in columns)
+            x, y, z = (builder.fsub(a, b) for a, b in zip(own, other, strict=True))
+            squared = v.plus(z, z, v.plus(y, y, v.product(x, x)))
+            inverse = v.inverse_root(squared)
+            if not pairs:
+                apart = builder.fcmp_ordered(">", squared, v.spread(near))
+                inverse = builder.select(apart, inverse, v.constant(0))
+            before = builder.icmp_signed(
+                "<", lane, v.spread(builder.trunc(builder.sub(j, start), index))
+            )
+
+            def put(new, variable):
+                if triangle:
+                    new = builder.select(before, new, builder.load(variable))
+                builder.store(new, variable)
+
+            for total, (a, b) in zip(sums, terms(v, x, y, z, inverse, moment), strict=True):
+                put(v.plus(a, b, builder.load(total)), total)
+            if pairs:
+                put(v.smaller(squared, builder.load(least)), least)
+        into = totals(elements + pairs)
+        for total, place in zip(sums, into[:elements], strict=True):
+            more = v.widened(v.product(own_moment, builder.load(total)))
+            v.store(v.sum(v.load(place, v.double), more), place)
+        if pairs:
+            found = v.widened(builder.load(least))
+            v.store(v.smaller(found, v.load(into[-1], v.double)), into[-1])
+        return context.get_dummy_value()
+
+    def typing(_, places, start, sites, first, last, near, totals):
+        whole = types.intp
+        return types.void(places, whole, sites, whole, whole, near, totals), write
+
+    return intrinsic(typing)
+
+
+_add_pairs = _adding(_second, 6, pairs=True)
+_add_own_pairs = _adding(_second, 6, pairs=True, triangle=True)
+_add_second = _adding(_second, 6, pairs=False)
+_add_third = _adding(_third, 7, pairs=False)
 
 
 @njit
-def _gather(positions, moments, mask, system, x, y, z, m):
+def _gather(positions, moments, mask, system, n, sites):
     """Put the dipoles of a system that are not masked into columns; returns how many there are."""
-    n, count = len(x), 0
+    count = 0
     for i in range(system * n, (system + 1) * n):
         if mask[i]:
-            x[count], y[count], z[count] = (
-                positions[3 * i],
-                positions[3 * i + 1],
-                positions[3 * i + 2],
-            )
-            m[count] = moments[i]
+            sites[0, count] = positions[3 * i]
+            sites[1, count] = positions[3 * i + 1]
+            sites[2, count] = positions[3 * i + 2]
+            sites[3, count] = moments[i]
             count += 1
+    sites[:, count:] = 0  # the last vector has empty lanes
     return count
 
 
-@_vectorized
-def _row(xi, yi, zi, x, y, z, m, one, zero, most):
-    """Σ m r rᵀ/r⁵ over dipoles as seen from a place, and the smallest r²."""
-    xx, yy, zz, xy, xz, yz, least = zero, zero, zero, zero, zero, zero, most
-    for j in range(len(x)):
-        dx, dy, dz = x[j] - xi, y[j] - yi, z[j] - zi
-        squared = dx * dx + dy * dy + dz * dz
-        inverse = one / math.sqrt(squared)
-        second = inverse * inverse
-        weight = m[j] * (inverse * second) * second
-        wx, wy, wz = weight * dx, weight * dy, weight * dz
-        xx += wx * dx
-        yy += wy * dy
-        zz += wz * dz
-        xy += wx * dy
-        xz += wx * dz
-        yz += wy * dz
-        least = _smaller(squared, least)
-    return xx, yy, zz, xy, xz, yz, least
-
-
-@_vectorized
-def _second(xi, yi, zi, x, y, z, m, one, zero, near):
-    """Σ m r rᵀ/r⁵ without dipoles that are too near."""
-    xx, yy, zz, xy, xz, yz = zero, zero, zero, zero, zero, zero
-    for j in range(len(x)):
-        dx, dy, dz = x[j] - xi, y[j] - yi, z[j] - zi
-        squared = dx * dx + dy * dy + dz * dz
-        inverse = one / math.sqrt(squared) if squared > near else zero
-        second = inverse * inverse
-        weight = m[j] * (inverse * second) * second
-        wx, wy, wz = weight * dx, weight * dy, weight * dz
-        xx += wx * dx
-        yy += wy * dy
-        zz += wz * dz
-        xy += wx * dy
-        xz += wx * dz
-        yz += wy * dz
-    return xx, yy, zz, xy, xz, yz
-
-
-@_vectorized
-def _third(xi, yi, zi, x, y, z, m, one, zero, near):
-    """xxx, xxy, xxz, xyy, xyz, yyy, yyz of a third of ∂/∂r of Σ m (I − 3 r̂ r̂ᵀ)/r³."""
-    two, five = one + one, one + one + one + one + one
-    xxx, xxy, xxz, xyy, xyz, yyy, yyz = zero, zero, zero, zero, zero, zero, zero
-    for j in range(len(x)):
-        # from the dipole to the place: the derivative is by the place
-        dx, dy, dz = x[j] - xi, y[j] - yi, z[j] - zi
-        squared = dx * dx + dy * dy + dz * dz
-        inverse = one / math.sqrt(squared) if squared > near else zero
-        second = inverse * inverse
-        weight = m[j] * (inverse * second) * second
-        wx, wy, wz = weight * dx, weight * dy, weight * dz
-        fx, fy = five * second * dx, five * second * dy
-        xx, yy = fx * dx - one, fy * dy - one
-        xxx += wx * (two - xx)
-        xxy -= wy * xx
-        xxz -= wz * xx
-        xyy -= wx * yy
-        xyz -= fx * dy * wz
-        yyy += wy * (two - yy)
-        yyz -= wz * yy
-    return xxx, xxy, xxz, xyy, xyz, yyy, yyz
-
-
-def _make_sums(stamp, dtype):
+def _make_sums(stamp, dtype, lanes):
     """One task is a part of the rows of a system: the sums over pairs, and the smallest r²."""
 
     def loop(state):
         frame = native.call_of(state)
         n, chunks = native.number(frame, SITES), native.number(frame, CHUNKS)
-        one, zero, most = dtype(1), dtype(0), dtype(3e38) if stamp >= 0 else dtype(0)
-        x, y, z, m = np.empty(n, dtype), np.empty(n, dtype), np.empty(n, dtype), np.empty(n, dtype)
-        totals = np.empty(6)
+        sites, totals = np.empty((4, n + lanes), dtype), np.empty((7, lanes))
+        zero = dtype(0) if stamp >= 0 else dtype(1)
         count, system = 0, -1
         task = native.next_task(state)
         while task >= 0:
@@ -138,35 +243,33 @@ def _make_sums(stamp, dtype):
                 positions = native.values(native.operand(frame, 0), 3 * n * (system + 1), dtype)
                 moments = native.values(native.operand(frame, 1), n * (system + 1), dtype)
                 mask = native.values(native.operand(frame, 2), n * (system + 1), np.uint8)
-                count = _gather(positions, moments, mask, system, x, y, z, m)
+                count = _gather(positions, moments, mask, system, n, sites)
             # parts with about as many pairs each
-            part = task % chunks
-            first = int(count * (1 - math.sqrt(1 - part / chunks)))
-            last = int(count * (1 - math.sqrt(1 - (part + 1) / chunks)))
-            totals[:] = 0
-            least = most
-            for i in range(first, last):
-                after = slice(i + 1, count)
-                xx, yy, zz, xy, xz, yz, squared = _row(
-                    x[i], y[i], z[i], x[after], y[after], z[after], m[after], one, zero, most
-                )
-                totals[0] += m[i] * xx
-                totals[1] += m[i] * yy
-                totals[2] += m[i] * zz
-                totals[3] += m[i] * xy
-                totals[4] += m[i] * xz
-                totals[5] += m[i] * yz
-                least = min(least, squared)
+            part, vectors = task % chunks, -(-count // lanes)
+            start = int(vectors * (1 - math.sqrt(1 - part / chunks))) * lanes
+            stop = int(vectors * (1 - math.sqrt(1 - (part + 1) / chunks))) * lanes
+            totals[:6] = 0
+            totals[6] = MOST
+            while start < stop:
+                after = start + lanes
+                _add_own_pairs(sites, start, sites, start + 1, min(after, count), zero, totals)
+                for first in range(after, count, TOGETHER):
+                    last = min(first + TOGETHER, count)
+                    _add_pairs(sites, start, sites, first, last, zero, totals)
+                start = after
             found = native.values(native.result(frame, 0), 7 * (task + 1), dtype)
             for k in range(6):
-                found[7 * task + k] = totals[k]
-            found[7 * task + 6] = least
+                total = 0.0
+                for lane in range(lanes):
+                    total += totals[k, lane]
+                found[7 * task + k] = total
+            found[7 * task + 6] = np.min(totals[6])
             task = native.next_task(state)
 
     return loop
 
 
-def _make_at(stamp, dtype, elements):
+def _make_at(stamp, dtype, lanes, elements):
     """One task is a part of the points: what the dipoles of the system add up to there."""
 
     def loop(state):
@@ -174,9 +277,9 @@ def _make_at(stamp, dtype, elements):
         points, blocks = native.number(frame, POINTS), native.number(frame, BLOCKS)
         n = native.number(frame, AROUND)
         near = dtype(NEAR_SQUARED * native.number(frame, NEAR))
-        one, zero = dtype(1), dtype(0) if stamp >= 0 else dtype(1)
-        x, y, z, m = np.empty(n, dtype), np.empty(n, dtype), np.empty(n, dtype), np.empty(n, dtype)
-        count, system = 0, -1
+        sites, totals = np.empty((4, n + lanes), dtype), np.empty((elements, lanes))
+        places = np.ones((4, lanes), dtype)
+        count, system = 0, -1 if stamp >= 0 else -2
         task = native.next_task(state)
         while task >= 0:
             if system != task // blocks:
@@ -184,29 +287,28 @@ def _make_at(stamp, dtype, elements):
                 positions = native.values(native.operand(frame, 1), 3 * n * (system + 1), dtype)
                 moments = native.values(native.operand(frame, 2), n * (system + 1), dtype)
                 mask = native.values(native.operand(frame, 3), n * (system + 1), np.uint8)
-                count = _gather(positions, moments, mask, system, x, y, z, m)
+                count = _gather(positions, moments, mask, system, n, sites)
             place = native.values(native.operand(frame, 0), 3 * points * (system + 1), dtype)
             found = native.values(native.result(frame, 0), elements * points * (system + 1), dtype)
             part = task % blocks
-            own = slice(0, count)
-            first = system * points
-            for i in range(first + points * part // blocks, first + points * (part + 1) // blocks):
-                xi, yi, zi = place[3 * i], place[3 * i + 1], place[3 * i + 2]
-                if elements == 7:
-                    a, b, c, d, e, f, g = _third(
-                        xi, yi, zi, x[own], y[own], z[own], m[own], one, zero, near
-                    )
-                    found[elements * i + 6] = g
-                else:
-                    a, b, c, d, e, f = _second(
-                        xi, yi, zi, x[own], y[own], z[own], m[own], one, zero, near
-                    )
-                found[elements * i] = a
-                found[elements * i + 1] = b
-                found[elements * i + 2] = c
-                found[elements * i + 3] = d
-                found[elements * i + 4] = e
-                found[elements * i + 5] = f
+            start = system * points + points * part // blocks
+            stop = system * points + points * (part + 1) // blocks
+            while start < stop:
+                own = min(lanes, stop - start)
+                for lane in range(own):
+                    for k in range(3):
+                        places[k, lane] = place[3 * (start + lane) + k]
+                totals[:] = 0
+                for first in range(0, count, TOGETHER):
+                    last = min(first + TOGETHER, count)
+                    if elements == 7:
+                        _add_third(places, 0, sites, first, last, near, totals)
+                    else:
+                        _add_second(places, 0, sites, first, last, near, totals)
+                for lane in range(own):
+                    for k in range(elements):
+                        found[elements * (start + lane) + k] = totals[k, lane]
+                start += own
             task = native.next_task(state)
 
     return loop
@@ -216,7 +318,8 @@ def compile_loop(index, name):
     """Compile a loop of this file; returns what XLA calls."""
     kind, bits = name.rsplit("_", 1)
     dtype = {"32": np.float32, "64": np.float64}[bits]
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     if kind == "pair_sums":
-        return native.compiled_loop(lambda stamp: _make_sums(stamp, dtype), index)
+        return native.compiled_loop(lambda stamp: _make_sums(stamp, dtype, lanes), index)
     elements = {"second_at": 6, "third_at": 7}[kind]
-    return native.compiled_loop(lambda stamp: _make_at(stamp, dtype, elements), index)
+    return native.compiled_loop(lambda stamp: _make_at(stamp, dtype, lanes, elements), index)
