@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .column_meanings import unit_scale
+from .hdf5_guards import DAMAGED, LimitedBytes, guard_attributes
 from .input_files import inside, short_message
 from .sweep import SpectrumError, Sweep, read_bytes
 from .unlabelled_angles import check_degrees
@@ -131,11 +132,12 @@ def _hdf5(data: bytes) -> Contents:
     class File(h5netcdf.File):
         _writable = False  # a file that is refused while it opens is closed without complaint
 
+    guard_attributes()
     # pyfive is Python: damaged bytes cannot end the process, and it opens no other file
     # it warns of attributes of kinds that it does not know
     with (
         warnings.catch_warnings(action="ignore"),
-        File(io.BytesIO(data), "r", backend="pyfive", phony_dims="access") as file,
+        File(LimitedBytes(data), "r", backend="pyfive", phony_dims="access") as file,
     ):
         used = [name for name in (*NAMES, "direction") if name in file.variables]
         arrays, own = {}, {}
@@ -162,7 +164,7 @@ def _check_size(variable: Any, file_bytes: int) -> None:
         raise SpectrumError(
             f"{count} values of {variable.dtype} in a file of {file_bytes} bytes",
             expected="values that the file has",
-            hint="The file is damaged: copy it again",
+            hint=DAMAGED,
         )
     if not dataset.chunks:
         return
@@ -172,7 +174,14 @@ def _check_size(variable: Any, file_bytes: int) -> None:
             f"blocks of {size} bytes, compression {dataset.compression}",
             expected="small blocks, with gzip or without compression",
         )
-    for i in range(dataset.id.get_num_chunks() if dataset.compression else 0):
+    if not dataset.compression:
+        return
+    most_blocks = int(np.prod(np.ceil(np.divide(variable.shape, dataset.chunks))))
+    if (blocks := dataset.id.get_num_chunks()) > most_blocks:
+        raise SpectrumError(
+            f"{blocks} blocks", expected=f"{most_blocks} or fewer for its shape", hint=DAMAGED
+        )
+    for i in range(blocks):
         _, packed = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(i).chunk_offset)
         if len(zlib.decompressobj().decompress(packed, size + 5)) > size + 4:  # with a checksum
             raise SpectrumError(f"block {i} is larger than {size} bytes", expected="a sound file")

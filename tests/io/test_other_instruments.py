@@ -307,6 +307,35 @@ def test_netcdf_that_declares_more_than_it_has(tmp_path, chunks):
         read_spectra(path)
 
 
+def test_attribute_that_declares_more_than_it_has(tmp_path):
+    """pyfive would make room for 8 GB before it reads the first value."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        lists = np.empty(1, object)
+        lists[0] = np.arange(12_345)
+        file["signal"].attrs.create("lists", lists, dtype=h5py.vlen_dtype("i8"))
+    assert read_spectra(path)["signal"].size
+    data = path.read_bytes()
+    assert data.count(struct.pack("<I", 12_345)) == 1
+    path.write_bytes(data.replace(struct.pack("<I", 12_345), struct.pack("<I", 2**30)))
+    with pytest.raises(SpectrumError, match="an attribute of 1073741824 values in"):
+        read_spectra(path)
+
+
+def test_netcdf_that_refers_to_itself(tmp_path):
+    """A header of an object whose continuation is that continuation, for ever."""
+    start = b"\x89HDF\r\n\x1a\n\x02\x08\x08\x00"
+    start += struct.pack("<4QI", 0, 2**64 - 1, 200, 48, 0)
+    header = b"OHDR\x02\x00\x18"
+    at = len(start + header) + 24
+    further = struct.pack("<BHBQQI", 16, 16, 0, at, 28, 0)
+    (tmp_path / "a.nc").write_bytes(start + header + further + b"OCHK" + further)
+    with pytest.raises(SpectrumError, match="at byte 79, refers to itself"):
+        read_spectra(tmp_path / "a.nc")
+
+
 def test_netcdf_of_other_measurements(tmp_path):
     import h5py
 
