@@ -16,7 +16,7 @@ DAMAGED = "The file is damaged: copy it again"
 
 
 class LimitedBytes(io.BytesIO):
-    """The bytes of a file, each place of which can be read so many times. Raises `SpectrumError`."""
+    """The bytes of a file, each place of which is read so often at most. Raises `SpectrumError`."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
