@@ -155,6 +155,9 @@ ACCEPTED = {
 """What is accepted, by quantity. Beyond these ranges the value or its unit is a mistake."""
 
 _HEADER_UNIT = re.compile(r"(?P<name>.*?)\s*(?:[(\[{<](?P<inside>[^)\]}>]*)[)\]}>]\s*)?", re.DOTALL)
+_RELATIVE = ("%", "‰")
+"""Marks of a relative error, which is in no unit of the field."""
+
 _SEPARATOR = re.compile(r"[_\s/,.:-]+(?:in[_\s]+)?")
 
 
@@ -332,6 +335,8 @@ def _parts(header: str, names: Mapping[str, str]) -> tuple[str, str | None]:
     match = _HEADER_UNIT.fullmatch(header)
     assert match is not None  # every part of the pattern is optional
     name, unit = match["name"], match["inside"]
+    if unit is None and name.endswith(_RELATIVE):
+        return name[:-1], name[-1]
     if unit is None:
         for part in _SEPARATOR.finditer(name):
             last = name[part.end() :]

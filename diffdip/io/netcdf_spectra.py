@@ -33,8 +33,11 @@ MAX_VALUES = 50_000_000
 DEFLATED = 1032
 """Bytes at most that one byte of deflated data unpacks to (M. Adler, zlib)."""
 
-PACKED = ("scale_factor", "add_offset")
+PACKED = ("scale_factor", "add_offset", "_Unsigned")
 """Attributes of values that are not stored as they are."""
+
+MISSING = ("_FillValue", "missing_value")
+"""Attributes with the number that stands for a missing value."""
 
 WRITTEN = "Use a file that diffdip convert wrote"
 
@@ -123,7 +126,9 @@ def _classic(data: bytes) -> Contents:
         used = [name for name in (*NAMES, "direction") if name in variables]
         arrays = {name: np.array(variables[name][...], float) for name in used}
         own = {name: variables[name]._attributes for name in used}
-        return arrays, _units(own), _texts(file._attributes)
+        dimensions = {name: tuple(map(str, variables[name].dimensions)) for name in used}
+        units = _units(own)
+        return _ordered(arrays, own, dimensions), units, _texts(file._attributes)
 
 
 def _hdf5(data: bytes) -> Contents:
@@ -140,14 +145,36 @@ def _hdf5(data: bytes) -> Contents:
         File(LimitedBytes(data), "r", backend="pyfive", phony_dims="access") as file,
     ):
         used = [name for name in (*NAMES, "direction") if name in file.variables]
-        arrays, own = {}, {}
+        arrays, own, dimensions = {}, {}, {}
         for name in used:
             with inside(f"array {name}"):
                 variable = file.variables[name]
                 _check_size(variable, len(data))
                 arrays[name] = np.array(variable[...], float)
                 own[name] = dict(variable.attrs)
-        return arrays, _units(own), _texts(dict(file.attrs))
+                dimensions[name] = tuple(map(str, variable.dimensions))
+        units = _units(own)
+        return _ordered(arrays, own, dimensions), units, _texts(dict(file.attrs))
+
+
+def _ordered(
+    arrays: dict[str, np.ndarray], own: dict[str, Any], dimensions: dict[str, tuple[str, ...]]
+) -> dict[str, np.ndarray]:
+    """The arrays, those of field by angle transposed. Raises `SpectrumError` for missing values."""
+    for name, array in arrays.items():
+        for attribute in MISSING:
+            count = int(np.isin(array, np.asarray(own[name].get(attribute, []), float)).sum())
+            if count:
+                raise SpectrumError(
+                    f"array {name} has {count} missing values, marked by {attribute}",
+                    expected="numbers, and NaN after the end of a shorter sweep",
+                )
+    ends = [dimensions.get(name, ())[-1:] for name in ("field", "angle")]
+    turned = ends[0] + ends[1]
+    return {
+        name: array.T if array.ndim == 2 and dimensions[name] == turned else array
+        for name, array in arrays.items()
+    }
 
 
 def _check_size(variable: Any, file_bytes: int) -> None:
