@@ -180,7 +180,8 @@ def _ordered(
 def _check_size(variable: Any, file_bytes: int) -> None:
     """Raise `SpectrumError` for values that need much more memory than the file has bytes."""
     dataset = variable._h5ds
-    count = int(np.prod(variable.shape, dtype=float))
+    # that of the dimensions may differ in a damaged file
+    count = int(max(np.prod(shape, dtype=float) for shape in (variable.shape, dataset.shape)))
     if variable.dtype.kind not in "fiu" or not 0 <= count <= MAX_VALUES:
         raise SpectrumError(
             f"{count} values of type {variable.dtype}", expected=f"numbers, up to {MAX_VALUES}"
@@ -201,13 +202,13 @@ def _check_size(variable: Any, file_bytes: int) -> None:
             f"blocks of {size} bytes, compression {dataset.compression}",
             expected="small blocks, with gzip or without compression",
         )
+    declared = int(np.prod(np.ceil(np.divide(dataset.shape, dataset.chunks))))
+    if (blocks := dataset.id.get_num_chunks()) != declared:
+        raise SpectrumError(
+            f"{blocks} blocks of values", expected=f"{declared}, as its shape says", hint=DAMAGED
+        )
     if not dataset.compression:
         return
-    most_blocks = int(np.prod(np.ceil(np.divide(variable.shape, dataset.chunks))))
-    if (blocks := dataset.id.get_num_chunks()) > most_blocks:
-        raise SpectrumError(
-            f"{blocks} blocks", expected=f"{most_blocks} or fewer for its shape", hint=DAMAGED
-        )
     for i in range(blocks):
         _, packed = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(i).chunk_offset)
         if len(zlib.decompressobj().decompress(packed, size + 5)) > size + 4:  # with a checksum

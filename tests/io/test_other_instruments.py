@@ -307,6 +307,26 @@ def test_netcdf_that_declares_more_than_it_has(tmp_path, chunks):
         read_spectra(path)
 
 
+@pytest.mark.parametrize("compression", ["gzip", None])
+def test_blocks_of_netcdf_that_are_not_there(tmp_path, compression):
+    """The list of blocks that a shape needs would be made first, however long."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        values = np.array(file["signal"])
+        del file["signal"]
+        data = file.create_dataset(
+            "signal", values.shape, "f8", chunks=(1, 9), compression=compression
+        )
+        data[:2] = values[:2]
+    with pytest.raises(SpectrumError, match="18 blocks of values: expected 27"):
+        read_spectra(path)
+    with h5py.File(path, "a") as file:
+        file["signal"][2] = values[2]
+    np.testing.assert_array_equal(read_spectra(path)["signal"], values)
+
+
 def test_attribute_that_declares_more_than_it_has(tmp_path):
     """pyfive would make room for 8 GB before it reads the first value."""
     import h5py
