@@ -158,6 +158,9 @@ _HEADER_UNIT = re.compile(r"(?P<name>.*?)\s*(?:[(\[{<](?P<inside>[^)\]}>]*)[)\]}
 _RELATIVE = ("%", "‰")
 """Marks of a relative error, which is in no unit of the field."""
 
+_OPERATORS = ("-", "−", "√")
+"""Before a name: `-angle` is another quantity than `angle`."""
+
 _SEPARATOR = re.compile(r"[_\s/,.:-]+(?:in[_\s]+)?")
 
 
@@ -356,8 +359,9 @@ def quantity_of(name: str, names: Mapping[str, str] = SERIES_NAMES) -> str | Non
 
 
 def _plain(name: str) -> str:
-    """The letters and digits of a name, in lower case."""
-    return re.sub(r"[\W_]+", "", name.casefold())
+    """The letters and digits of a name, in lower case, behind a sign that changes its meaning."""
+    sign = name.lstrip()[:1] if name.lstrip().startswith(_OPERATORS) else ""
+    return sign + re.sub(r"[\W_]+", "", name.casefold())
 
 
 def _unit(text: str) -> str | None:

@@ -353,9 +353,11 @@ def _matrix(
     notes = [one.note for one in stated.values() if one.note]
     if not any(_angle(cell) != cell for cell in angles):
         steps = np.diff(degrees)
-        if len(steps) > 1 and np.ptp(steps) > UNEVEN * np.abs(steps).max():
+        uneven = len(steps) > 1 and np.ptp(steps) > UNEVEN * np.abs(steps).max()
+        if uneven or len(angles) > len(cells.rows):
             first = ", ".join(angles[:3])
-            notes.append(f"the columns {first} … are read as angles in degrees, at unequal steps")
+            how = "unequal steps" if uneven else f"{len(cells.rows)} fields each"
+            notes.append(f"the columns {first} … are read as angles in degrees, at {how}")
         with inside(*in_row(header_row)):
             check_degrees("the row of angles", np.array(degrees))
             check_no_count("the row of angles", np.array(degrees))

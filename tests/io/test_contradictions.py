@@ -271,6 +271,27 @@ def test_arrays_without_a_unit_are_said(tmp_path, engine, lacking):
         assert "look like radians" in refusal(path)
 
 
+def test_columns_of_fields_are_said(tmp_path):
+    """A matrix that lies on its side has more columns than rows."""
+    names = "".join(f",{b:g}" for b in np.arange(330, 346, 0.5))
+    rows = "".join(f"{10 * i}" + ",1" * 32 + "\n" for i in range(10))
+    path = tmp_path / "a.csv"
+    path.write_text(f"field_mT{names}\n{rows}")
+    assert "330, 330.5, 331 … are read as angles in degrees, at 10 fields" in notes(
+        read_spectra(path)
+    )
+
+
+@pytest.mark.parametrize("first", [1, 20, 40])
+def test_a_field_whose_unit_changes_is_said(tmp_path, first):
+    """From some row on it is in gauss, as where two tables were joined."""
+    path = written(tmp_path / "film_30deg.csv", "field_mT,signal",
+                   lambda i, b, s: (b if i < first else 10 * b, s))  # fmt: skip
+    assert "the field leaps from" in notes(read_spectra(path))
+    whole = written(tmp_path / "film_30deg.csv", "field_mT,signal", lambda i, b, s: (b, s))
+    assert not notes(read_spectra(whole))
+
+
 @pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
 @pytest.mark.parametrize("count", [3, 81])
 def test_arrays_of_field_by_angle_are_turned(tmp_path, engine, count):

@@ -327,6 +327,25 @@ def test_blocks_of_netcdf_that_are_not_there(tmp_path, compression):
     np.testing.assert_array_equal(read_spectra(path)["signal"], values)
 
 
+@pytest.mark.parametrize("length", [100_000, 100_000_000])
+def test_a_netcdf_array_longer_than_its_dimension(tmp_path, length):
+    """The length of the dimension is not that of the array, whose blocks would all be listed."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        values = np.array(file["signal"])
+        del file["signal"]
+        data = file.create_dataset(
+            "signal", data=values, chunks=(3, 81), maxshape=(3, None), compression="gzip"
+        )
+        for axis, name in enumerate(("angle", "field")):
+            data.dims[axis].attach_scale(file[name])
+        data.resize((3, length))
+    with pytest.raises(SpectrumError, match=r"array signal: .*(blocks of values|values of type)"):
+        read_spectra(path)
+
+
 def test_attribute_that_declares_more_than_it_has(tmp_path):
     """pyfive would make room for 8 GB before it reads the first value."""
     import h5py

@@ -378,6 +378,12 @@ def test_a_relative_error_is_no_field(tmp_path, header):
         read_table(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("header", ["-angle_deg,field_mT", "angle_deg,√H (mT)", "phi,- B (G)"])
+def test_a_sign_before_a_name_changes_its_meaning(tmp_path, header):
+    with pytest.raises(TableError, match="no column for the"):
+        read_table(write(tmp_path, f"{header},f_GHz\n0,338,9.45\n90,339,9.45\n"))
+
+
 @pytest.mark.parametrize("scale", [1 / 360, 1 / 180, np.pi / 180])
 def test_turns_without_a_unit_are_no_degrees(tmp_path, scale):
     rows = "".join(f"{scale * a:.4f},{b},9.45\n" for a, b in ((0, 337), (30, 338), (60, 339)))
