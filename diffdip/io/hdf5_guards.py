@@ -43,14 +43,14 @@ def guard_attributes() -> None:
 
     read = DataObjects._attr_value
 
-    def checked(objects: Any, ptype: Any, buffer: bytes | None, count: int, offset: int) -> Any:
-        held = max(len(buffer or b"") - offset, 0)
+    def checked(self: Any, ptype: Any, buf: bytes | None, count: int, offset: int) -> Any:
+        held = max(len(buf or b"") - offset, 0)
         if count > held:
             raise SpectrumError(
                 f"an attribute of {count} values in {held} bytes",
                 expected="values that the file has",
                 hint=DAMAGED,
             )
-        return read(objects, ptype, buffer, count, offset)
+        return read(self, ptype, buf, count, offset)
 
     DataObjects._attr_value = checked

@@ -323,7 +323,9 @@ def test_blocks_of_netcdf_that_are_not_there(tmp_path, compression):
     with pytest.raises(SpectrumError, match="18 blocks of values: expected 27"):
         read_spectra(path)
     with h5py.File(path, "a") as file:
-        file["signal"][2] = values[2]
+        data = file["signal"]
+        assert isinstance(data, h5py.Dataset)
+        data[2] = values[2]
     np.testing.assert_array_equal(read_spectra(path)["signal"], values)
 
 
