@@ -57,15 +57,24 @@ LOWEST_G: Final = 0.3
 HIGHEST_G: Final = 15.0
 """Effective g-factors outside these are mistakes of a unit."""
 
+MOST_APART: Final = 300.0
+"""Frequencies of a series that differ by a larger factor are in different units."""
+
 
 def implausible_g(field: np.ndarray, frequency: np.ndarray) -> list[Flag]:
     """A flag if resonance fields (T) and frequencies (Hz) give an implausible g = hν/(µB B).
 
-    The median over all points counts; those of unknown frequency (NaN) are left out.
+    The median over all points counts; those of unknown frequency (NaN) are left out. Frequencies
+    a thousand times apart give a flag, too, even if most of them are right.
 
     >>> [flag.code for flag in implausible_g(np.array([0.338]), np.array([9.45e6]))]
     ['implausible-g']
     """
+    known = frequency[frequency > 0]
+    if known.size and known.max() > MOST_APART * known.min():
+        low, high = known.min() / 1e9, known.max() / 1e9
+        message = f"The frequencies go from {low:.6g} to {high:.6g} GHz. Check their units."
+        return [Flag("implausible-g", message)]
     effective = PLANCK * frequency / (MU_B * np.where(field == 0, np.nan, np.abs(field)))
     if not np.isfinite(effective).any():
         return []

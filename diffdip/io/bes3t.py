@@ -27,6 +27,12 @@ FORMATS = {"C": "i1", "S": "i2", "I": "i4", "F": "f4", "D": "f8"}
 
 ORDERS = {"BIG": ">", "LIT": "<"}
 
+ASSUMED = {
+    "BSEQ": "the bytes of the numbers are read from the highest to the lowest",
+    "IRFMT": "the numbers are read as floats of eight bytes",
+}
+"""Entries on the data file without which it could be read in several ways."""
+
 CENTRED = 0.05
 """Ends of the sweep that differ from the settings by more than this part of it get a note."""
 
@@ -73,6 +79,10 @@ def read_bes3t(path: Path) -> list[Sweep]:
     signal = read_array(companion(path, ".dta"), _dtype(descriptor, "IRFMT"), count, row)[::parts]
     frequency, notes = _frequency(descriptor)
     notes += _contradictions(descriptor, field_mt)
+    notes += [
+        f"no entry {name}: {told}" for name, told in ASSUMED.items() if not descriptor.text(name)
+    ]
+    notes += [note for axis in "XY" for note in _ends(descriptor, axis)]
     if parts == 2:
         notes.append("the data are complex: the real part is used")
     template = Sweep(
@@ -141,6 +151,23 @@ def _axis(
     if kind != "IDX":
         raise descriptor.refused(f"{axis}TYP", "IDX or IGD")
     return per_unit * descriptor.axis(f"{axis}MIN", f"{axis}WID", count)
+
+
+def _ends(descriptor: Descriptor, axis: str) -> list[str]:
+    """A note if the file of an axis has other ends than the entries state."""
+    start, width = (f"{axis}{part}" for part in ("MIN", "WID"))
+    stated = descriptor.text(f"{axis}TYP") == "IGD" and descriptor.text(start)
+    if not stated or not descriptor.text(width):
+        return []
+    path = companion(descriptor.path, f".{axis.lower()}gf")
+    found = read_array(path, _dtype(descriptor, f"{axis}FMT"), _length(descriptor, axis))[[0, -1]]
+    ends = descriptor.axis(start, width, 2)
+    if np.abs(found - ends).max() <= CENTRED * np.ptp(found):
+        return []
+    return [
+        f"{start} and {width} give {ends[0]:.5g} to {ends[1]:.5g}, {shown(path.name)} "
+        f"{found[0]:.5g} to {found[1]:.5g}: {shown(path.name)} is used"
+    ]
 
 
 def _contradictions(descriptor: Descriptor, field_mt: np.ndarray) -> list[str]:

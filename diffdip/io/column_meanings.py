@@ -155,6 +155,12 @@ ACCEPTED = {
 """What is accepted, by quantity. Beyond these ranges the value or its unit is a mistake."""
 
 _HEADER_UNIT = re.compile(r"(?P<name>.*?)\s*(?:[(\[{<](?P<inside>[^)\]}>]*)[)\]}>]\s*)?", re.DOTALL)
+_RELATIVE = ("%", "‰")
+"""Marks of a relative error, which is in no unit of the field."""
+
+_OPERATORS = ("-", "−", "√")
+"""Before a name: `-angle` is another quantity than `angle`."""
+
 _SEPARATOR = re.compile(r"[_\s/,.:-]+(?:in[_\s]+)?")
 
 
@@ -332,6 +338,8 @@ def _parts(header: str, names: Mapping[str, str]) -> tuple[str, str | None]:
     match = _HEADER_UNIT.fullmatch(header)
     assert match is not None  # every part of the pattern is optional
     name, unit = match["name"], match["inside"]
+    if unit is None and name.endswith(_RELATIVE):
+        return name[:-1], name[-1]
     if unit is None:
         for part in _SEPARATOR.finditer(name):
             last = name[part.end() :]
@@ -351,8 +359,9 @@ def quantity_of(name: str, names: Mapping[str, str] = SERIES_NAMES) -> str | Non
 
 
 def _plain(name: str) -> str:
-    """The letters and digits of a name, in lower case."""
-    return re.sub(r"[\W_]+", "", name.casefold())
+    """The letters and digits of a name, in lower case, behind a sign that changes its meaning."""
+    sign = name.lstrip()[:1] if name.lstrip().startswith(_OPERATORS) else ""
+    return sign + re.sub(r"[\W_]+", "", name.casefold())
 
 
 def _unit(text: str) -> str | None:

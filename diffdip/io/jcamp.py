@@ -28,12 +28,20 @@ FREQUENCIES = ("MICROWAVEFREQUENCY", "MWFREQUENCY", "EPRFREQUENCY", "SPECTROMETE
                "FREQUENCY", "OBSERVEFREQUENCY")  # fmt: skip
 """Labels of the frequency, which counts if its unit is written with it."""
 
+ONCE = ("XUNITS", "FIRSTX", "LASTX", "XFACTOR", "YFACTOR", "NPOINTS")
+"""Labels that the table is read by: several values contradict each other."""
+
+ONE_BLOCK = "Save each block to its own file"
+
 ROUNDED = 0.6
 """The field of a row may differ from the expected one by this part of a step, and of its last
 digit."""
 
 APART = 0.02
 """The fields of a table may differ from the stated ones by this part of the sweep."""
+
+DRIFT = 1e-3
+"""Two frequencies that differ by more than this part get a note."""
 
 _HEAD = re.compile(rb"(?:\s*\$\$[^\r\n]*[\r\n])*+\s*##\s*TITLE\s*=", re.IGNORECASE)
 """Comments, then the first record."""
@@ -62,13 +70,19 @@ def read_jcamp(path: Path) -> list[Sweep]:
     """Read one file with one spectrum, without an angle. Raises `InputError` with its label."""
     records = _records(read_text(path, MAX_BYTES))
     single = {label: value for label, value, _ in reversed(records)}
+    for label in ONCE:
+        values = list(dict.fromkeys(value for name, value, _ in records if name == label))
+        if len(values) > 1:
+            raise SpectrumError(
+                label, given=tuple(values[:2]), expected="one value", hint=ONE_BLOCK
+            )
     tables = [one for one in records if one[0] in ("XYDATA", "XYPOINTS")]
     if len(tables) != 1:
         raise SpectrumError(
             "tables of data",
             given=len(tables),
             expected="one XYDATA or XYPOINTS",
-            hint="Save each block to its own file",
+            hint=ONE_BLOCK,
         )
     label, text, line = tables[0]
     form, _, body = text.partition("\n")
@@ -102,7 +116,9 @@ def read_jcamp(path: Path) -> list[Sweep]:
     per_unit = unit_scale("XUNITS", "field", unit)
     about = {name: text for name, text, _ in records if name not in ("XYDATA", "XYPOINTS")}
     about = {name: " ".join(text.split())[:1000] for name, text in about.items() if text.strip()}
-    return [Sweep(None, _frequency(single), 1e3 * per_unit * field, y_factor * signal, path, about)]
+    frequency, notes = _frequency(single)
+    field_mt = 1e3 * per_unit * field
+    return [Sweep(None, frequency, field_mt, y_factor * signal, path, about, notes=notes)]
 
 
 def _records(text: str) -> list[tuple[str, str, int]]:
@@ -131,9 +147,10 @@ def _number(single: dict[str, str], label: str, missing: float) -> float:
     return value
 
 
-def _frequency(single: dict[str, str]) -> float:
-    """The frequency in GHz; NaN where no label has one with its unit."""
+def _frequency(single: dict[str, str]) -> tuple[float, tuple[str, ...]]:
+    """The frequency in GHz, NaN where no label has one with its unit; a note if labels differ."""
     scales = {"": 1e-9, "K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3}
+    found: dict[str, float] = {}
     for label in FREQUENCIES:
         match = _FREQUENCY.fullmatch(single.get(label, "").partition("$$")[0])
         try:
@@ -141,8 +158,16 @@ def _frequency(single: dict[str, str]) -> float:
         except ValueError:
             value = 0.0
         if match and value > 0:
-            return value * scales[(match[2] or "").upper()]
-    return np.nan
+            found[label] = value * scales[(match[2] or "").upper()]
+    if not found:
+        return np.nan, ()
+    (taken, frequency), *others = found.items()
+    notes = [
+        f"{taken} is {frequency:.6g} GHz, {label} {other:.6g} GHz: {taken} is used"
+        for label, other in others
+        if abs(other - frequency) > DRIFT * frequency
+    ]
+    return frequency, tuple(notes)
 
 
 def _check_ends(single: dict[str, str], field: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .column_meanings import unit_scale
+from .hdf5_guards import DAMAGED, LimitedBytes, guard_attributes
 from .input_files import inside, short_message
 from .sweep import SpectrumError, Sweep, read_bytes
 from .unlabelled_angles import check_degrees
@@ -32,8 +33,11 @@ MAX_VALUES = 50_000_000
 DEFLATED = 1032
 """Bytes at most that one byte of deflated data unpacks to (M. Adler, zlib)."""
 
-PACKED = ("scale_factor", "add_offset")
+PACKED = ("scale_factor", "add_offset", "_Unsigned")
 """Attributes of values that are not stored as they are."""
+
+MISSING = ("_FillValue", "missing_value")
+"""Attributes with the number that stands for a missing value."""
 
 WRITTEN = "Use a file that diffdip convert wrote"
 
@@ -122,7 +126,9 @@ def _classic(data: bytes) -> Contents:
         used = [name for name in (*NAMES, "direction") if name in variables]
         arrays = {name: np.array(variables[name][...], float) for name in used}
         own = {name: variables[name]._attributes for name in used}
-        return arrays, _units(own), _texts(file._attributes)
+        dimensions = {name: tuple(map(str, variables[name].dimensions)) for name in used}
+        units = _units(own)
+        return _ordered(arrays, own, dimensions), units, _texts(file._attributes)
 
 
 def _hdf5(data: bytes) -> Contents:
@@ -131,27 +137,51 @@ def _hdf5(data: bytes) -> Contents:
     class File(h5netcdf.File):
         _writable = False  # a file that is refused while it opens is closed without complaint
 
+    guard_attributes()
     # pyfive is Python: damaged bytes cannot end the process, and it opens no other file
     # it warns of attributes of kinds that it does not know
     with (
         warnings.catch_warnings(action="ignore"),
-        File(io.BytesIO(data), "r", backend="pyfive", phony_dims="access") as file,
+        File(LimitedBytes(data), "r", backend="pyfive", phony_dims="access") as file,
     ):
         used = [name for name in (*NAMES, "direction") if name in file.variables]
-        arrays, own = {}, {}
+        arrays, own, dimensions = {}, {}, {}
         for name in used:
             with inside(f"array {name}"):
                 variable = file.variables[name]
                 _check_size(variable, len(data))
                 arrays[name] = np.array(variable[...], float)
                 own[name] = dict(variable.attrs)
-        return arrays, _units(own), _texts(dict(file.attrs))
+                dimensions[name] = tuple(map(str, variable.dimensions))
+        units = _units(own)
+        return _ordered(arrays, own, dimensions), units, _texts(dict(file.attrs))
+
+
+def _ordered(
+    arrays: dict[str, np.ndarray], own: dict[str, Any], dimensions: dict[str, tuple[str, ...]]
+) -> dict[str, np.ndarray]:
+    """The arrays, those of field by angle transposed. Raises `SpectrumError` for missing values."""
+    for name, array in arrays.items():
+        for attribute in MISSING:
+            count = int(np.isin(array, np.asarray(own[name].get(attribute, []), float)).sum())
+            if count:
+                raise SpectrumError(
+                    f"array {name} has {count} missing values, marked by {attribute}",
+                    expected="numbers, and NaN after the end of a shorter sweep",
+                )
+    ends = [dimensions.get(name, ())[-1:] for name in ("field", "angle")]
+    turned = ends[0] + ends[1]
+    return {
+        name: array.T if array.ndim == 2 and dimensions[name] == turned else array
+        for name, array in arrays.items()
+    }
 
 
 def _check_size(variable: Any, file_bytes: int) -> None:
     """Raise `SpectrumError` for values that need much more memory than the file has bytes."""
     dataset = variable._h5ds
-    count = int(np.prod(variable.shape, dtype=float))
+    # that of the dimensions may differ in a damaged file
+    count = int(max(np.prod(shape, dtype=float) for shape in (variable.shape, dataset.shape)))
     if variable.dtype.kind not in "fiu" or not 0 <= count <= MAX_VALUES:
         raise SpectrumError(
             f"{count} values of type {variable.dtype}", expected=f"numbers, up to {MAX_VALUES}"
@@ -162,7 +192,7 @@ def _check_size(variable: Any, file_bytes: int) -> None:
         raise SpectrumError(
             f"{count} values of {variable.dtype} in a file of {file_bytes} bytes",
             expected="values that the file has",
-            hint="The file is damaged: copy it again",
+            hint=DAMAGED,
         )
     if not dataset.chunks:
         return
@@ -172,7 +202,14 @@ def _check_size(variable: Any, file_bytes: int) -> None:
             f"blocks of {size} bytes, compression {dataset.compression}",
             expected="small blocks, with gzip or without compression",
         )
-    for i in range(dataset.id.get_num_chunks() if dataset.compression else 0):
+    declared = int(np.prod(np.ceil(np.divide(dataset.shape, dataset.chunks))))
+    if (blocks := dataset.id.get_num_chunks()) != declared:
+        raise SpectrumError(
+            f"{blocks} blocks of values", expected=f"{declared}, as its shape says", hint=DAMAGED
+        )
+    if not dataset.compression:
+        return
+    for i in range(blocks):
         _, packed = dataset.id.read_direct_chunk(dataset.id.get_chunk_info(i).chunk_offset)
         if len(zlib.decompressobj().decompress(packed, size + 5)) > size + 4:  # with a checksum
             raise SpectrumError(f"block {i} is larger than {size} bytes", expected="a sound file")

@@ -9,6 +9,7 @@ from .column_meanings import (
     EXAMPLES,
     SPECTRUM_NAMES,
     TableError,
+    field_unit,
     find_columns,
     quantity_of,
     shown,
@@ -39,6 +40,9 @@ USUAL = {"angle": (0.0, 720.0), "frequency": (0.1, 1500.0)}
 """Usual values in degrees and GHz. They decide whether a comma is a decimal mark."""
 
 GROUPED = re.compile(r"[-−+]?[1-9]\d{0,2},\d{3}", re.ASCII)
+
+CENTRES = ("centerfield", "centrefield", "fieldcenter", "fieldcentre", "hcf", "centre", "center")
+"""Names of the middle of a sweep, in small letters without marks."""
 
 SAME = 1e-6
 """Two values that differ by a smaller part are one."""
@@ -105,6 +109,33 @@ def check_against(stated: Stated | None, quantity: str, of_column: float) -> Non
             expected=f"one {quantity}",
             hint="Correct one of the two",
         )
+
+
+def centre_notes(above: list[str], field_mt: np.ndarray) -> list[str]:
+    """A note if a line states a centre of the field that lies outside the fields of a table.
+
+    Fields relative to this centre look like fields through zero.
+
+    >>> centre_notes(["# center field = 338 mT"], np.linspace(-8.0, 8.0, 5))
+    ["'# center field = 338 mT' lies outside the fields, -8 to 8 mT: are these relative to it?"]
+    """
+    low, high = field_mt.min(), field_mt.max()
+    notes = []
+    for line in above:
+        match = _STATED.fullmatch(line.strip()) if len(line) <= LONGEST else None
+        if match is None or re.sub(r"[\W_]", "", match["name"].casefold()) not in CENTRES:
+            continue
+        per_unit = field_unit(f"centre ({match['unit']})")
+        try:
+            centre = np.nan if per_unit is None else 1e3 * per_unit * float(match["value"])
+        except ValueError:
+            continue
+        if centre < low or centre > high:
+            notes.append(
+                f"{shown(line.strip())} lies outside the fields, {low:.5g} to {high:.5g} mT: are "
+                "these relative to it?"
+            )
+    return notes
 
 
 def _value(name: str, value: str, unit: str, *, studio: bool) -> tuple[str, float] | None:

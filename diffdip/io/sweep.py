@@ -29,6 +29,10 @@ MAX_FIELD_MT = 1e5
 WHOLE = 0.9
 """A sweep over a smaller part of the common field was stopped."""
 
+LEAP = 50
+"""One step of the field that is this many times the usual one, and over half of the sweep, is said:
+the unit may change there."""
+
 HELD = 1e-4
 """A field that varies by no more than this part of it is held, and drifts."""
 
@@ -180,7 +184,7 @@ def _unmixed(sweep: Sweep) -> Sweep:
             hint="Export the table in the order of recording, or add a column direction with up "
             "and down",
         )
-    notes = sweep.notes
+    notes = (*sweep.notes, *_leap(field_mt))
     if mixed:
         notes = (
             *notes,
@@ -194,6 +198,18 @@ def _unmixed(sweep: Sweep) -> Sweep:
             "sweeps up and down, add a column direction",
         )
     return replace(sweep, notes=notes)
+
+
+def _leap(field_mt: np.ndarray) -> list[str]:
+    """A note if ascending fields leap once over most of the sweep."""
+    steps = np.diff(field_mt)
+    at, usual = int(np.argmax(steps)), float(np.median(steps))
+    if not (usual > 0 and steps[at] > max(LEAP * usual, 0.5 * np.ptp(field_mt))):
+        return []
+    return [
+        f"the field leaps from {field_mt[at]:.6g} to {field_mt[at + 1]:.6g} mT, while its usual "
+        f"step is {usual:.2g} mT"
+    ]
 
 
 def without_stopped(sweeps: Sequence[Sweep]) -> tuple[list[Sweep], list[str]]:

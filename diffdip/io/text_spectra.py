@@ -28,7 +28,7 @@ from .delimited_text import (
     to_number,
 )
 from .input_files import inside
-from .stated_values import LONGEST, Stated, check_against, stated_values
+from .stated_values import LONGEST, Stated, centre_notes, check_against, stated_values
 from .sweep import LEAST_SAMPLES, SpectrumError, Sweep
 from .text_layout import FAULTY, HEADER, MAX_COLUMNS, NO_HEADER, layout_of
 from .third_axes import MOST_COLUMNS, check_third_axis, recording_order
@@ -178,7 +178,7 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
     stated = stated_values(layout.above)
     cells = replace(cells, marks=_marks(cells, columns))
     if "signal" in columns:
-        return _table(cells, columns, stated)
+        return _said_centre(_table(cells, columns, stated), layout.above)
     if "angle" in columns:
         raise SpectrumError(
             "a table of angles and fields without a signal",
@@ -186,7 +186,12 @@ def read_text_sweeps(path: Path) -> list[Sweep]:
             hint="Fit a table of resonance fields with diffdip fit",
             where=in_row(first),
         )
-    return _matrix(cells, columns["field"], first, stated)
+    return _said_centre(_matrix(cells, columns["field"], first, stated), layout.above)
+
+
+def _said_centre(sweeps: list[Sweep], above: list[str]) -> list[Sweep]:
+    """The sweeps with a note if a line above the table states another centre of the field."""
+    return [replace(s, notes=(*s.notes, *centre_notes(above, s.field_mt))) for s in sweeps]
 
 
 def _rank(cells: list[str]) -> int:
@@ -348,9 +353,11 @@ def _matrix(
     notes = [one.note for one in stated.values() if one.note]
     if not any(_angle(cell) != cell for cell in angles):
         steps = np.diff(degrees)
-        if len(steps) > 1 and np.ptp(steps) > UNEVEN * np.abs(steps).max():
+        uneven = len(steps) > 1 and np.ptp(steps) > UNEVEN * np.abs(steps).max()
+        if uneven or len(angles) > len(cells.rows):
             first = ", ".join(angles[:3])
-            notes.append(f"the columns {first} … are read as angles in degrees, at unequal steps")
+            how = "unequal steps" if uneven else f"{len(cells.rows)} fields each"
+            notes.append(f"the columns {first} … are read as angles in degrees, at {how}")
         with inside(*in_row(header_row)):
             check_degrees("the row of angles", np.array(degrees))
             check_no_count("the row of angles", np.array(degrees))

@@ -5,6 +5,10 @@ import numpy as np
 from .column_meanings import TableError
 
 
+LEAST_SPAN = 0.1
+"""Angles that span less are of a goniometer that stands still. Turns and multiples of π span more.
+"""
+
 MOST_COUNTED = 30
 """Numbers from 0 in steps of 1 are angles if there are more."""
 
@@ -12,25 +16,27 @@ MOST_COUNTED = 30
 def check_degrees(subject: str, degrees: np.ndarray) -> None:
     """Raise `TableError` for angles that have no unit and look like radians.
 
-    They do if three or more span one or more, lie within a full turn in radians, and are no
+    They do if three or more span a tenth or more, lie within a full turn in radians, and are no
     quarters of a degree.
 
     >>> check_degrees("column 'phi'", np.array([0, 10.0, 20.0]))
     >>> check_degrees("column 'phi'", np.array([0, 0.785, 1.571]))
     Traceback (most recent call last):
     diffdip.io.column_meanings.TableError: column 'phi' has no unit, and its values from 0 to 1.571\
- look like radians: expected degrees, or a name with the unit. Name it angle_rad or angle_deg
+ look like radians or turns: expected degrees, or a name with the unit. Name it angle_rad or\
+ angle_deg
     """
     quarters = 4 * degrees
     if (
         len(degrees) >= 3
-        and np.ptp(degrees) >= 1
+        and np.ptp(degrees) >= LEAST_SPAN
         and np.abs(degrees).max() <= 2 * np.pi + 0.01
         and (np.abs(quarters - np.round(quarters)) > 0.1).any()
     ):
         low, high = degrees.min(), degrees.max()
         raise TableError(
-            f"{subject} has no unit, and its values from {low:g} to {high:g} look like radians",
+            f"{subject} has no unit, and its values from {low:g} to {high:g} look like "
+            "radians or turns",
             expected="degrees, or a name with the unit",
             hint="Name it angle_rad or angle_deg",
         )

@@ -16,7 +16,8 @@ CAP = 0.25
 """The parabola is fitted to the samples within this part of the line's width from an extremum."""
 
 FLAT = 1e-6
-"""A smaller extremum, or slope at the zero, relative to the larger one, is only rounding."""
+"""A smaller extremum, slope at the zero or bend at an extremum, relative to the larger one, is only
+rounding."""
 
 
 def zero_crossing(field: np.ndarray, signal: np.ndarray) -> float:
@@ -88,14 +89,18 @@ def midpoint(
     """
     width = field[last] - field[first]
     reach = float(max(CAP * width, 2 * width / (last - first)))
-    (low, one), (high, two) = (_vertex(field, signal, i, reach) for i in (first, last))
+    least = FLAT * abs(signal[last] - signal[first])
+    (low, one), (high, two) = (_vertex(field, signal, i, reach, least) for i in (first, last))
     return (low + high) / 2, (one + two) / 2
 
 
 def _vertex(
-    field: np.ndarray, signal: np.ndarray, index: int, reach: float
+    field: np.ndarray, signal: np.ndarray, index: int, reach: float, least: float
 ) -> tuple[float, np.ndarray]:
-    """Vertex of the parabola through the samples within reach; far samples have less weight."""
+    """Vertex of the parabola through the samples within reach; far samples have less weight.
+
+    A parabola that bends by no more than `least` within reach has none.
+    """
     centre, weights = float(field[index]), np.zeros(len(field))
     for _ in range(3):  # each time around the vertex found before
         near = np.flatnonzero(np.abs(field - centre) < reach)
@@ -106,7 +111,7 @@ def _vertex(
         # normal equations of three powers within ±1 lose no digits that matter
         solve = np.linalg.pinv(powers.T @ weighted) @ weighted.T
         _, linear, square = solve @ signal[near]
-        shift = -linear / (2 * square) if square else np.inf
+        shift = -linear / (2 * square) if abs(square) > least else np.inf
         if len(near) < 3 or not abs(shift) <= 1:
             raise LineError(
                 f"no parabola fits the extremum at {field[index]:.6g}",

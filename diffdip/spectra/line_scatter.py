@@ -27,6 +27,8 @@ MEMORY = 0.1
 """What is left of neighbouring samples has this part of its square as a product, with a minus, if
 it scatters. A curve that the samples resolve badly leaves something smooth."""
 
+COINCIDENT = 1e-9
+"""Fields closer together than this part of the sweep are one to rounding."""
 
 MORE = 5.0
 """Scatter by this factor is flagged."""
@@ -88,7 +90,8 @@ def _left(field: np.ndarray, signal: np.ndarray) -> np.ndarray:
     """What the cubic leaves of each sample, in standard deviations of white noise; shape (n,)."""
     nodes = np.array([-2, -1, 1, 2])
     at = np.arange(2, len(field) - 2)
-    x = field if (np.diff(field) > 0).all() else np.arange(float(len(field)))
+    apart_enough = np.diff(field) > COINCIDENT * np.ptp(field)
+    x = field if apart_enough.all() else np.arange(float(len(field)))
     apart = x[at[:, None] + nodes] - x[at, None]
     weights = np.ones_like(apart)
     for j in range(4):

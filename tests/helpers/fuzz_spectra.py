@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
+import warnings
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -206,6 +207,7 @@ def outcome(target, path, damaged, definition="zero-crossing", *, read=None):
 def main(count=10_000, seed=1, *kinds):
     import resource  # not on Windows
 
+    warnings.simplefilter("error", RuntimeWarning)  # overflow may hide a wrong number
     memory = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     for kind in kinds or KINDS:
         with tempfile.TemporaryDirectory() as folder:

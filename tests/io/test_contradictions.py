@@ -269,3 +269,110 @@ def test_arrays_without_a_unit_are_said(tmp_path, engine, lacking):
         radians = spectra.assign_coords(angle=np.radians(spectra["angle"].values))
         radians.to_netcdf(path, engine=engine)
         assert "look like radians" in refusal(path)
+
+
+def test_columns_of_fields_are_said(tmp_path):
+    """A matrix that lies on its side has more columns than rows."""
+    names = "".join(f",{b:g}" for b in np.arange(330, 346, 0.5))
+    rows = "".join(f"{10 * i}" + ",1" * 32 + "\n" for i in range(10))
+    path = tmp_path / "a.csv"
+    path.write_text(f"field_mT{names}\n{rows}")
+    assert "330, 330.5, 331 … are read as angles in degrees, at 10 fields" in notes(
+        read_spectra(path)
+    )
+
+
+@pytest.mark.parametrize("first", [1, 20, 40])
+def test_a_field_whose_unit_changes_is_said(tmp_path, first):
+    """From some row on it is in gauss, as where two tables were joined."""
+    path = written(tmp_path / "film_30deg.csv", "field_mT,signal",
+                   lambda i, b, s: (b if i < first else 10 * b, s))  # fmt: skip
+    assert "the field leaps from" in notes(read_spectra(path))
+    whole = written(tmp_path / "film_30deg.csv", "field_mT,signal", lambda i, b, s: (b, s))
+    assert not notes(read_spectra(whole))
+
+
+@pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
+@pytest.mark.parametrize("count", [3, 81])
+def test_arrays_of_field_by_angle_are_turned(tmp_path, engine, count):
+    """With as many angles as fields the lengths do not tell: the names of the dimensions do."""
+    spectra = read_spectra(spectra_files.long_table(tmp_path))
+    spectra = spectra.isel(angle=np.linspace(0, 2, count).round().astype(int))
+    spectra = spectra.assign_coords(angle=("angle", np.linspace(0, 90, count), {"units": "deg"}))
+    path = tmp_path / "film.nc"
+    spectra.transpose("field", "angle").to_netcdf(path, engine=engine)
+    np.testing.assert_array_equal(read_spectra(path)["signal"], spectra["signal"])
+
+
+@pytest.mark.parametrize("engine", ["scipy", "h5netcdf"])
+@pytest.mark.parametrize("attribute", ["_FillValue", "missing_value"])
+def test_missing_values_of_netcdf_are_no_signal(tmp_path, engine, attribute):
+    spectra = read_spectra(spectra_files.long_table(tmp_path))
+    path, fill = tmp_path / "film.nc", 9.969209968386869e36
+    spectra["signal"].encoding[attribute] = fill
+    spectra.to_netcdf(path, engine=engine)
+    np.testing.assert_array_equal(read_spectra(path)["signal"], spectra["signal"])
+    spectra["signal"][1, :4] = np.nan
+    spectra.to_netcdf(path, engine=engine)
+    assert f"array signal has 4 missing values, marked by {attribute}" in refusal(path)
+
+
+@pytest.mark.parametrize("axis", ["X", "Y"])
+@pytest.mark.parametrize("offset", [0, 100])
+def test_the_file_of_an_axis_of_a_bes3t(tmp_path, axis, offset):
+    """The entries state its ends, too."""
+    path = spectra_files.bes3t(tmp_path)
+    if axis == "X":
+        fields = 10 * spectra_files.FIELD + offset
+        path.with_suffix(".XGF").write_bytes(fields.astype(">f8").tobytes())
+        text = path.read_text().replace("XTYP\tIDX", "XTYP\tIGD\nXFMT\tD")
+    else:
+        text = path.read_text().replace(f"YMIN\t{spectra_files.ANGLES[0]}", f"YMIN\t{offset}")
+    path.write_text(text)
+    spectra = read_spectra(path)
+    told = f"{axis}MIN and {axis}WID give"
+    assert (told in notes(spectra)) == bool(offset)
+    if axis == "X":
+        np.testing.assert_allclose(spectra["field"], spectra_files.FIELD + offset / 10)
+
+
+@pytest.mark.parametrize("entry", ["BSEQ\tBIG\n", "IRFMT\tD\n"])
+def test_a_bes3t_that_does_not_say_how_it_has_its_numbers(tmp_path, entry):
+    path = spectra_files.bes3t(tmp_path)
+    whole = read_spectra(path)
+    assert not notes(whole)
+    path.write_text(path.read_text().replace(entry, ""))
+    assert f"no entry {entry.split()[0]}" in notes(read_spectra(path))
+
+
+@pytest.mark.parametrize(
+    "record", ["##FIRSTX= 3200", "##LASTX= 3500", "##XUNITS= TESLA", "##YFACTOR= 2"]
+)
+def test_labels_of_a_jcamp_that_stand_twice(tmp_path, record):
+    content = made.jcamp(30.0).decode()
+    label, value = record.strip("#").split("= ")
+    path = tmp_path / "film_30deg.jdx"
+    path.write_text(content.replace("##XYPOINTS", f"{record}\r\n##XYPOINTS"))
+    message = refusal(path)
+    assert f"{label} = (" in message
+    assert value in message
+
+
+@pytest.mark.parametrize(("other", "told"), [("9.4501 GHz", ""), ("9850 MHz", "9.85 GHz")])
+def test_two_frequencies_of_a_jcamp(tmp_path, other, told):
+    content = made.jcamp(30.0).decode()
+    path = tmp_path / "film_30deg.jdx"
+    path.write_text(content.replace("##XYPOINTS", f"##FREQUENCY= {other}\r\n##XYPOINTS"))
+    spectra = read_spectra(path)
+    assert spectra["frequency"].values == [spectra_files.FREQUENCY]
+    assert told in notes(spectra)
+    assert bool(told) == bool(notes(spectra))
+
+
+@pytest.mark.parametrize("name", ["center field", "Centre Field", "HCF"])
+@pytest.mark.parametrize(("centre", "shift"), [("338.0 mT", 0), ("3380 G", 338), ("0.338 T", 338)])
+def test_fields_relative_to_a_centre_are_said(tmp_path, name, centre, shift):
+    relative = lambda i, b, s: (round(b - shift, 3), s)
+    above = f"# {name} = {centre}"
+    path = written(tmp_path / "film_30deg.csv", "field_mT,signal", relative, above=above)
+    assert ("are these relative to it?" in notes(read_spectra(path))) == bool(shift)

@@ -307,6 +307,76 @@ def test_netcdf_that_declares_more_than_it_has(tmp_path, chunks):
         read_spectra(path)
 
 
+@pytest.mark.parametrize("compression", ["gzip", None])
+def test_blocks_of_netcdf_that_are_not_there(tmp_path, compression):
+    """The list of blocks that a shape needs would be made first, however long."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        values = np.array(file["signal"])
+        del file["signal"]
+        data = file.create_dataset(
+            "signal", values.shape, "f8", chunks=(1, 9), compression=compression
+        )
+        data[:2] = values[:2]
+    with pytest.raises(SpectrumError, match="18 blocks of values: expected 27"):
+        read_spectra(path)
+    with h5py.File(path, "a") as file:
+        data = file["signal"]
+        assert isinstance(data, h5py.Dataset)
+        data[2] = values[2]
+    np.testing.assert_array_equal(read_spectra(path)["signal"], values)
+
+
+@pytest.mark.parametrize("length", [100_000, 100_000_000])
+def test_a_netcdf_array_longer_than_its_dimension(tmp_path, length):
+    """The length of the dimension is not that of the array, whose blocks would all be listed."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        values = np.array(file["signal"])
+        del file["signal"]
+        data = file.create_dataset(
+            "signal", data=values, chunks=(3, 81), maxshape=(3, None), compression="gzip"
+        )
+        for axis, name in enumerate(("angle", "field")):
+            data.dims[axis].attach_scale(file[name])
+        data.resize((3, length))
+    with pytest.raises(SpectrumError, match=r"array signal: .*(blocks of values|values of type)"):
+        read_spectra(path)
+
+
+def test_attribute_that_declares_more_than_it_has(tmp_path):
+    """pyfive would make room for 8 GB before it reads the first value."""
+    import h5py
+
+    path = made.netcdf4(tmp_path)
+    with h5py.File(path, "a") as file:
+        lists = np.empty(1, object)
+        lists[0] = np.arange(12_345)
+        file["signal"].attrs.create("lists", lists, dtype=h5py.vlen_dtype("i8"))
+    assert read_spectra(path)["signal"].size
+    data = path.read_bytes()
+    assert data.count(struct.pack("<I", 12_345)) == 1
+    path.write_bytes(data.replace(struct.pack("<I", 12_345), struct.pack("<I", 2**30)))
+    with pytest.raises(SpectrumError, match="an attribute of 1073741824 values in"):
+        read_spectra(path)
+
+
+def test_netcdf_that_refers_to_itself(tmp_path):
+    """A header of an object whose continuation is that continuation, for ever."""
+    start = b"\x89HDF\r\n\x1a\n\x02\x08\x08\x00"
+    start += struct.pack("<4QI", 0, 2**64 - 1, 200, 48, 0)
+    header = b"OHDR\x02\x00\x18"
+    at = len(start + header) + 24
+    further = struct.pack("<BHBQQI", 16, 16, 0, at, 28, 0)
+    (tmp_path / "a.nc").write_bytes(start + header + further + b"OCHK" + further)
+    with pytest.raises(SpectrumError, match="at byte 79, refers to itself"):
+        read_spectra(tmp_path / "a.nc")
+
+
 def test_netcdf_of_other_measurements(tmp_path):
     import h5py
 

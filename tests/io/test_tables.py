@@ -362,6 +362,36 @@ def test_a_stalled_line_fit_is_pointed_out(tmp_path):
     assert all(part in flag.message for part in ("3 to 5", "331 mT"))
 
 
+def test_copied_rows_are_pointed_out(tmp_path):
+    """They make the errors too small. Another field at the same angle is a measurement."""
+    text = "angle,field_mT,f_GHz\n0,338,9.45\n45,339,9.45\n0,338.1,9.45\n90,340,9.45\n"
+    assert not read_table(write(tmp_path, text))[0].warnings
+    [flag] = read_table(write(tmp_path, text + "45,339,9.45\n0,338.10,9.45\n"))[0].warnings
+    assert flag.code == "reading-note"
+    assert all(part in flag.message for part in ("Row 6", "row 3", "2 rows"))
+
+
+@pytest.mark.parametrize("header", ["sigma_%", "error %", "sigma (%)", "Hres error ‰"])
+def test_a_relative_error_is_no_field(tmp_path, header):
+    text = f"angle,field_mT,{header},f_GHz\n0,338,0.1,9.45\n90,339,0.1,9.45\n"
+    with pytest.raises(TableError, match="expected a unit of the sigma"):
+        read_table(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("header", ["-angle_deg,field_mT", "angle_deg,√H (mT)", "phi,- B (G)"])
+def test_a_sign_before_a_name_changes_its_meaning(tmp_path, header):
+    with pytest.raises(TableError, match="no column for the"):
+        read_table(write(tmp_path, f"{header},f_GHz\n0,338,9.45\n90,339,9.45\n"))
+
+
+@pytest.mark.parametrize("scale", [1 / 360, 1 / 180, np.pi / 180])
+def test_turns_without_a_unit_are_no_degrees(tmp_path, scale):
+    rows = "".join(f"{scale * a:.4f},{b},9.45\n" for a, b in ((0, 337), (30, 338), (60, 339)))
+    with pytest.raises(TableError, match="look like radians or turns"):
+        read_table(write(tmp_path, f"angle,field_mT,f_GHz\n{rows}"))
+    assert read_table(write(tmp_path, f"angle_deg,field_mT,f_GHz\n{rows}"))
+
+
 def test_unused_columns_are_pointed_out(tmp_path):
     # whether fields and frequencies fit together depends on the model: the fit tells
     path = write(tmp_path, "angle,field_mT,note\n0,3380,ok\n90,3390,ok\n")

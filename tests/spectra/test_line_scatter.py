@@ -50,6 +50,15 @@ def test_a_noisy_field_is_flagged(definition):
     assert "scattered-line" in codes(dataset(field, noisy), definition=definition)
 
 
+def test_fields_that_coincide_to_rounding():
+    """They are apart by less than a step of float64 at any other field."""
+    rng = np.random.default_rng(1)
+    field = np.linspace(0.0, 16.0, 801)
+    field[1] = 1e-300
+    noisy = line(field + rng.normal(scale=0.05, size=801), 8.0)
+    assert "scattered-line" in codes(dataset(field, noisy + rng.normal(scale=1e-3, size=801)))
+
+
 @pytest.mark.parametrize("count", [201, 801])
 @pytest.mark.parametrize("noise", [1e-4, 1e-3, 1e-2, 5e-2])
 @pytest.mark.parametrize("width", [1.0, 2.0, 5.0])

@@ -160,6 +160,16 @@ def test_a_line_that_does_not_cross_zero():
     assert at == pytest.approx(338, abs=1e-3)
 
 
+@pytest.mark.parametrize("lobe", [8e-309, 1e-12])
+def test_no_midpoint_of_one_lobe(lobe):
+    """The other extremum is a bend that is only rounding, whose vertex could lie anywhere."""
+    field, bump = np.arange(300.0, 340.0, 0.1), np.sin(np.pi * np.arange(20) / 20)
+    signal = np.zeros(len(field))
+    signal[150:170], signal[250:270] = bump, -lobe * bump
+    with pytest.raises(LineError, match="no parabola fits the extremum at 326"):
+        midpoint(field, signal, int(np.argmax(signal)), int(np.argmin(signal)))
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-170, -1e100])
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_positions_do_not_depend_on_the_unit_of_the_signal(definition, scale):

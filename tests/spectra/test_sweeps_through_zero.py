@@ -96,5 +96,7 @@ def test_positions_that_do_not_fit_to_their_frequency(frequency, field, flagged)
 def test_the_effective_g():
     assert implausible_g(np.array([0.3376, 0.34]), np.array([9.45e9, np.nan])) == []
     assert implausible_g(np.array([0.0]), np.array([9.45e9])) == []
+    [flag] = implausible_g(np.full(3, 0.3376), np.array([9.45e9, 9.45e12, 9.45e9]))
+    assert "from 9.45 to 9450 GHz" in flag.message
     [flag] = implausible_g(np.array([0.03376]), np.array([9.45e9]))
     assert "g = 20" in flag.message
