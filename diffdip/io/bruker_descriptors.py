@@ -21,13 +21,18 @@ TESLA_IN_MT = 1e3
 
 
 class Descriptor:
-    """The entries of a text file that describes binary files; the first of each name is used."""
+    """The entries of a text file that describes binary files; the first of each name is used.
+
+    A number that has two values is refused.
+    """
 
     def __init__(self, path: Path, entries: Iterable[tuple[str, str]]):
         self.path = path
         self.entries: dict[str, str] = {}
+        self._others: dict[str, str] = {}
         for name, value in entries:
-            self.entries.setdefault(name, value)
+            if self.entries.setdefault(name, value) != value:
+                self._others[name] = value
 
     def text(self, name: str, default: str = "") -> str:
         """An entry as text, `default` without one."""
@@ -43,6 +48,9 @@ class Descriptor:
             value = np.nan
         if not np.isfinite(value):
             raise self.refused(name, "a finite number")
+        if name in self._others:
+            both = (self.entries[name], self._others[name])
+            raise SpectrumError(f"entry {name}", given=both, expected="one value")
         return value
 
     def count(self, name: str) -> int:

@@ -345,6 +345,20 @@ def test_a_bes3t_that_does_not_say_how_it_has_its_numbers(tmp_path, entry):
     assert f"no entry {entry.split()[0]}" in notes(read_spectra(path))
 
 
+@pytest.mark.parametrize("entry", ["XPTS\t7", "XWID\t1234"])
+def test_an_entry_of_a_bes3t_with_two_values(tmp_path, entry):
+    path = spectra_files.bes3t(tmp_path)
+    text = path.read_text()
+    name, value = entry.split("\t")
+    [same] = [line for line in text.splitlines() if line.startswith(f"{name}\t")]
+    path.write_text(text.rstrip("\n") + f"\n{same}\n")
+    read_spectra(path)
+    path.write_text(text.rstrip("\n") + f"\n{entry}\n")
+    message = refusal(path)
+    assert f"entry {name}" in message
+    assert value in message
+
+
 @pytest.mark.parametrize(
     "record", ["##FIRSTX= 3200", "##LASTX= 3500", "##XUNITS= TESLA", "##YFACTOR= 2"]
 )
