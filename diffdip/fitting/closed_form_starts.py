@@ -120,7 +120,7 @@ def cover_half_turn(
     turned = last[:, -1:] - np.pi
     before = np.maximum(np.concatenate([turned, last[:, :-1]], axis=1), turned)
     gap = np.where(used[:, order], reduced[order] - before, 0.0)
-    return used.any(axis=1) & (gap.max(axis=1) < WIDEST_GAP)
+    return used.any(axis=1) & (gap.max(axis=1, initial=0.0) < WIDEST_GAP)
 
 
 def _solutions(

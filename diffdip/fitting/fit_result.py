@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import jax.numpy as jnp
 import numpy as np
 
 from ..foundation.arrays import Numbers
@@ -15,27 +14,20 @@ from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
 from .arcs import short_arc
 from .diagnosis import copies, diagnose, open_intervals, wrong_points
+from .equivalent_angles import SAME, nearest_copy, same_solution
 from .g_or_a import implausible_fit
 from .influence import pulling_points
 from .intervals import LEVELS
 from .least_squares import Estimates
 from .least_squares_problem import UNIT
 from .parameter_table import ParameterKind, offset_of, parameter_kind
-from .parameters import Values
 from .problem import FitProblem
 from .residual_structure import ROUNDING, structure_flags
 from .series import AS_FIELD, Series, point_errors, without_padding
 
 
-_ROWS = [[0.1, 0.3, 0.9], [0.7, -0.2, 0.4], [-0.5, 0.6, 0.1], [0.2, 0.9, -0.3], [0.8, 0.5, 0.2]]
-DIRECTIONS: Final = np.array(_ROWS) / np.linalg.norm(_ROWS, axis=1, keepdims=True)
-"""Of no symmetry: two energies that agree there are one."""
-
 NO_MINIMUM: Final = {"not-converged", "degenerate", "undetermined", "no-resonance"}
 """Codes of flags of fits whose errors mean nothing."""
-
-SAME: Final = 1e-5
-"""Energies that differ by less than this part of their size are the same."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +205,7 @@ def result_of(
         scaled = residuals / (unit * found.scale)
         scaled = scaled[np.isfinite(scaled)]
     equal = abs(float(found.rival_chi2) - float(found.chi2)) <= SAME * float(found.variance)
-    if equal and _same_energy(problem, found.x, found.rival):  # another name of one solution
+    if equal and same_solution(parameters, problem.model, found.x, found.rival):  # another name
         found = replace(found, rival_chi2=np.asarray(np.inf))
     flags = diagnose(
         parameters,
@@ -282,53 +274,9 @@ def result_of(
 
 
 def _centred(problem: FitProblem, found: Estimates) -> Estimates:
-    """The estimates with angles at their copies nearest to 0, and the best rival as well."""
-    x, rival = (_nearest_copy(problem, vector) for vector in (found.x, found.rival))
+    """The estimates with angles at their copies nearest to the start, and the rival as well."""
+    x, rival = (
+        nearest_copy(problem.parameters, problem.model, vector) for vector in (found.x, found.rival)
+    )
     shift = x - found.x
     return replace(found, x=x, rival=rival, lower=found.lower + shift, upper=found.upper + shift)
-
-
-def _nearest_copy(problem: FitProblem, x: np.ndarray) -> np.ndarray:
-    """The same solution, with angles of axes and offsets nearest to 0 if all bounds allow it."""
-    parameters = problem.parameters
-    kinds = [parameters.kind(name) for name in parameters.free]
-    offset = np.array([kind.nuisance and kind.unit == "deg" for kind in kinds])
-    periods = np.array([kind.period or np.inf for kind in kinds])
-    at_most_half = np.where(offset, np.pi, periods)
-    if not np.all(np.isfinite(x)) or not np.any(np.round(x / at_most_half)):
-        return x
-    periods = np.where(offset, _turn(problem, parameters.values(x)), periods)
-    turns = np.round(x / periods)
-    moved = np.where(turns == 0, x, x - turns * np.where(turns == 0, 0.0, periods))
-    allowed = np.all((parameters.lower <= moved) & (moved <= parameters.upper))
-    return moved if allowed and _same_energy(problem, x, moved) else x
-
-
-def _turn(problem: FitProblem, values: Values) -> float:
-    """By how much an offset may differ: half a turn if the energy is the same for M reversed."""
-    energy = problem.model(values)
-    ahead, back = (
-        np.array([float(energy(jnp.asarray(sign * u))) for u in DIRECTIONS]) for sign in (1, -1)
-    )
-    size = np.max(np.abs(ahead - ahead[0]))
-    return np.pi if np.all(np.abs(ahead - back) <= SAME * max(size, SAME)) else 2 * np.pi
-
-
-def _same_energy(problem: FitProblem, one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two vectors of parameters are the same energy, g and offsets, as angles may be."""
-    if not np.all(np.isfinite(other)):
-        return False
-    values = [problem.parameters.values(x) for x in (one, other)]
-    turn = _turn(problem, values[0])
-    for name, value in values[0].items():
-        kind, difference = parameter_kind(name), float(value - values[1][name])
-        if kind.nuisance and kind.unit == "deg":
-            difference -= turn * round(difference / turn)
-        if kind.nuisance and abs(difference) > SAME:
-            return False
-    first, second = (
-        np.array([float(energy(jnp.asarray(u))) for u in DIRECTIONS])
-        for energy in map(problem.model, values)
-    )
-    size = np.max(np.abs(first - first[0]))
-    return bool(np.all(np.abs(first - second) <= SAME * max(size, SAME)))

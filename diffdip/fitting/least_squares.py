@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from .chi_squared import too_large
 from .curvature import curvature_of
+from .equivalent_angles import periods
 from .equivalent_solutions import least_surprising
 from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
@@ -120,7 +121,12 @@ def estimate(
         covariance = curvature.inverse * variance[:, None, None]
     gradient = np.einsum("mn,mnp->mp", pull, jacobian)
     rival, rival_chi2 = best_rival(
-        ends, solution, jacobian, variance, np.max(np.abs(data.field), axis=1)
+        ends,
+        solution,
+        jacobian,
+        variance,
+        np.max(np.abs(data.field), axis=1),
+        periods(problem.parameters, problem.model),
     )
 
     quantiles = half_widths(freedom, trusted)

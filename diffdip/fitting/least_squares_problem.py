@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from .anisotropy_models import Model
 from .parameters import ParameterSet
 
 
@@ -55,6 +56,9 @@ class Problem(Protocol):
 
     @property
     def parameters(self) -> ParameterSet: ...
+
+    @property
+    def model(self) -> Model: ...
 
     def predict(self, vector: Array, design: Design) -> Array:
         """Fields (tesla) from the free parameters and the settings; NaN without resonance."""

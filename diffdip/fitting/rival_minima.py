@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from .equivalent_angles import reduced
 from .minimization import Minimized
 
 
@@ -20,13 +21,15 @@ def best_rival(
     jacobian: Float[np.ndarray, "m n p"],
     variance: Float[np.ndarray, " m"],
     largest: Float[np.ndarray, " m"],
+    period: Float[np.ndarray, " p"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best other minimum (m, p) and its cost (m,), inf without a rival.
 
     It is apart if it lies three standard errors or more from the `solution`, by the linear model
-    there. Ends of one minimum differ by rounding; `largest` are the largest fields (tesla).
+    there. Ends of one minimum differ by rounding; `largest` are the largest fields (tesla). Angles
+    that differ by a whole `period` are the same.
     """
-    step = ends.x - solution[:, None]
+    step = reduced(ends.x - solution[:, None], period)
     shift = np.einsum("mnp,mlp->mln", jacobian, step)
     moved = np.max(np.abs(step), axis=-1) > MOVED * largest[:, None]
     apart = (np.sum(shift**2, axis=-1) > APART * variance[:, None]) & moved

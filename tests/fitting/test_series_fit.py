@@ -1,5 +1,7 @@
 """Fits against planted parameters, and their flags when the data do not determine them."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -479,3 +481,18 @@ def test_errors_from_few_points_are_said(sigma):
     assert "71 %" in message
     right = dd.fit_series(angle, field, 5e-4, frequency=9.45e9)
     assert "few-degrees-of-freedom" not in codes(right)
+
+
+def test_the_other_sign_of_b_is_told_with_a_free_offset():
+    """The same solution half a turn further does not hide that of the opposite sign of B."""
+    angle = np.radians(np.arange(0.0, 180.0, 10.0))
+    sample = dd.AnisotropyFields(0.1, 0.03)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        field = np.asarray(dd.resonance_field(sample, angle, 9.45e9)) + rng.normal(0, 2e-4, 18)
+        fit = dd.fit_series(
+            angle, field, 2e-4, frequency=9.45e9, offset=dd.Free(), parameters={"C": 0.0}
+        )
+        [flag] = [flag for flag in fit.flags if flag.code == "several-minima"]
+        [offset] = re.findall(r"offset = (-?[\d.]+)°", flag.message)
+        assert abs(float(offset)) == pytest.approx(90, abs=2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import diffdip as dd
+from diffdip.fitting.equivalent_angles import nearest_copy
 from diffdip.fitting.equivalent_solutions import least_surprising
-from diffdip.fitting.fit_result import _nearest_copy
 from diffdip.fitting.least_squares_problem import Design
 from diffdip.fitting.parameter_table import parameter_kind
 from diffdip.fitting.predictions import linearized
@@ -147,10 +147,10 @@ def test_points_of_all_kinds_are_fitted_together():
     np.testing.assert_allclose(fit.frequencies(0.3, set_field, 2), swept, rtol=1e-3)
     with pytest.raises(InputError, match="plane"):
         fit.curve(0.0, 1)
-    # the same axis a quarter of a turn further: reported near 0, unless bounds exclude that
+    # the same axis a quarter of a turn further: reported near its start, and within its bounds
     further = fit.values["phi_4"] + np.pi / 2
     for free, expected in (
-        (dd.Free(start=further), fit.values["phi_4"]),
+        (dd.Free(start=further), further),
         (dd.Free(lower=1.2, upper=2.4), further),
     ):
         again = dd.fit_joint(
@@ -205,7 +205,7 @@ def test_angles_are_told_at_their_copies_nearest_to_zero(terms, phi, offset):
     for name, there, here in (("phi_u", 675.0, phi), ("offset", -911.0, offset)):
         at = problem.parameters.free.index(name)
         far[at], near[at] = np.radians([there, here])
-    found = _nearest_copy(problem, far)
+    found = nearest_copy(problem.parameters, problem.model, far)
     np.testing.assert_allclose(found, near, atol=1e-12)
 
 
@@ -214,13 +214,23 @@ def test_copies_of_angles_give_the_same_fields():
     problem, x = film(("uniaxial", "bias"))
     x[problem.parameters.free.index("offset")] = np.radians(-911.0)
     design = Design((np.linspace(0, np.pi, 5),), np.asarray(9.45e9))
-    vectors = np.stack([x, _nearest_copy(problem, x)])
+    vectors = np.stack([x, nearest_copy(problem.parameters, problem.model, x)])
+    assert np.ptp(vectors, axis=0).max() > 1
     one, other = linearized(problem, design, vectors, many=False)[0]
     np.testing.assert_allclose(one, other, rtol=1e-9)
     assert np.ptp(one) > 0.01
 
 
+def test_an_angle_is_told_near_its_start():
+    """As the user thinks of it, and where its prior is."""
+    problem, x = film(("thin-film", "uniaxial"), phi_u=dd.Free(start=np.radians(170.0)))
+    at = problem.parameters.free.index("phi_u")
+    x[at] = np.radians(-5.0)
+    found = nearest_copy(problem.parameters, problem.model, x)
+    assert np.degrees(found[at]) == pytest.approx(175.0)
+
+
 def test_an_angle_stays_within_its_bounds():
     problem, x = film(("thin-film", "uniaxial"), phi_u=dd.Free(lower=10.0))
     x[problem.parameters.free.index("phi_u")] = 12.0
-    np.testing.assert_array_equal(_nearest_copy(problem, x), x)
+    np.testing.assert_array_equal(nearest_copy(problem.parameters, problem.model, x), x)
