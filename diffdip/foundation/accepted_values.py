@@ -57,7 +57,7 @@ LOWEST_G: Final = 0.3
 HIGHEST_G: Final = 15.0
 """Effective g-factors outside these are mistakes of a unit."""
 
-MOST_APART: Final = 300.0
+MOST_APART: Final = 500.0
 """Frequencies of a series that differ by a larger factor are in different units."""
 
 
@@ -65,7 +65,7 @@ def implausible_g(field: np.ndarray, frequency: np.ndarray) -> list[Flag]:
     """A flag if resonance fields (T) and frequencies (Hz) give an implausible g = hν/(µB B).
 
     The median over all points counts; those of unknown frequency (NaN) are left out. Frequencies
-    a thousand times apart give a flag, too, even if most of them are right.
+    that are more than 500 times apart give a flag, too, even if most of them are right.
 
     >>> [flag.code for flag in implausible_g(np.array([0.338]), np.array([9.45e6]))]
     ['implausible-g']

@@ -16,7 +16,7 @@ DAMAGED = "The file is damaged: copy it again"
 
 
 class LimitedBytes(io.BytesIO):
-    """The bytes of a file, each place of which is read so often at most. Raises `SpectrumError`."""
+    """The bytes of a file; no place is read more than `MOST_READ` times. Raises `SpectrumError`."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -37,11 +37,19 @@ def guard_attributes() -> None:
     """Make pyfive refuse an attribute that declares more values than its bytes can hold.
 
     It makes room for all of them before it reads the first one, and four damaged bytes declare up
-    to four billion.
+    to four billion. Other users of pyfive in this process get the same error for such a file.
+
+    Raises:
+        SpectrumError: If this version of pyfive reads attributes in another way.
     """
     from pyfive.dataobjects import DataObjects
 
-    read = DataObjects._attr_value
+    read = getattr(DataObjects, "_attr_value", None)
+    if read is None:
+        raise SpectrumError(
+            "this version of pyfive is not known, and damaged files could end the process",
+            hint="Install pyfive 1.3, or convert the file to text",
+        )
 
     def checked(self: Any, ptype: Any, buf: bytes | None, count: int, offset: int) -> Any:
         held = max(len(buf or b"") - offset, 0)

@@ -71,11 +71,11 @@ def read_jcamp(path: Path) -> list[Sweep]:
     records = _records(read_text(path, MAX_BYTES))
     single = {label: value for label, value, _ in reversed(records)}
     for label in ONCE:
-        values = list(dict.fromkeys(value for name, value, _ in records if name == label))
-        if len(values) > 1:
-            raise SpectrumError(
-                label, given=tuple(values[:2]), expected="one value", hint=ONE_BLOCK
-            )
+        values = [value for name, value, _ in records if name == label]
+        for other in values[1:]:
+            if _meaning(other) != _meaning(values[0]):
+                both = (values[0], other)
+                raise SpectrumError(label, given=both, expected="one value", hint=ONE_BLOCK)
     tables = [one for one in records if one[0] in ("XYDATA", "XYPOINTS")]
     if len(tables) != 1:
         raise SpectrumError(
@@ -131,6 +131,15 @@ def _records(text: str) -> list[tuple[str, str, int]]:
         elif found:
             found[-1][1].append(line)
     return [(label, "\n".join(lines), number) for label, lines, number in found]
+
+
+def _meaning(value: str) -> str | float:
+    """A value without its comment: a number, or text in small letters."""
+    text = value.partition("$$")[0].strip()
+    try:
+        return float(text)
+    except ValueError:
+        return text.casefold()
 
 
 def _number(single: dict[str, str], label: str, missing: float) -> float:

@@ -33,7 +33,7 @@ MAX_VALUES = 50_000_000
 DEFLATED = 1032
 """Bytes at most that one byte of deflated data unpacks to (M. Adler, zlib)."""
 
-PACKED = ("scale_factor", "add_offset", "_Unsigned")
+PACKED = ("scale_factor", "add_offset")
 """Attributes of values that are not stored as they are."""
 
 MISSING = ("_FillValue", "missing_value")
@@ -163,8 +163,10 @@ def _ordered(
     """The arrays, those of field by angle transposed. Raises `SpectrumError` for missing values."""
     for name, array in arrays.items():
         for attribute in MISSING:
-            count = int(np.isin(array, np.asarray(own[name].get(attribute, []), float)).sum())
-            if count:
+            mark = np.asarray(own[name].get(attribute, np.nan))
+            if mark.dtype.kind not in "fiu":  # a text
+                continue
+            if count := int(np.isin(array, mark.astype(float)).sum()):
                 raise SpectrumError(
                     f"array {name} has {count} missing values, marked by {attribute}",
                     expected="numbers, and NaN after the end of a shorter sweep",
@@ -205,7 +207,9 @@ def _check_size(variable: Any, file_bytes: int) -> None:
     declared = int(np.prod(np.ceil(np.divide(dataset.shape, dataset.chunks))))
     if (blocks := dataset.id.get_num_chunks()) != declared:
         raise SpectrumError(
-            f"{blocks} blocks of values", expected=f"{declared}, as its shape says", hint=DAMAGED
+            f"{blocks} of {declared} blocks of values are stored",
+            expected="all of them",
+            hint="Write all values, or copy the file again if it was damaged",
         )
     if not dataset.compression:
         return
@@ -219,6 +223,8 @@ def _units(own: dict[str, Any]) -> dict[str, str]:
     """The unit of each array that states one. Raises `SpectrumError` for packed values."""
     for name, attributes in own.items():
         packed = [one for one in PACKED if one in attributes]
+        if str(_plain(attributes.get("_Unsigned", ""))).casefold() == "true":
+            packed.append("_Unsigned")
         if packed:
             raise SpectrumError(f"array {name} has {packed[0]}", expected="values as they are")
     stated = {name: one["units"] for name, one in own.items() if "units" in one}

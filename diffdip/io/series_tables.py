@@ -290,7 +290,6 @@ def _sample(
             *table.flags,
             *turned,
             *told,
-            *rows.copies(),
             *_repeated(np.where(swept, array["frequency"], array["field"]), swept, rows.lines),
             *_contradiction(stated, array["frequency"]),
         ),

@@ -44,6 +44,9 @@ GROUPED = re.compile(r"[-−+]?[1-9]\d{0,2},\d{3}", re.ASCII)
 CENTRES = ("centerfield", "centrefield", "fieldcenter", "fieldcentre", "hcf", "centre", "center")
 """Names of the middle of a sweep, in small letters without marks."""
 
+LIST_MARKS = " \t-−–—*•"
+"""What may stand before a name in a comment."""
+
 SAME = 1e-6
 """Two values that differ by a smaller part are one."""
 
@@ -117,7 +120,8 @@ def centre_notes(above: list[str], field_mt: np.ndarray) -> list[str]:
     Fields relative to this centre look like fields through zero.
 
     >>> centre_notes(["# center field = 338 mT"], np.linspace(-8.0, 8.0, 5))
-    ["'# center field = 338 mT' lies outside the fields, -8 to 8 mT: are these relative to it?"]
+    ["'# center field = 338 mT' lies outside the fields, -8 to 8 mT. Are the fields relative to \
+this centre?"]
     """
     low, high = field_mt.min(), field_mt.max()
     notes = []
@@ -132,14 +136,15 @@ def centre_notes(above: list[str], field_mt: np.ndarray) -> list[str]:
             continue
         if centre < low or centre > high:
             notes.append(
-                f"{shown(line.strip())} lies outside the fields, {low:.5g} to {high:.5g} mT: are "
-                "these relative to it?"
+                f"{shown(line.strip())} lies outside the fields, {low:.5g} to {high:.5g} mT. "
+                "Are the fields relative to this centre?"
             )
     return notes
 
 
 def _value(name: str, value: str, unit: str, *, studio: bool) -> tuple[str, float] | None:
     """The quantity and its value in degrees or GHz, None for another one. Raises `TableError`."""
+    name = name.lstrip(LIST_MARKS)
     quantity = quantity_of(name, SPECTRUM_NAMES)
     if quantity == "frequency" and not unit and studio:
         unit = "GHz"

@@ -56,23 +56,6 @@ class Rows:
     lines: list[int] = field(default_factory=list)
     values: dict[str, list[float]] = field(default_factory=dict)
 
-    def copies(self) -> list[Flag]:
-        """A flag if rows are equal in all columns that are used."""
-        first: dict[tuple[str, ...], int] = {}
-        pairs = []
-        for line, *values in zip(self.lines, *self.values.values(), strict=True):
-            key = tuple(map(repr, values))
-            if first.setdefault(key, line) != line:
-                pairs.append((first[key], line))
-        if not pairs:
-            return []
-        more = f" ({len(pairs)} rows are such copies)" if len(pairs) > 1 else ""
-        message = (
-            f"Row {pairs[0][1]} is equal to row {pairs[0][0]}{more}: each counts as a measurement "
-            "of its own. Delete rows that were copied."
-        )
-        return [Flag("reading-note", message)]
-
 
 @dataclass(frozen=True)
 class Table:

@@ -15,7 +15,7 @@ from .packing_laws import CYLINDER, SPHERE
 FEW = 512
 """Up to this number of crystals there is one cell: it takes longer to look into 27."""
 
-AT_ONCE = 32
+COMPARED = 32
 """Crystals that are compared before the next look whether one of them overlaps."""
 
 MOST_CELLS = 8
@@ -79,8 +79,8 @@ def _overlapped(x, y, z, centers, first, last, least):
 def has_room(x, y, z, diameter, centers, placed, counts, cell, latest, before):
     """Whether a crystal in this cell overlaps none of those placed."""
     if counts[0] * counts[1] * counts[2] == 1:
-        for first in range(0, placed, AT_ONCE):
-            last = min(first + AT_ONCE, placed)
+        for first in range(0, placed, COMPARED):
+            last = min(first + COMPARED, placed)
             if _overlapped(x, y, z, centers, first, last, diameter * diameter) > 0:
                 return False
         return True

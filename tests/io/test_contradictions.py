@@ -372,6 +372,26 @@ def test_labels_of_a_jcamp_that_stand_twice(tmp_path, record):
     assert value in message
 
 
+@pytest.mark.parametrize("record", ["##XUNITS= gauss", "##YFACTOR= 1.0 $$ as recorded"])
+def test_labels_of_a_jcamp_that_say_the_same_twice(tmp_path, record):
+    path = tmp_path / "film_30deg.jdx"
+    path.write_bytes(made.jcamp(30.0))
+    once = read_spectra(path)
+    content = made.jcamp(30.0).decode()
+    path.write_text(content.replace("##XYPOINTS", f"{record}\r\n##XYPOINTS"))
+    np.testing.assert_array_equal(read_spectra(path)["field"], once["field"])
+
+
+@pytest.mark.parametrize("mark", ["# - ", "- ", "# * ", "-- "])
+def test_list_marks_before_a_name_in_a_comment(tmp_path, mark):
+    """An item of a list states an angle as any comment does."""
+    path = written(tmp_path / "film.csv", "field_mT,signal", lambda i, b, s: (b, s),
+                   above=f"{mark}angle: 20 deg\n{mark}frequency = 9.45 GHz")  # fmt: skip
+    spectra = read_spectra(path)
+    assert float(spectra["angle"][0]) == 20
+    assert float(spectra["frequency"][0]) == 9.45
+
+
 @pytest.mark.parametrize(("other", "told"), [("9.4501 GHz", ""), ("9850 MHz", "9.85 GHz")])
 def test_two_frequencies_of_a_jcamp(tmp_path, other, told):
     content = made.jcamp(30.0).decode()
@@ -389,4 +409,4 @@ def test_fields_relative_to_a_centre_are_said(tmp_path, name, centre, shift):
     relative = lambda i, b, s: (round(b - shift, 3), s)
     above = f"# {name} = {centre}"
     path = written(tmp_path / "film_30deg.csv", "field_mT,signal", relative, above=above)
-    assert ("are these relative to it?" in notes(read_spectra(path))) == bool(shift)
+    assert ("Are the fields relative to this centre?" in notes(read_spectra(path))) == bool(shift)

@@ -320,7 +320,7 @@ def test_blocks_of_netcdf_that_are_not_there(tmp_path, compression):
             "signal", values.shape, "f8", chunks=(1, 9), compression=compression
         )
         data[:2] = values[:2]
-    with pytest.raises(SpectrumError, match="18 blocks of values: expected 27"):
+    with pytest.raises(SpectrumError, match="18 of 27 blocks of values are stored"):
         read_spectra(path)
     with h5py.File(path, "a") as file:
         data = file["signal"]
