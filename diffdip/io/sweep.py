@@ -30,8 +30,8 @@ WHOLE = 0.9
 """A sweep over a smaller part of the common field was stopped."""
 
 LEAP = 50
-"""One step of the field that is this many times the usual one, and over half of the sweep, is said:
-the unit may change there."""
+"""A step of the field that is this many times the usual one, and over half of the sweep, gets a
+note: the unit may change there."""
 
 HELD = 1e-4
 """A field that varies by no more than this part of it is held, and drifts."""

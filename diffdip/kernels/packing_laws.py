@@ -232,9 +232,9 @@ def lie_within(kind, sizes, x, y, z, first, last, within):
     most_z = sizes[9] if kind == BOX else sizes[8] if kind == CYLINDER else math.inf
     most = radius * radius
     for k in range(np.uint64(first), np.uint64(last)):  # no index is negative
-        round_it = x[k] * x[k] + y[k] * y[k] + weight * (z[k] * z[k]) <= most
-        flat = (abs(x[k]) <= most_x) & (abs(y[k]) <= most_y) & (abs(z[k]) <= most_z)
-        within[k] = round_it & flat
+        in_round = x[k] * x[k] + y[k] * y[k] + weight * (z[k] * z[k]) <= most
+        in_box = (abs(x[k]) <= most_x) & (abs(y[k]) <= most_y) & (abs(z[k]) <= most_z)
+        within[k] = in_round & in_box
 
 
 @_compiled

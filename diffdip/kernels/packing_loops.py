@@ -2,8 +2,8 @@
 
 The choices are those of `ensembles.crystal_growth` and `ensembles.surface_dipoles`, number by
 number: random numbers come from the same keys, and the first acceptable proposal is taken. Those
-modules say what is done and why; here one proposal is judged after the other. All arithmetic is in
-float64. With float32 the two forms can differ where a proposal is acceptable by a rounding error.
+modules say what is done and why; here proposals are prepared in groups, and judged one after the
+other. All arithmetic is in float64. With float32 the two forms can differ where a proposal is acceptable by a rounding error.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ GROUP = 64
 """Proposals that are prepared together, when the first of them is needed."""
 
 BLOCK = 128
-"""Crystals on which dipoles are placed side by side."""
+"""Crystals whose dipoles are placed together."""
 
 _compiled = njit(error_model="numpy")
 _vectorized = njit(error_model="numpy", fastmath={"nsz", "contract"})
@@ -100,7 +100,7 @@ def _grow(frame, sizes, key, precise, words, drawn, centers, first, parent, unif
     max_starts = native.number(frame, MAX_STARTS)
     diameter, mean, sd = sizes[0], sizes[1], sizes[2]
     n, count = native.number(frame, CRYSTALS), STEPS * at_once * 5
-    # arrays of their own: numba counts who holds a slice, which takes longer than the work
+    # whole arrays: numba counts references to slices, which takes longer than the work
     one, two, three, four = np.empty(GROUP), np.empty(GROUP), np.empty(GROUP), np.empty(GROUP)
     u, v, w, length = np.empty(GROUP), np.empty(GROUP), np.empty(GROUP), np.empty(GROUP)
     chosen, inside = np.empty(GROUP), np.empty(GROUP, np.bool_)
@@ -278,7 +278,7 @@ def _choose(frame, key, sizes, precise, first, parent, uniform, dipoles, extra):
     most = max(STEPS * at_once * 5, 3 * FIRST_CANDIDATES, 24 * contacts)
     most = max(most, 2 * (per_crystal + SPARE) * crystals)
     words = np.empty(2 * most, np.uint32)
-    drawn = np.zeros(most + 5 * GROUP)  # the last group of proposals is filled up
+    drawn = np.zeros(most + 5 * GROUP)  # the last group may read behind the table
     centers = np.empty((3, crystals))
     filled = np.empty(crystals, np.int64)
     starts, done, number = 0, False, 0

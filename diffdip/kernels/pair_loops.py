@@ -45,7 +45,7 @@ exactly those written, whatever is around them."""
 
 
 def _vector_bytes() -> int:
-    """As many as the processor has, as far as numba knows: longer vectors need more registers."""
+    """64 with AVX-512, as far as numba knows, else 32."""
     _, _, features = cpu_target.target_context.codegen().magic_tuple()  # type: ignore
     return 64 if "+avx512f" in features else 32
 
@@ -138,7 +138,7 @@ def _third(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> An
 def _rows(context: Any, builder: Any, kind: Any, value: Any, count: int) -> list[Any]:
     """Where the first rows of an array begin.
 
-    Found by whole numbers: with `getelementptr`, 20 dipoles take a third longer.
+    Addresses are computed as integers: with `getelementptr`, 20 dipoles take a third longer.
     """
     array = context.make_array(kind)(context, builder, value)
     row, _ = cgutils.unpack_tuple(builder, array.strides)

@@ -11,7 +11,8 @@ import diffdip as dd
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("crystals", "container"),
-    [(1, dd.Cylinder), (2, dd.Sphere), (40, lambda: dd.Box((1.0, 2.0, 1.5)))],
+    # more than 128 crystals are dressed in two blocks
+    [(1, dd.Cylinder), (2, dd.Sphere), (150, lambda: dd.Box((1.0, 2.0, 1.5)))],
 )
 def test_loops_and_jax_make_the_same_choices(crystals, container):
     """From the same keys: the same proposals are accepted, and all numbers agree."""
