@@ -126,8 +126,8 @@ def show() -> None:
 def plan_of(model: AbstractModel, samples: int, seed: int) -> BatchPlan:
     """The plan of a run whose batches give about `UPDATES` pictures.
 
-    >>> plan_of(UniformSphere(n=2000, density=2.0), 2000, 0).count
-    16
+    >>> plan_of(UniformSphere(n=2000, density=2.0), 10_000, 0).count
+    20
     """
     lanes = lanes_on(model)
     return BatchPlan.make(model, samples, seed, lanes * -(-samples // (lanes * UPDATES)), None)
