@@ -3,7 +3,8 @@
 The choices are those of `ensembles.crystal_growth` and `ensembles.surface_dipoles`, number by
 number: random numbers come from the same keys, and the first acceptable proposal is taken. Those
 modules say what is done and why; here proposals are prepared in groups, and judged one after the
-other. All arithmetic is in float64. With float32 the two forms can differ where a proposal is acceptable by a rounding error.
+other. All arithmetic is in float64. With float32 the two forms can differ where a proposal is
+acceptable by a rounding error.
 """
 
 import numpy as np
