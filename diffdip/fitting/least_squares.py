@@ -12,7 +12,6 @@ from jaxtyping import Float
 
 from .chi_squared import too_large
 from .curvature import curvature_of
-from .equivalent_angles import periods
 from .equivalent_solutions import least_surprising
 from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
@@ -75,6 +74,7 @@ def estimate(
     data: Data,
     starts: Float[np.ndarray, "s p"],
     hints: Hints,
+    period: Float[np.ndarray, " p"],
     *,
     known_sigma: bool,
     robust: bool,
@@ -83,7 +83,8 @@ def estimate(
     """Fit every data set from its `hints` and the best of the common `starts`; see `searched`.
 
     `robust` replaces squares by the soft-l1 loss; its intervals are symmetric. `intervals` are
-    those by profile likelihood; without them all are symmetric.
+    those by profile likelihood; without them all are symmetric. `period` is by how much each
+    parameter may change without another solution.
     """
     scale = np.ones(len(data.field))
     if robust:
@@ -126,7 +127,7 @@ def estimate(
         jacobian,
         variance,
         np.max(np.abs(data.field), axis=1),
-        periods(problem.parameters, problem.model),
+        period,
     )
 
     quantiles = half_widths(freedom, trusted)

@@ -6,7 +6,6 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .anisotropy_models import Model
 from .parameters import ParameterSet
 
 
@@ -56,9 +55,6 @@ class Problem(Protocol):
 
     @property
     def parameters(self) -> ParameterSet: ...
-
-    @property
-    def model(self) -> Model: ...
 
     def predict(self, vector: Array, design: Design) -> Array:
         """Fields (tesla) from the free parameters and the settings; NaN without resonance."""
