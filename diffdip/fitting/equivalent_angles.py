@@ -22,28 +22,6 @@ DIRECTIONS: Final = np.array(_ROWS) / np.linalg.norm(_ROWS, axis=1, keepdims=Tru
 SAME: Final = 1e-5
 """Energies that differ by less than this part of their size are the same."""
 
-TYPICAL: Final = 0.1
-"""Fields (tesla) of an energy whose symmetry is asked for."""
-
-
-def periods(parameters: ParameterSet, model: Model) -> Float[np.ndarray, " p"]:
-    """By how much each free parameter may change without another solution; inf: not at all."""
-    kinds = [parameters.kind(name) for name in parameters.free]
-    offset = np.array([kind.nuisance and kind.unit == "deg" for kind in kinds])
-    found = np.array([kind.period or np.inf for kind in kinds])
-    if offset.any():
-        [somewhere] = parameters.starting_points(1, TYPICAL)
-        found[offset] = _turn(model, parameters.values(somewhere))
-    return found
-
-
-def reduced(
-    step: Float[np.ndarray, "*lanes p"], period: Float[np.ndarray, " p"]
-) -> Float[np.ndarray, "*lanes p"]:
-    """The smallest step to a copy."""
-    turns = np.round(step / period)
-    return np.where(turns == 0, step, step - turns * np.where(np.isfinite(period), period, 0.0))
-
 
 def nearest_copy(
     parameters: ParameterSet, model: Model, x: Float[np.ndarray, " p"]
@@ -54,12 +32,16 @@ def nearest_copy(
     """
     if not np.all(np.isfinite(x)):
         return x
-    center = parameters.central_point()
-    shortest = np.array([min(parameters.kind(n).period or np.inf, np.pi) for n in parameters.free])
-    if not np.any(np.round((x - center) / shortest)):  # no period is shorter
+    kinds = [parameters.kind(name) for name in parameters.free]
+    offset = np.array([kind.nuisance and kind.unit == "deg" for kind in kinds])
+    period = np.array([kind.period or np.inf for kind in kinds])
+    step = x - parameters.central_point()
+    if not np.any(np.round(step / np.where(offset, np.pi, period))):
         return x
-    step = x - center
-    moved = x + (reduced(step, periods(parameters, model)) - step)  # exactly x if it stays
+    if offset.any():
+        period[offset] = _turn(model, parameters.values(x))
+    turns = np.round(step / period)
+    moved = x - turns * np.where(np.isfinite(period), period, 0.0)
     moved = np.where((parameters.lower <= moved) & (moved <= parameters.upper), moved, x)
     return moved if same_solution(parameters, model, x, moved) else x
 
@@ -95,5 +77,7 @@ def _energies(model: Model, values: Values, sign: int) -> np.ndarray:
 
 
 def _agree(one: np.ndarray, other: np.ndarray) -> bool:
-    size = np.max(np.abs(one - one[0]))
+    """Whether energies agree up to a constant, which has no effect."""
+    one, other = one - one[0], other - other[0]
+    size = np.max(np.abs(one))
     return bool(np.all(np.abs(one - other) <= SAME * max(size, SAME)))

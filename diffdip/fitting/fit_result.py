@@ -13,8 +13,9 @@ from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
 from .arcs import short_arc
-from .diagnosis import copies, diagnose, open_intervals, wrong_points
-from .equivalent_angles import SAME, nearest_copy, same_solution
+from .diagnosis import EQUIVALENT, RIVAL, copies, diagnose, open_intervals, wrong_points
+from .equivalent_angles import nearest_copy, same_solution
+from .equivalent_solutions import least_surprising
 from .g_or_a import implausible_fit
 from .influence import pulling_points
 from .intervals import LEVELS
@@ -184,7 +185,7 @@ def result_of(
     problem: FitProblem, series: tuple[Series, ...], batch: Estimates, *, known_sigma: bool
 ) -> FitResult:
     """The result of a fit of `series`, from the estimates of one data set."""
-    found = _centred(problem, batch.single())
+    found = _centred(problem, _with_one_rival(problem, batch.single()))
     parameters = problem.parameters
     names = parameters.free
     known = parameters.values(found.x)
@@ -204,9 +205,6 @@ def result_of(
         unit = point_errors(series) if known_sigma else UNIT
         scaled = residuals / (unit * found.scale)
         scaled = scaled[np.isfinite(scaled)]
-    equal = abs(float(found.rival_chi2) - float(found.chi2)) <= SAME * float(found.variance)
-    if equal and same_solution(parameters, problem.model, found.x, found.rival):  # another name
-        found = replace(found, rival_chi2=np.asarray(np.inf))
     flags = diagnose(
         parameters,
         found,
@@ -271,6 +269,27 @@ def result_of(
         problem=problem,
         error_factor=float(np.sqrt(found.variance)) if plain else 1.0,
     )
+
+
+def _with_one_rival(problem: FitProblem, found: Estimates) -> Estimates:
+    """The estimates with the best rival that is another solution, shape (p,), and its χ².
+
+    Of rivals that fit as well it is the least surprising one. χ² is inf without a rival.
+    """
+    parameters, allowance = problem.parameters, float(found.variance)
+    excess = (found.rival_chi2 - float(found.chi2)) / allowance
+    others = [
+        lane
+        for lane in np.argsort(excess)
+        if excess[lane] < RIVAL
+        and not same_solution(parameters, problem.model, found.x, found.rival[lane])
+    ]
+    if not others:
+        return replace(found, rival=found.x, rival_chi2=np.asarray(np.inf))
+    as_good = [lane for lane in others if excess[lane] - excess[others[0]] < EQUIVALENT]
+    score = least_surprising(parameters.free, found.rival[None, as_good])[0]
+    best = as_good[int(np.argmin(score))]
+    return replace(found, rival=found.rival[best], rival_chi2=np.asarray(found.rival_chi2[best]))
 
 
 def _centred(problem: FitProblem, found: Estimates) -> Estimates:

@@ -16,7 +16,7 @@ from .equivalent_solutions import least_surprising
 from .intervals import half_widths, profiled, symmetric
 from .least_squares_problem import Data, Design, Problem
 from .predictions import linearized
-from .rival_minima import best_rival
+from .rival_minima import rivals_among
 from .robust_loss import SLOPE, SQUARE, loss_of, robust_curvature, robustly_searched
 from .search import Hints, searched
 
@@ -37,8 +37,8 @@ class Estimates:
         separation: Smallest singular value of that Jacobian with columns of length 1, shape (m,).
         beyond: Step from x to the minimum of the linear model without bounds, shape (m, p).
         converged: Whether the search ended at a minimum, shape (m,).
-        rival: The best minimum that is clearly apart, shape (m, p).
-        rival_chi2: Its χ², shape (m,); inf without a rival.
+        rival: Where all searches ended, shape (m, lanes, p).
+        rival_chi2: χ² there, shape (m, lanes); inf for ends that are no other minimum.
         predicted: Fields in tesla, shape (m, n); NaN without resonance.
         residual: Weight times residual, over the scale of a robust loss, shape (m, n).
         jacobian: Derivatives of the predictions with the same weights, shape (m, n, p).
@@ -74,7 +74,6 @@ def estimate(
     data: Data,
     starts: Float[np.ndarray, "s p"],
     hints: Hints,
-    period: Float[np.ndarray, " p"],
     *,
     known_sigma: bool,
     robust: bool,
@@ -83,8 +82,7 @@ def estimate(
     """Fit every data set from its `hints` and the best of the common `starts`; see `searched`.
 
     `robust` replaces squares by the soft-l1 loss; its intervals are symmetric. `intervals` are
-    those by profile likelihood; without them all are symmetric. `period` is by how much each
-    parameter may change without another solution.
+    those by profile likelihood; without them all are symmetric.
     """
     scale = np.ones(len(data.field))
     if robust:
@@ -121,13 +119,12 @@ def estimate(
         curvature, pull = curvature_of(jacobian), residual
         covariance = curvature.inverse * variance[:, None, None]
     gradient = np.einsum("mn,mnp->mp", pull, jacobian)
-    rival, rival_chi2 = best_rival(
+    rival_chi2 = rivals_among(
         ends,
         solution,
         jacobian,
         variance,
         np.max(np.abs(data.field), axis=1),
-        period,
     )
 
     quantiles = half_widths(freedom, trusted)
@@ -150,7 +147,7 @@ def estimate(
         separation=curvature.separation,
         beyond=(curvature.inverse @ gradient[..., None])[..., 0],
         converged=converged,
-        rival=rival,
+        rival=ends.x,
         rival_chi2=rival_chi2,
         predicted=predicted,
         residual=residual,

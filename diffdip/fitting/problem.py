@@ -18,7 +18,6 @@ from ..resonance.frequencies import resonance_frequency_along
 from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import FIRST_ORDER, FullTensorModel, InPlaneModel, Model, first_order
 from .closed_form_starts import Harmonics, cover_half_turn, projected
-from .equivalent_angles import periods
 from .least_squares import Estimates, estimate
 from .least_squares_problem import Data, Design
 from .parameter_table import offset_name, parameter_kind
@@ -201,7 +200,6 @@ class FitProblem(eqx.Module):
             data,
             self.starts(design, data),
             hints,
-            periods(self.parameters, self.model),
             known_sigma=known_sigma,
             robust=robust,
             intervals=intervals,

@@ -169,7 +169,8 @@ class ManyFits:
         rms: Root mean square of the residuals in tesla, shape (m,).
         predicted: Fields of the model in tesla, shape (m, n). NaN without resonance.
         converged: Whether each search ended at a minimum, shape (m,).
-        rival_chi2: χ² of the best other minimum, shape (m,); inf if none was found.
+        rival_chi2: χ² of the best other minimum, shape (m,); inf if none was found. The same
+            solution with other angles counts, as an offset half a turn further.
         convention: "paper" or "physical"; "none" for a model of your own.
         error_factor: As in `FitResult`, shape (m,).
     """
@@ -269,6 +270,7 @@ def fit_many(
                 design, data.of_rows(rows), known_sigma=sigma is not None, intervals=intervals
             )
         parts.append({name: getattr(found, name) for name in (*_SHARED, "x", "variance")})
+        parts[-1]["rival_chi2"] = np.min(found.rival_chi2, axis=1)
         if progress is not None:
             progress(first + len(rows), len(field))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -281,9 +283,9 @@ def fit_many(
         values=columns["x"],
         convention=problem.convention,
         error_factor=np.sqrt(columns["variance"]) if scaled else np.ones(len(field)),
-        **{name: columns[name] for name in _SHARED},
+        **{name: columns[name] for name in (*_SHARED, "rival_chi2")},
     )
 
 
-_SHARED = ("covariance", "lower", "upper", "chi2", "predicted", "converged", "rival_chi2")
+_SHARED = ("covariance", "lower", "upper", "chi2", "predicted", "converged")
 """Attributes of `Estimates` that `ManyFits` has too."""

@@ -19,8 +19,8 @@ CODES: Final = {
     "few-effective-samples": "The draws of a posterior are too few for its quantiles.",
     "file-skipped": "A file could not be read and was left out.",
     "g-or-A": "A and g cannot be separated: a fitted A may be an error of g.",
-    "implausible-g": "Fields and frequency give an implausible g-factor, or frequencies are more than "
-    "500 times apart.",
+    "implausible-g": "Fields and frequency give an implausible g-factor, or frequencies are more "
+    "than 500 times apart.",
     "line-jump": "The line moves far between neighbouring angles.",
     "many-outliers": "Many points lie far from a fit.",
     "misfit": "The residuals are larger than expected from the errors, which were not scaled.",

@@ -163,10 +163,11 @@ def _ordered(
     """The arrays, those of field by angle transposed. Raises `SpectrumError` for missing values."""
     for name, array in arrays.items():
         for attribute in MISSING:
-            mark = np.asarray(own[name].get(attribute, np.nan))
-            if mark.dtype.kind not in "fiu":  # a text
+            try:
+                mark = np.asarray(own[name].get(attribute, np.nan), float)
+            except (TypeError, ValueError):  # a word
                 continue
-            if count := int(np.isin(array, mark.astype(float)).sum()):
+            if count := int(np.isin(array, mark).sum()):
                 raise SpectrumError(
                     f"array {name} has {count} missing values, marked by {attribute}",
                     expected="numbers, and NaN after the end of a shorter sweep",

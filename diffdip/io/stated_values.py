@@ -44,8 +44,8 @@ GROUPED = re.compile(r"[-−+]?[1-9]\d{0,2},\d{3}", re.ASCII)
 CENTRES = ("centerfield", "centrefield", "fieldcenter", "fieldcentre", "hcf", "centre", "center")
 """Names of the middle of a sweep, in small letters without marks."""
 
-LIST_MARKS = " \t-−–—*•"
-"""What may stand before a name in a comment."""
+_LIST_MARK = re.compile(r"\s*(?:[-−–—*•]+\s+)+")
+"""What may stand before a name in a comment. Without a blank after it, it is a sign."""
 
 SAME = 1e-6
 """Two values that differ by a smaller part are one."""
@@ -144,7 +144,7 @@ this centre?"]
 
 def _value(name: str, value: str, unit: str, *, studio: bool) -> tuple[str, float] | None:
     """The quantity and its value in degrees or GHz, None for another one. Raises `TableError`."""
-    name = name.lstrip(LIST_MARKS)
+    name = _LIST_MARK.sub("", name)
     quantity = quantity_of(name, SPECTRUM_NAMES)
     if quantity == "frequency" and not unit and studio:
         unit = "GHz"

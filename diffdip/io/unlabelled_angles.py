@@ -5,8 +5,8 @@ import numpy as np
 from .column_meanings import TableError
 
 
-LEAST_SPAN = 0.4
-"""Angles that span less are of a goniometer that stands still. Half a turn is 0.5 in turns."""
+LEAST_SPAN = 0.2
+"""Angles that span less are of a goniometer that stands still. A quarter turn is 0.25 in turns."""
 
 MOST_COUNTED = 30
 """Numbers from 0 in steps of 1 are angles if there are more."""
@@ -15,7 +15,7 @@ MOST_COUNTED = 30
 def check_degrees(subject: str, degrees: np.ndarray) -> None:
     """Raise `TableError` for angles that have no unit and look like radians.
 
-    They do if three or more span 0.4 or more, lie within a full turn in radians, and are no
+    They do if three or more span 0.2 or more, lie within a full turn in radians, and are no
     quarters of a degree.
 
     >>> check_degrees("column 'phi'", np.array([0, 10.0, 20.0]))
