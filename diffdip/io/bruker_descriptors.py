@@ -31,7 +31,7 @@ class Descriptor:
         self.entries: dict[str, str] = {}
         self._others: dict[str, str] = {}
         for name, value in entries:
-            if self.entries.setdefault(name, value) != value:
+            if _plain(self.entries.setdefault(name, value)) != _plain(value):
                 self._others[name] = value
 
     def text(self, name: str, default: str = "") -> str:

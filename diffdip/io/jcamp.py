@@ -86,11 +86,12 @@ def read_jcamp(path: Path) -> list[Sweep]:
         )
     label, text, line = tables[0]
     form, _, body = text.partition("\n")
-    unit = UNITS.get(single.get("XUNITS", "").strip().upper())
+    stated_unit = single.get("XUNITS", "").partition("$$")[0].strip()
+    unit = UNITS.get(stated_unit.upper())
     if unit is None:
         raise SpectrumError(
             "XUNITS",
-            given=single.get("XUNITS", "").strip(),
+            given=stated_unit,
             expected=f"a unit of the field, such as {', '.join(list(UNITS)[:5])}",
         )
     x_factor, y_factor = (_number(single, name, 1.0) for name in ("XFACTOR", "YFACTOR"))

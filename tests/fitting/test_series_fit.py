@@ -496,3 +496,27 @@ def test_the_other_sign_of_b_is_told_with_a_free_offset():
         [flag] = [flag for flag in fit.flags if flag.code == "several-minima"]
         [offset] = re.findall(r"offset = (-?[\d.]+)°", flag.message)
         assert abs(float(offset)) == pytest.approx(90, abs=2)
+
+
+@pytest.mark.slow
+def test_copies_of_a_solution_do_not_hide_another_one():
+    """B and C by their size and an angle have copies; the other sign of Cxz and Cyz is told."""
+    tensor = dd.FullTensorModel()
+
+    def turned(v):
+        b, c = v["B2"] * jnp.cos(2 * v["phi_2"]), v["B2"] * jnp.sin(2 * v["phi_2"]) / 2
+        return tensor({"A": v["A"], "B": b, "C": c, "Cxz": v["Cxz"], "Cyz": v["Cyz"]})
+
+    truth = {"A": 0.1, "B2": 0.08, "phi_2": 0.3, "Cxz": 0.06, "Cyz": -0.04}
+    angle = np.radians(np.arange(0.0, 180.0, 10.0))
+    energy = turned({name: jnp.asarray(value) for name, value in truth.items()})
+    clean = np.asarray(dd.resonance_field(energy, angle, 9.45e9))
+    for seed in (2, 3, 4, 7):
+        field = clean + np.random.default_rng(seed).normal(0, 2e-4, 18)
+        fit = dd.fit_series(
+            angle, field, 2e-4, frequency=9.45e9, model=turned, intervals=False,
+            parameters={name: dd.Free() for name in truth},
+        )  # fmt: skip
+        [flag] = [flag for flag in fit.flags if flag.code == "several-minima"]
+        [other] = re.findall(r"Cxz = (-?[\d.]+)", flag.message)
+        assert float(other) * fit.values["Cxz"] < 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import diffdip as dd
-from diffdip.fitting.equivalent_angles import nearest_copy
+from diffdip.fitting.equivalent_angles import nearest_copy, same_solution
 from diffdip.fitting.equivalent_solutions import least_surprising
 from diffdip.fitting.least_squares_problem import Design
 from diffdip.fitting.parameter_table import parameter_kind
@@ -171,6 +171,14 @@ def test_the_least_surprising_of_equal_solutions():
     ]
     score = least_surprising(names, np.array([rows]))
     assert np.argmin(score) == 2
+    # −Hu a quarter of a turn further is Hu and another Meff: the energies differ by a constant
+    problem, _ = film(("thin-film", "cubic", "uniaxial"))
+    assert problem.parameters.free == names
+    same = [
+        same_solution(problem.parameters, problem.model, np.array(rows[2]), np.array(row))
+        for row in rows
+    ]
+    assert same == [False, True, True, True]
     assert not least_surprising(("A", "B", "C"), -np.ones((1, 2, 3))).any()
 
 

@@ -317,6 +317,16 @@ def test_missing_values_of_netcdf_are_no_signal(tmp_path, engine, attribute):
     assert f"array signal has 4 missing values, marked by {attribute}" in refusal(path)
 
 
+@pytest.mark.parametrize("attribute", [{"missing_value": "n/a"}, {"_Unsigned": "false"}])
+def test_words_of_netcdf_that_mark_nothing(tmp_path, attribute):
+    spectra = read_spectra(spectra_files.long_table(tmp_path))
+    path = tmp_path / "film.nc"
+    other = spectra.copy()
+    other["signal"].attrs |= attribute
+    other.to_netcdf(path, engine="h5netcdf")
+    np.testing.assert_array_equal(read_spectra(path)["signal"], spectra["signal"])
+
+
 @pytest.mark.parametrize("axis", ["X", "Y"])
 @pytest.mark.parametrize("offset", [0, 100])
 def test_the_file_of_an_axis_of_a_bes3t(tmp_path, axis, offset):
@@ -379,7 +389,15 @@ def test_labels_of_a_jcamp_that_say_the_same_twice(tmp_path, record):
     once = read_spectra(path)
     content = made.jcamp(30.0).decode()
     path.write_text(content.replace("##XYPOINTS", f"{record}\r\n##XYPOINTS"))
-    np.testing.assert_array_equal(read_spectra(path)["field"], once["field"])
+    again = read_spectra(path)
+    for name in ("field", "signal"):
+        np.testing.assert_array_equal(again[name], once[name])
+
+
+def test_a_sign_before_a_name_in_a_comment_is_no_list_mark(tmp_path):
+    path = written(tmp_path / "film_30deg.csv", "field_mT,signal", lambda i, b, s: (b, s),
+                   above="# -angle: 20 deg")  # fmt: skip
+    assert float(read_spectra(path)["angle"][0]) == 30
 
 
 @pytest.mark.parametrize("mark", ["# - ", "- ", "# * ", "-- "])
