@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import struct
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -294,14 +295,22 @@ def test_packed_and_swollen_netcdf(tmp_path):
         read_spectra(path)
 
 
+@contextmanager
+def without_signal(path):
+    """A NetCDF-4 file whose signal is taken out, to be replaced, and the values of the signal."""
+    import h5py
+
+    with h5py.File(path, "a") as file:
+        values = np.array(file["signal"])
+        del file["signal"]
+        yield file, values
+
+
 @pytest.mark.parametrize("chunks", [None, (1, 1000)])
 def test_netcdf_that_declares_more_than_it_has(tmp_path, chunks):
     """Values that were never written are filled in on reading, whatever their number."""
-    import h5py
-
     path = made.netcdf4(tmp_path)
-    with h5py.File(path, "a") as file:
-        del file["signal"]
+    with without_signal(path) as (file, _):
         file.create_dataset("signal", (3, 10_000_000), "f8", chunks=chunks)
     with pytest.raises(SpectrumError, match=r"values of float64 in a file of \d+ bytes"):
         read_spectra(path)
@@ -313,9 +322,7 @@ def test_blocks_of_netcdf_that_are_not_there(tmp_path, compression):
     import h5py
 
     path = made.netcdf4(tmp_path)
-    with h5py.File(path, "a") as file:
-        values = np.array(file["signal"])
-        del file["signal"]
+    with without_signal(path) as (file, values):
         data = file.create_dataset(
             "signal", values.shape, "f8", chunks=(1, 9), compression=compression
         )
@@ -332,12 +339,8 @@ def test_blocks_of_netcdf_that_are_not_there(tmp_path, compression):
 @pytest.mark.parametrize("length", [100_000, 100_000_000])
 def test_a_netcdf_array_longer_than_its_dimension(tmp_path, length):
     """The length of the dimension is not that of the array, whose blocks would all be listed."""
-    import h5py
-
     path = made.netcdf4(tmp_path)
-    with h5py.File(path, "a") as file:
-        values = np.array(file["signal"])
-        del file["signal"]
+    with without_signal(path) as (file, values):
         data = file.create_dataset(
             "signal", data=values, chunks=(3, 81), maxshape=(3, None), compression="gzip"
         )
