@@ -69,9 +69,9 @@ def is_jcamp(head: bytes) -> bool:
 def read_jcamp(path: Path) -> list[Sweep]:
     """Read one file with one spectrum, without an angle. Raises `InputError` with its label."""
     records = _records(read_text(path, MAX_BYTES))
-    single = {label: value for label, value, _ in reversed(records)}
+    single = {label: _uncommented(value) for label, value, _ in reversed(records)}
     for label in ONCE:
-        values = [value for name, value, _ in records if name == label]
+        values = [_uncommented(value) for name, value, _ in records if name == label]
         for other in values[1:]:
             if _meaning(other) != _meaning(values[0]):
                 both = (values[0], other)
@@ -86,12 +86,11 @@ def read_jcamp(path: Path) -> list[Sweep]:
         )
     label, text, line = tables[0]
     form, _, body = text.partition("\n")
-    stated_unit = single.get("XUNITS", "").partition("$$")[0].strip()
-    unit = UNITS.get(stated_unit.upper())
+    unit = UNITS.get(single.get("XUNITS", "").upper())
     if unit is None:
         raise SpectrumError(
             "XUNITS",
-            given=stated_unit,
+            given=single.get("XUNITS", ""),
             expected=f"a unit of the field, such as {', '.join(list(UNITS)[:5])}",
         )
     x_factor, y_factor = (_number(single, name, 1.0) for name in ("XFACTOR", "YFACTOR"))
@@ -134,18 +133,22 @@ def _records(text: str) -> list[tuple[str, str, int]]:
     return [(label, "\n".join(lines), number) for label, lines, number in found]
 
 
+def _uncommented(value: str) -> str:
+    """A value without its comment."""
+    return value.partition("$$")[0].strip()
+
+
 def _meaning(value: str) -> str | float:
-    """A value without its comment: a number, or text in small letters."""
-    text = value.partition("$$")[0].strip()
+    """A value as a number, or as text in small letters."""
     try:
-        return float(text)
+        return float(value)
     except ValueError:
-        return text.casefold()
+        return value.casefold()
 
 
 def _number(single: dict[str, str], label: str, missing: float) -> float:
     """The value of a label as a number. Raises `SpectrumError`."""
-    text = single.get(label, "").partition("$$")[0].strip()
+    text = single.get(label, "")
     if not text:
         return missing
     try:
@@ -162,7 +165,7 @@ def _frequency(single: dict[str, str]) -> tuple[float, tuple[str, ...]]:
     scales = {"": 1e-9, "K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3}
     found: dict[str, float] = {}
     for label in FREQUENCIES:
-        match = _FREQUENCY.fullmatch(single.get(label, "").partition("$$")[0])
+        match = _FREQUENCY.fullmatch(single.get(label, ""))
         try:
             value = float(match[1]) if match else 0.0
         except ValueError:
