@@ -10,6 +10,7 @@ from .least_squares import Estimates
 from .parameter_table import ParameterKind
 from .parameters import ParameterSet
 from .residual_structure import ROUNDING
+from .rival_minima import EQUIVALENT
 from .robust_loss import FAR, beside_sigma
 from .series import Series
 
@@ -24,15 +25,6 @@ both by 70 times as much."""
 
 LARGE = 0.02
 """An error is large above this part of a typical field, this angle (radians), or part of g."""
-
-RIVAL = 10.0
-"""Rise of χ², in variances of unit weight, up to which another minimum is not excluded.
-
-Its likelihood is then e⁻⁵ of that of the best, one in 150. With 4, which is one in 7, three of 100
-full tensors in two planes were wrong without a flag (`experiments/fit_honesty.py`)."""
-
-EQUIVALENT = 1e-6
-"""Rise of χ², in variances of unit weight, up to which two solutions give the same fields."""
 
 DEGENERATE = 1e-6
 """Separation of the parameters (see `Curvature`) up to which a fit has no single minimum."""
@@ -180,8 +172,6 @@ def _second_minimum(parameters: ParameterSet, found: Estimates) -> list[Flag]:
     if not np.isfinite(found.rival_chi2) or not found.separation > DEGENERATE:
         return []
     excess = (float(found.rival_chi2) - float(found.chi2)) / float(found.variance)
-    if not excess < RIVAL:
-        return []
     each = zip(parameters.free, found.rival, strict=True)
     other = ", ".join(parameters.shown(name, float(value)) for name, value in each)
     if abs(excess) < EQUIVALENT:

@@ -56,10 +56,10 @@ def same_solution(
     if not np.all(np.isfinite(other)):
         return False
     values = [parameters.values(x) for x in (one, other)]
-    turn = _turn(model, values[0])
     for name, value in values[0].items():
         kind, difference = parameter_kind(name), float(value - values[1][name])
-        if kind.nuisance and kind.unit == "deg":
+        if kind.nuisance and kind.unit == "deg" and abs(difference) > SAME:
+            turn = _turn(model, values[0])
             difference -= turn * round(difference / turn)
         if kind.nuisance and abs(difference) > SAME:
             return False

@@ -13,7 +13,7 @@ from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
 from .arcs import short_arc
-from .diagnosis import EQUIVALENT, RIVAL, copies, diagnose, open_intervals, wrong_points
+from .diagnosis import copies, diagnose, open_intervals, wrong_points
 from .equivalent_angles import nearest_copy, same_solution
 from .equivalent_solutions import least_surprising
 from .g_or_a import implausible_fit
@@ -24,6 +24,7 @@ from .least_squares_problem import UNIT
 from .parameter_table import ParameterKind, offset_of, parameter_kind
 from .problem import FitProblem
 from .residual_structure import ROUNDING, structure_flags
+from .rival_minima import EQUIVALENT, RIVAL
 from .series import AS_FIELD, Series, point_errors, without_padding
 
 

@@ -6,6 +6,15 @@ from jaxtyping import Float
 from .minimization import Minimized
 
 
+RIVAL = 10.0
+"""Rise of χ², in variances of unit weight, up to which another minimum is not excluded.
+
+Its likelihood is then e⁻⁵ of that of the best, one in 150. With 4, which is one in 7, three of 100
+full tensors in two planes were wrong without a flag (`experiments/fit_honesty.py`)."""
+
+EQUIVALENT = 1e-6
+"""Rise of χ², in variances of unit weight, up to which two solutions give the same fields."""
+
 APART = 9.0
 """Rise of χ², in variances of unit weight, that the distance to the best minimum would mean."""
 
