@@ -165,18 +165,18 @@ def thickness(uniform, mean, sd, most):
 
 
 @_vectorized
-def _central_scores(share, score):
-    for k in range(len(share)):
-        score[k] = _central_score(share[k])
+def _central_thicknesses(uniform, mean, sd, most, found):
+    for k in range(len(uniform)):
+        found[k] = max(mean - sd * _central_score((1 - uniform[k]) * most), 0.0)
 
 
 @_compiled
-def scores(share, score):
-    """The quantiles of the normal law; few are in its tails."""
-    _central_scores(share, score)
-    for k in range(len(share)):
-        if abs(share[k] - 0.5) > _CENTRAL:
-            score[k] = _score(share[k])
+def thicknesses(uniform, mean, sd, most, found):
+    """`thickness` of many shells; few are in the tails of the normal law."""
+    _central_thicknesses(uniform, mean, sd, most, found)
+    for k in range(len(uniform)):
+        if abs((1 - uniform[k]) * most - 0.5) > _CENTRAL:
+            found[k] = thickness(uniform[k], mean, sd, most)
 
 
 @_compiled

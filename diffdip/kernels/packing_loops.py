@@ -20,9 +20,9 @@ from .packing_laws import (
     lie_within,
     normal_below,
     point,
-    scores,
     share_below,
     thickness,
+    thicknesses,
 )
 from .threefry import U32, fill, fold, uniform_at, uniforms
 
@@ -75,14 +75,14 @@ def _prepare(
     for k in range(GROUP):
         i = 5 * (first + k)
         one[k], two[k], chosen[k] = drawn[i], drawn[i + 1], drawn[i + 4]
-        three[k] = (1 - _shell(drawn[i + 2], precise, share)) * above
-        four[k] = (1 - _shell(drawn[i + 3], precise, share)) * above
+        three[k] = _shell(drawn[i + 2], precise, share)
+        four[k] = _shell(drawn[i + 3], precise, share)
     directions(one, two, x, y, z)
-    scores(three, one)
-    scores(four, two)
     diameter, mean, sd = sizes[0], sizes[1], sizes[2]
+    thicknesses(three, mean, sd, above, one)
+    thicknesses(four, mean, sd, above, two)
     for k in range(GROUP):
-        length[k] = diameter + max(mean - sd * one[k], 0.0) + max(mean - sd * two[k], 0.0)
+        length[k] = diameter + one[k] + two[k]
 
 
 @_vectorized
