@@ -4,24 +4,22 @@ Each lane of a vector is one place: a dipole or a point. A loop over dipoles add
 contributes at all places of the vector. So the lanes are used in small systems too: with vectors of
 dipoles, most of the work would be the rest of a row that fills no vector.
 
-The vectors are written as LLVM instructions, so that speed does not depend on which loops a version
-of a compiler turns into vectors. Each lane adds in the order of the dipoles, and nothing is shared
+Each lane adds in the order of the dipoles, and nothing is shared
 between systems: results are the same for any number of threads and for any batch. Infinite and
 undefined numbers are kept.
 """
 
 import math
-from functools import reduce
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit  # type: ignore
 from numba.core import cgutils, types
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from . import native_calls as native
+from .lanes import VECTOR_BYTES, Vectors, rows_of
 
 
 SITES, POINTS = native.OWN, native.OWN
@@ -39,85 +37,8 @@ float64, so that float32 loses no more digits in a large system."""
 MOST = 3e38
 """r² where there is no pair."""
 
-_FREE = ("nsz", "arcp", "contract", "afn")
-"""For 1/√ only, which becomes an estimate and a step of Newton's method. All other operations are
-exactly those written, whatever is around them."""
 
-
-def _vector_bytes() -> int:
-    """64 with AVX-512, as far as numba knows, else 32."""
-    _, _, features = cpu_target.target_context.codegen().magic_tuple()  # type: ignore
-    return 64 if "+avx512f" in features else 32
-
-
-VECTOR_BYTES = _vector_bytes()
-
-
-class _Vectors:
-    """Writes instructions for all lanes of a vector."""
-
-    def __init__(self, builder: Any, dtype: Any):
-        self._builder = builder
-        self._bits = dtype.bitwidth
-        self.lanes = 8 * VECTOR_BYTES // self._bits
-        self.real = self.of(ir.FloatType() if self._bits == 32 else ir.DoubleType())
-        self.double = self.of(ir.DoubleType())
-
-    def of(self, kind: Any) -> Any:
-        """The type of a vector."""
-        return ir.VectorType(kind, self.lanes)
-
-    def constant(self, value: float) -> Any:
-        return self.real([value] * self.lanes)
-
-    def variable(self, value: float) -> Any:
-        place = cgutils.alloca_once(self._builder, self.real)
-        self._builder.store(self.constant(value), place)
-        return place
-
-    def spread(self, value: Any) -> Any:
-        """One number in all lanes."""
-        kind, index = self.of(value.type), ir.IntType(32)
-        nothing = kind(ir.Undefined)
-        first = self._builder.insert_element(nothing, value, index(0))
-        return self._builder.shuffle_vector(first, nothing, self.of(index)(None))
-
-    def load(self, pointer: Any, kind: Any) -> Any:
-        return self._builder.load(self._builder.bitcast(pointer, kind.as_pointer()), align=4)
-
-    def store(self, value: Any, pointer: Any) -> None:
-        place = self._builder.bitcast(pointer, value.type.as_pointer())
-        self._builder.store(value, place, align=4)
-
-    def widened(self, value: Any) -> Any:
-        return value if self._bits == 64 else self._builder.fpext(value, self.double)
-
-    def product(self, *factors: Any) -> Any:
-        return reduce(self._builder.fmul, factors)
-
-    def sum(self, a: Any, b: Any) -> Any:
-        return self._builder.fadd(a, b)
-
-    def plus(self, a: Any, b: Any, c: Any) -> Any:
-        """a b + c, rounded once if the processor can."""
-        return self._call("fmuladd", a, b, c)
-
-    def inverse_root(self, value: Any) -> Any:
-        root = self._call("sqrt", value, fastmath=_FREE)
-        return self._builder.fdiv(self.constant(1), root, flags=_FREE)
-
-    def smaller(self, a: Any, b: Any) -> Any:
-        """The smaller of two; b if a is NaN."""
-        return self._builder.select(self._builder.fcmp_ordered("<", a, b), a, b)
-
-    def _call(self, name: str, *operands: Any, fastmath: Any = ()) -> Any:
-        kind = ir.FunctionType(operands[0].type, [x.type for x in operands])
-        name = f"llvm.{name}.v{self.lanes}f{self._bits}"
-        function = cgutils.get_or_insert_function(self._builder.module, kind, name)
-        return self._builder.call(function, operands, fastmath=fastmath)
-
-
-def _second(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
+def _second(v: Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
     """xx, yy, zz, xy, xz, yz of m r rᵀ/r⁵, each as two factors."""
     second = v.product(inverse, inverse)
     weight = v.product(moment, v.product(inverse, second), second)
@@ -125,7 +46,7 @@ def _second(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> A
     return (wx, x), (wy, y), (wz, z), (wx, y), (wx, z), (wy, z)
 
 
-def _third(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
+def _third(v: Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> Any:
     """xxx, xxy, xxz, xyy, xyz, yyy, yyz of a third of ∂/∂r of m (I − 3 r̂ r̂ᵀ)/r³, as factors."""
     (wx, _), (wy, _), (wz, _), *_ = _second(v, x, y, z, inverse, moment)
     five = v.product(v.constant(5), v.product(inverse, inverse))
@@ -133,18 +54,6 @@ def _third(v: _Vectors, x: Any, y: Any, z: Any, inverse: Any, moment: Any) -> An
     xx, yy = v.plus(fx, x, v.constant(-1)), v.plus(fy, y, v.constant(-1))
     xxx, yyy = v.sum(xx, v.constant(-2)), v.sum(yy, v.constant(-2))
     return (wx, xxx), (wy, xx), (wz, xx), (wx, yy), (v.product(fx, y), wz), (wy, yyy), (wz, yy)
-
-
-def _rows(context: Any, builder: Any, kind: Any, value: Any, count: int) -> list[Any]:
-    """Where the first rows of an array begin.
-
-    Addresses are computed as integers: with `getelementptr`, 20 dipoles take a third longer.
-    """
-    array = context.make_array(kind)(context, builder, value)
-    row, _ = cgutils.unpack_tuple(builder, array.strides)
-    begin = builder.ptrtoint(array.data, native.WORD)
-    places = [builder.add(begin, builder.mul(row, native.WORD(q))) for q in range(count)]
-    return [builder.inttoptr(place, array.data.type) for place in places]
 
 
 def _adding(terms: Any, elements: int, *, pairs: bool, triangle: bool = False) -> Any:
@@ -159,11 +68,11 @@ def _adding(terms: Any, elements: int, *, pairs: bool, triangle: bool = False) -
 
     def write(context, builder, signature, values):
         places, sites, totals = (
-            lambda count, k=k: _rows(context, builder, signature.args[k], values[k], count)
+            lambda count, k=k: rows_of(context, builder, signature.args[k], values[k], count)
             for k in (0, 2, 6)
         )
         _, start, _, first, last, near, _ = values
-        v = _Vectors(builder, signature.args[0].dtype)
+        v = Vectors(builder, signature.args[0].dtype)
         *own, own_moment = (v.load(builder.gep(row, [start]), v.real) for row in places(4))
         columns = sites(4)
         sums, least = [v.variable(0) for _ in range(elements)], v.variable(MOST)
