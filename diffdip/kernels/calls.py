@@ -30,6 +30,7 @@ LOOPS = {
     "pair_sums_64": "pair_loops",
     "planar_fields_32": "planar_loops",
     "planar_fields_64": "planar_loops",
+    "resonances": "sphere_loops",
     "second_at_32": "pair_loops",
     "second_at_64": "pair_loops",
     "third_at_32": "pair_loops",
@@ -114,6 +115,30 @@ def elementwise(
         return results, jax.tree.map(lambda _: True, results)
 
     return function
+
+
+def one_batch(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays with a leading axis, for which all axes of `vmap` are in that one.
+
+    Args:
+        function: Of pytrees of arrays; the arrays of its result have the leading axis, too.
+    """
+
+    @custom_vmap
+    def whole(*given: Any) -> Any:
+        return function(*given)
+
+    @whole.def_vmap
+    def _(size: int, batched: Sequence[Any], *given: Any) -> tuple[Any, Any]:
+        def merged(array: Any, has_axis: bool) -> Any:
+            array = array if has_axis else jnp.broadcast_to(array, (size, *array.shape))
+            return array.reshape(-1, *array.shape[2:])
+
+        found = whole(*jax.tree.map(merged, given, tuple(batched)))
+        split = lambda array: array.reshape(size, -1, *array.shape[1:])
+        return jax.tree.map(split, found), jax.tree.map(lambda _: True, found)
+
+    return whole
 
 
 def call(

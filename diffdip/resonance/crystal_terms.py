@@ -57,6 +57,9 @@ class SecondOrderUniaxial(AbstractEnergy):
         along = direction @ (self.axis / jnp.linalg.norm(self.axis))
         return 0.25 * self.field * jnp.square(1.0 - along * along)
 
+    def degree(self) -> int:
+        return 4
+
     def derivatives(self, direction: Vector3) -> tuple[Vector3, Matrix3]:
         axis = unit(components(self.axis))
         along = dot(axis, direction)
@@ -92,6 +95,9 @@ class CubicAnisotropy(AbstractEnergy):
         x, y, z = jnp.square(self.axes @ direction)
         return 0.5 * self.field * (x * y + y * z + z * x)
 
+    def degree(self) -> int:
+        return 4
+
     def derivatives(self, direction: Vector3) -> tuple[Vector3, Matrix3]:
         axes = rows_of(self.axes)
         x, y, z = times(axes, direction)
@@ -124,6 +130,9 @@ class SecondOrderCubic(AbstractEnergy):
     def __call__(self, direction: Float[Array, "3"]) -> Float[Array, ""]:
         x, y, z = self.axes @ direction
         return 0.5 * self.field * jnp.square(x * y * z)
+
+    def degree(self) -> int:
+        return 6
 
     def derivatives(self, direction: Vector3) -> tuple[Vector3, Matrix3]:
         axes = rows_of(self.axes)
@@ -181,6 +190,9 @@ class InPlaneAnisotropy(AbstractEnergy):
         along, across, _ = times(self._frame(), components(direction))
         power, _ = _power((along, across), self.fold)
         return -self.field / self.fold**2 * power
+
+    def degree(self) -> int:
+        return self.fold
 
     def derivatives(self, direction: Vector3) -> tuple[Vector3, Matrix3]:
         n, frame = self.fold, self._frame()

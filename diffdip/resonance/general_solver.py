@@ -7,21 +7,22 @@ method polishes them, duplicates are dropped, and the implicit-function theorem 
 derivatives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float
 
+from ..kernels.calls import by_platform, one_batch
 from ..numerics.vectors import Scalar, Vector3, components, dot
 from .branches import Branches, ordered_branches
 from .energy_terms import AbstractEnergy, quadratic_form
 from .field_of_magnetization import field_terms
-from .mesh_search import mesh_candidates
+from .mesh_search import MESH_STEPS, mesh_candidates
+from .polynomial_solver import Places, all_places, is_polynomial, measured_places
 from .resonance_equations import from_saturation, residual_of, towards_resonance
 from .resonance_polynomials import tensor_candidates
 from .root_derivatives import direction_at, field_at
@@ -31,20 +32,8 @@ from .stability import lowest_multiplier, lowest_on_sphere
 TENSOR_STEPS = 3
 """Newton steps from a root of the sextic, which has some digits, to all digits."""
 
-MESH_STEPS = 10
-"""Newton steps from a triangle of the mesh, about 8° wide, to all digits."""
-
 SEARCHED_AT_ONCE = 8
 """Directions of the field that are searched together where the measured branch was not reached."""
-
-
-class _Roots(NamedTuple):
-    """Slots for all resonances; in empty ones M has the direction of the field."""
-
-    direction: Float[Array, "slots 3"]
-    field: Float[Array, " slots"]
-    exists: Bool[Array, " slots"]
-    stable: Bool[Array, " slots"]
 
 
 class _Reached(NamedTuple):
@@ -92,12 +81,24 @@ class GeneralSolver:
         axes = (0, 0 if larmor.ndim else None)
         if self.tensor is not None:
             return jax.vmap(self._highest, in_axes=axes)(direction, larmor)
-        followed = jax.vmap(self._followed, in_axes=axes)(direction, larmor)
-        return self._searched(followed, direction, larmor)
+        parameters, static = eqx.partition(self.frozen, eqx.is_inexact_array)
+        larmor = jnp.broadcast_to(larmor, len(direction))
+
+        def by_loop(parameters: Any, direction: Array, larmor: Array) -> _Reached:
+            places = measured_places(eqx.combine(parameters, static), direction, larmor)
+            return _Reached(places.direction, places.exists)
+
+        def by_steps(parameters: Any, direction: Array, larmor: Array) -> _Reached:
+            solver = GeneralSolver(eqx.combine(parameters, static), direction.dtype)
+            followed = jax.vmap(solver._followed)(direction, larmor)
+            return solver._searched(followed, direction, larmor)
+
+        given, usable = (parameters, direction, larmor), is_polynomial(self.frozen)
+        return by_platform(by_loop, by_steps, *given, usable=usable)
 
     def branches(self, direction: Float[Array, "3"], larmor: Float[Array, ""]) -> Branches:
         """All branches."""
-        roots = self._roots(*jax.lax.stop_gradient((direction, larmor)))
+        roots = self._all(*jax.lax.stop_gradient((direction, larmor)))
 
         def derive(root: Array) -> tuple[Array, Array]:
             u, along = components(root), components(direction)
@@ -128,14 +129,30 @@ class GeneralSolver:
 
     def _highest(self, direction: Array, larmor: Array) -> _Reached:
         """The highest stable resonance of all."""
-        roots = self._roots(direction, larmor)
+        roots, field = self._roots(direction, larmor)
         measurable = roots.exists & roots.stable
-        best = jnp.argmax(jnp.where(measurable, roots.field, -1))
+        best = jnp.argmax(jnp.where(measurable, field, -1))
         found = measurable[best]
         return _Reached(jnp.where(found, roots.direction[best], direction), found)
 
-    def _roots(self, direction: Array, larmor: Array) -> _Roots:
+    def _all(self, direction: Array, larmor: Array) -> Places:
         """All resonances, each once, without derivatives."""
+        parameters, static = eqx.partition(self.frozen, eqx.is_inexact_array)
+
+        def by_loop(parameters: Any, direction: Array, larmor: Array) -> Places:
+            energy = eqx.combine(parameters, static)
+            places = all_places(energy, direction[None], larmor[None])
+            return Places(*(part[0] for part in places))
+
+        def by_steps(parameters: Any, direction: Array, larmor: Array) -> Places:
+            solver = GeneralSolver(eqx.combine(parameters, static), direction.dtype)
+            return solver._roots(direction, larmor)[0]
+
+        usable = self.tensor is None and is_polynomial(self.frozen)
+        return by_platform(by_loop, by_steps, parameters, direction, larmor, usable=usable)
+
+    def _roots(self, direction: Array, larmor: Array) -> tuple[Places, Float[Array, " slots"]]:
+        """All resonances in slots, and their fields; M along the field in empty ones."""
         # only here: the branch that is followed from saturation needs no mesh
         if self.tensor is None:
             candidates = mesh_candidates(self.frozen, direction.dtype)
@@ -148,7 +165,7 @@ class GeneralSolver:
         # two starts that ended on one root agree to half of the digits at least
         same = jnp.sum((u[:, None] - u) ** 2, axis=-1) < 1e2 * jnp.finfo(u.dtype).eps
         exists &= ~jnp.any(jnp.tril(same, -1) & exists, axis=-1)
-        return _Roots(jnp.where(exists[:, None], u, direction), field, exists, stable)
+        return Places(jnp.where(exists[:, None], u, direction), exists, stable), field
 
     def _polished(
         self, start: Array, direction: Array, larmor: Array
@@ -193,7 +210,7 @@ def _where_not_found(
     not hold up the others.
     """
 
-    @custom_vmap
+    @one_batch
     def search(parameters: Any, reached: _Reached, direction: Array, larmor: Array) -> _Reached:
         """All arrays have a leading axis of energies."""
         energies, count = reached.found.shape
@@ -216,16 +233,6 @@ def _where_not_found(
         return jax.tree.map(
             lambda array: array.reshape(energies, count, *array.shape[1:]), state[0]
         )
-
-    @search.def_vmap
-    def _(size: int, batched: Sequence[Any], *given: Any) -> tuple[Any, Any]:
-        def merged(array: Array, has_axis: bool) -> Array:
-            whole = array if has_axis else jnp.broadcast_to(array, (size, *array.shape))
-            return whole.reshape(-1, *whole.shape[2:])
-
-        found = search(*jax.tree.map(merged, given, tuple(batched)))
-        split = lambda array: array.reshape(size, -1, *array.shape[1:])
-        return jax.tree.map(split, found), jax.tree.map(lambda _: True, found)
 
     alone = jax.tree.map(lambda array: array[None], (parameters, reached, direction, larmor))
     return jax.tree.map(lambda array: array[0], search(*alone))

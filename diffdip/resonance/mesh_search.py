@@ -26,6 +26,9 @@ SUBDIVISIONS = 3
 SLOTS = 8
 """Resonances that are kept for a direction of the field."""
 
+MESH_STEPS = 10
+"""Newton steps from a triangle of the mesh, about 8° wide, to all digits."""
+
 GROUP = 16
 """Triangles of which the highest scores are compared first. Their number is a multiple of it."""
 

@@ -1,0 +1,172 @@
+"""Resonances of polynomial energies by the loops for the CPU, against the same steps in JAX."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diffdip as dd
+from diffdip.kernels import calls, polynomials
+from diffdip.resonance.polynomial_solver import coefficients, is_polynomial
+
+
+if not calls.available():
+    pytest.skip("numba is not there", allow_module_level=True)
+
+NU = 9.88e9
+TERMS = {
+    "tensor": lambda s, v, q: dd.TensorAnisotropy(s * jnp.outer(v, v)),
+    "cubic": lambda s, v, q: turned(dd.CubicAnisotropy(s), v),
+    "second cubic": lambda s, v, q: turned(dd.SecondOrderCubic(s), v),
+    "second uniaxial": lambda s, v, q: dd.SecondOrderUniaxial(s, v),
+    "one-fold": lambda s, v, q: dd.InPlaneAnisotropy(s, 1, q),
+    "three-fold": lambda s, v, q: dd.InPlaneAnisotropy(s, 3, q),
+    "five-fold": lambda s, v, q: dd.InPlaneAnisotropy(s, 5, q),
+    "six-fold": lambda s, v, q: dd.InPlaneAnisotropy(s, 6, q),
+}
+
+
+class Power(dd.AbstractEnergy):
+    """A sum of powers of the components, which states some degree."""
+
+    strength: jax.Array
+    power: int = eqx.field(static=True)
+    stated: int | None = eqx.field(static=True)
+
+    def __call__(self, direction):
+        return self.strength * jnp.sum(direction**self.power)
+
+    def degree(self):
+        return self.stated
+
+
+def turned(term, v):
+    """With crystal axes in any direction; the check of axes does not run in a compiled function."""
+    z = v / jnp.linalg.norm(v)
+    x = jnp.cross(z, jnp.array([0.3, -0.5, 0.8]))
+    x = x / jnp.linalg.norm(x)
+    return eqx.tree_at(lambda t: t.axes, term, jnp.stack([x, jnp.cross(z, x), z]))
+
+
+def mixed(strengths, vectors, angle):
+    """Terms of even and odd degree, and a standing spin wave."""
+    film, cubic, odd, exchange = strengths
+    terms = turned(dd.CubicAnisotropy(cubic), vectors[0]) + dd.ThinFilm(0.1 + film, vectors[1])
+    wave = dd.StandingSpinWave(0.1 * jnp.abs(exchange))
+    return terms + dd.InPlaneAnisotropy(odd, 3, angle) + wave
+
+
+def samples(count, scale, seed=0):
+    random = np.random.default_rng(seed)
+    strengths = scale * random.uniform(-1, 1, (count, 4))
+    vectors = random.normal(size=(count, 2, 3))
+    directions = random.normal(size=(12, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return (
+        jnp.array(strengths),
+        jnp.array(vectors),
+        jnp.array(random.uniform(0, 6, count)),
+        directions,
+    )
+
+
+def solved(monkeypatch, *, loops, data):
+    """The measured fields and all branches."""
+    monkeypatch.setattr(calls, "available", lambda: loops)
+    strengths, vectors, angles, directions = data
+
+    def solve(*given):
+        energy = mixed(*given)
+        branches = dd.resonance_branches_along(energy, directions, NU)
+        return dd.resonance_field_along(energy, directions, NU), branches
+
+    found = jax.jit(jax.vmap(solve))(strengths, vectors, angles)
+    jax.clear_caches()
+    return jax.tree.map(np.asarray, found)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_coefficients_make_the_energy(name):
+    random = np.random.default_rng(1)
+    energy = TERMS[name](jnp.array(0.3), jnp.array(random.normal(size=3)), jnp.array(0.4))
+    numbers = np.asarray(coefficients(energy, np.dtype(float)))
+    u = random.normal(size=(50, 3))
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    total = np.zeros(50)
+    for alpha, place in polynomials.PLACES.items():
+        scale = math.prod(map(math.factorial, alpha))
+        total += numbers[place] * np.prod(u ** np.array(alpha), axis=1) / scale
+    np.testing.assert_allclose(total, jax.vmap(energy)(jnp.array(u)), atol=1e-15)
+
+
+@pytest.mark.slow
+def test_both_forms_are_the_same(monkeypatch):
+    """Also where the followed branch ends at no stable resonance, and where there is none."""
+    weak, strong = samples(20, 0.1), samples(40, 0.6)
+    data = [jnp.concatenate(both) for both in zip(weak[:3], strong[:3], strict=True)]
+    data.append(weak[3])
+    (field, branches), (expected, every) = (
+        solved(monkeypatch, loops=loops, data=data) for loops in (True, False)
+    )
+    assert not np.isnan(expected[:20]).any()
+    assert 0.1 < np.isnan(expected[20:]).mean() < 0.9
+    np.testing.assert_allclose(field, expected, rtol=0, atol=1e-12)
+    assert (np.isfinite(every.field).sum(axis=-1) > 1).mean() > 0.2
+    np.testing.assert_allclose(branches.field, every.field, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(branches.stable, every.stable)
+    np.testing.assert_allclose(branches.direction, every.direction, rtol=0, atol=1e-9)
+
+
+def test_a_place_has_the_same_result_in_any_batch():
+    strengths, vectors, angles, directions = samples(3, 0.3, seed=5)
+    frequencies = np.linspace(5e9, 40e9, 12)
+    solve = lambda *energy: dd.resonance_field_along(mixed(*energy), directions, frequencies)
+    together = jax.vmap(solve)(strengths, vectors, angles)
+    for k in range(3):
+        energy = mixed(strengths[k], vectors[k], angles[k])
+        for i in (0, 4, 11):
+            alone = dd.resonance_field_along(energy, directions[i], frequencies[i])
+            np.testing.assert_allclose(alone, together[k, i], rtol=1e-13)
+
+
+@pytest.mark.float32
+def test_single_precision_is_solved_in_double_precision():
+    """float32 rounds what is given, not the way to the resonance."""
+    directions = samples(1, 1.0)[3]
+    energy = lambda: dd.CubicAnisotropy(0.05) + dd.ThinFilm(0.6) + dd.InPlaneAnisotropy(0.03, 3)
+    field = dd.resonance_field_along(energy(), directions, NU)
+    assert field.dtype == jnp.float32
+    with jax.enable_x64(True):
+        expected = dd.resonance_field_along(energy(), directions, NU)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(field, expected, rtol=2e-6)
+
+
+def test_an_energy_or_a_direction_that_is_no_number_has_no_resonance():
+    directions = jnp.array([[1.0, 0.0, 0.0], [np.nan, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    energy = dd.CubicAnisotropy(0.05) + dd.ThinFilm(0.1)
+    assert np.isfinite(dd.resonance_field_along(energy, directions, NU)).tolist() == [
+        True,
+        False,
+        False,
+    ]
+    nothing = dd.CubicAnisotropy(np.nan) + dd.ThinFilm(0.1)
+    assert np.isnan(dd.resonance_field_along(nothing, directions[0], NU))
+    assert np.isnan(dd.resonance_branches_along(nothing, directions[0], NU).field).all()
+
+
+def test_the_degree_decides_which_form_runs():
+    """A degree of 8 is beyond the loops. One that is too low gives no field, not a wrong one."""
+    direction = jnp.array([0.6, 0.0, 0.8])
+
+    def field(power, stated):
+        energy = Power(jnp.array(0.02), power, stated)
+        assert is_polynomial(energy) == (stated in (4, 6))
+        return dd.resonance_field_along(energy, direction, NU)
+
+    np.testing.assert_allclose(field(6, 6), field(6, None), rtol=1e-14)
+    assert abs(field(8, 8) - field(6, 6)) > 1e-4
+    assert np.isnan(field(8, 4))
