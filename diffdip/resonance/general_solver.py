@@ -4,7 +4,7 @@ The measured resonance is followed from that of a sample without anisotropy. Whe
 end at a stable resonance, and for all branches, the roots are searched: starts come from a search
 on a mesh of the sphere. If the energy is a tensor, they come from a polynomial instead. Newton's
 method polishes them, duplicates are dropped, and the implicit-function theorem gives the
-derivatives.
+derivatives. For energies that are polynomials a CPU does the same in loops (`polynomial_solver`).
 """
 
 from collections.abc import Callable
