@@ -1,18 +1,23 @@
 """Angles that differ by whole turns: of the axis of a term, or of the field.
 
 An axis is the same after its period. An offset of the angles of the field is the same after a whole
-turn, and after half a turn if the energy does not change with M reversed.
+turn, and after half a turn if the energy does not change with M reversed. A sample that is turned
+with its axes by a symmetry of the others, as a cubic film by a quarter turn, is the same again.
 """
 
+import itertools
 from typing import Final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import Model
-from .parameter_table import parameter_kind
-from .parameters import ParameterSet, Values
+from .parameter_table import offset_of, parameter_kind
+from .parameters import Values
+from .problem import FitProblem
 
 
 _ROWS = [[0.1, 0.3, 0.9], [0.7, -0.2, 0.4], [-0.5, 0.6, 0.1], [0.2, 0.9, -0.3], [0.8, 0.5, 0.2]]
@@ -23,15 +28,14 @@ SAME: Final = 1e-5
 """Energies that differ by less than this part of their size are the same."""
 
 
-def nearest_copy(
-    parameters: ParameterSet, model: Model, x: Float[np.ndarray, " p"]
-) -> Float[np.ndarray, " p"]:
+def nearest_copy(problem: FitProblem, x: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
     """The same solution with each angle at its copy nearest to its start, 0 by default.
 
     Angles whose nearest copy is out of bounds stay.
     """
     if not np.all(np.isfinite(x)):
         return x
+    parameters, model = problem.parameters, problem.model
     kinds = [parameters.kind(name) for name in parameters.free]
     offset = np.array([kind.nuisance and kind.unit == "deg" for kind in kinds])
     period = np.array([kind.period or np.inf for kind in kinds])
@@ -43,37 +47,53 @@ def nearest_copy(
     turns = np.round(step / period)
     moved = x - turns * np.where(np.isfinite(period), period, 0.0)
     moved = np.where((parameters.lower <= moved) & (moved <= parameters.upper), moved, x)
-    return moved if same_solution(parameters, model, x, moved) else x
+    return moved if same_solution(problem, x, moved) else x
 
 
 def same_solution(
-    parameters: ParameterSet,
-    model: Model,
-    one: Float[np.ndarray, " p"],
-    other: Float[np.ndarray, " p"],
+    problem: FitProblem, one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"]
 ) -> bool:
-    """Whether two vectors give the same energy and g, and offsets that differ by whole turns."""
+    """Whether two vectors describe one sample: the same energy, to the axes of the field, and g."""
     if not np.all(np.isfinite(other)):
         return False
-    values = [parameters.values(x) for x in (one, other)]
+    model, values = problem.model, [problem.parameters.values(x) for x in (one, other)]
     for name, value in values[0].items():
         kind, difference = parameter_kind(name), float(value - values[1][name])
-        if kind.nuisance and kind.unit == "deg" and abs(difference) > SAME:
-            turn = _turn(model, values[0])
-            difference -= turn * round(difference / turn)
-        if kind.nuisance and abs(difference) > SAME:
+        if kind.nuisance and kind.unit != "deg" and abs(difference) > SAME:
             return False
-    return _agree(*(_energies(model, each, 1) for each in values))
+    turn = _turn(model, values[1])
+
+    def agree(plane: Plane | None, offsets: tuple[float, float]) -> bool:
+        seen = _energies(model, values[0], _rotation(plane, offsets[0]))
+        turns = (offsets[1], offsets[1] + turn)
+        others = (_energies(model, values[1], _rotation(plane, angle)) for angle in turns)
+        return any(_agree(seen, other) for other in others)
+
+    numbers = [{name: float(value) for name, value in each.items()} for each in values]
+    offsets = [tuple(offset_of(each, i) for each in numbers) for i in range(len(problem.planes))]
+    return all(itertools.starmap(agree, set(zip(problem.planes, offsets, strict=True))))
+
+
+def _rotation(plane: Plane | None, offset: float) -> np.ndarray:
+    """The rows that turn axes of the field into those of the sample, for a field in a plane."""
+    if plane is None:
+        return np.eye(3)
+    basis = plane if isinstance(plane, str) else np.array(plane)
+    frames = []
+    for angle in (0.0, -offset):
+        first, second = np.asarray(plane_directions(np.array([angle, angle + np.pi / 2]), basis))
+        frames.append(np.stack([first, second, np.cross(first, second)]))
+    return frames[0].T @ frames[1]
 
 
 def _turn(model: Model, values: Values) -> float:
     """The turn of the field that changes nothing: π if the energy is even in M, else 2π."""
-    return np.pi if _agree(_energies(model, values, 1), _energies(model, values, -1)) else 2 * np.pi
+    even = _agree(*(_energies(model, values, sign * np.eye(3)) for sign in (1, -1)))
+    return np.pi if even else 2 * np.pi
 
 
-def _energies(model: Model, values: Values, sign: int) -> np.ndarray:
-    energy = model(values)
-    return np.array([float(energy(jnp.asarray(sign * u))) for u in DIRECTIONS])
+def _energies(model: Model, values: Values, rotation: np.ndarray) -> np.ndarray:
+    return np.asarray(jax.vmap(model(values))(jnp.asarray(DIRECTIONS @ rotation)))
 
 
 def _agree(one: np.ndarray, other: np.ndarray) -> bool:

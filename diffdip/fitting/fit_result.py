@@ -282,8 +282,7 @@ def _with_one_rival(problem: FitProblem, found: Estimates) -> Estimates:
     others = [
         lane
         for lane in np.argsort(excess)
-        if excess[lane] < RIVAL
-        and not same_solution(parameters, problem.model, found.x, found.rival[lane])
+        if excess[lane] < RIVAL and not same_solution(problem, found.x, found.rival[lane])
     ]
     if not others:
         return replace(found, rival=found.x, rival_chi2=np.asarray(np.inf))
@@ -295,8 +294,6 @@ def _with_one_rival(problem: FitProblem, found: Estimates) -> Estimates:
 
 def _centred(problem: FitProblem, found: Estimates) -> Estimates:
     """The estimates with angles at their copies nearest to the start, and the rival as well."""
-    x, rival = (
-        nearest_copy(problem.parameters, problem.model, vector) for vector in (found.x, found.rival)
-    )
+    x, rival = (nearest_copy(problem, vector) for vector in (found.x, found.rival))
     shift = x - found.x
     return replace(found, x=x, rival=rival, lower=found.lower + shift, upper=found.upper + shift)
