@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array
 
 from .elementwise import choose, not_zero
 
@@ -48,7 +50,10 @@ def implicit_root(
 
     # the root must be batched wherever the arguments are, or repeated differentiation under
     # vmap meets shapes that differ; the condition is constant and costs nothing
-    batched = jax.tree.map(
-        lambda x, r: choose(jax.numpy.array(True), x, r), root, residual(root, arguments)
-    )
+
+    def as_batched(x: Array) -> Array:
+        sums = (jnp.sum(leaf).astype(x.dtype) for leaf in jax.tree.leaves(arguments))
+        return choose(jnp.array(True), x, jnp.broadcast_to(sum(sums), x.shape))
+
+    batched = jax.tree.map(as_batched, root)
     return solution(jax.lax.stop_gradient(batched), arguments)

@@ -8,11 +8,16 @@ The vector y ∝ cof(∂H/∂u) u is normal to every (∂H/∂u) du. With y · �
 dHres = y · (∂H − Hres dĥ), without du. Second derivatives need du, from the equations for u.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array
 
 from ..numerics.elementwise import not_zero
 from ..numerics.implicit_roots import implicit_root
@@ -59,7 +64,7 @@ def field_at(energy: AbstractEnergy, root: Vector3, direction: Vector3, larmor: 
     def size(root: Vector3, parameters: Any, direction: Vector3, larmor: Scalar) -> Scalar:
         return field_terms(eqx.combine(parameters, static), root).magnitude(larmor)
 
-    @size.defjvp
+    @partial(size.defjvp, symbolic_zeros=True)
     def _(primals: Any, tangents: Any) -> Any:
         root, parameters, direction, larmor = primals
         _, by_parameters, by_direction, by_larmor = tangents
@@ -68,13 +73,38 @@ def field_at(energy: AbstractEnergy, root: Vector3, direction: Vector3, larmor: 
         def field(parameters: Any, larmor: Scalar) -> Vector3:
             return field_terms(eqx.combine(parameters, static), u).field(u, larmor)
 
-        here, change = jax.jvp(field, (parameters, larmor), (by_parameters, by_larmor))
-        turn = scale(dot(here, direction), by_direction)
+        here, change = _change(field, (parameters, larmor), (by_parameters, by_larmor))
+        along = dot(here, direction)
+        x, y, z = (_times(along, part) for part in by_direction)
         whole = lax.full_like(larmor, 1.0)
         slope, _ = change_of_field(eqx.combine(parameters, static), u, larmor, whole)
-        return size(*primals), dot(_weights(slope, u, direction), subtract(change, turn))
+        weights = _weights(slope, u, direction)
+        return size(*primals), dot(weights, subtract(change, (x, y, z)))
 
     return size(root, parameters, direction, larmor)
+
+
+def _change(function: Callable[..., Any], point: Any, tangents: Any) -> tuple[Any, Any]:
+    """Value and change of a function. What does not change is a constant of a smaller program."""
+    leaves, structure = jax.tree.flatten(point)
+    changes = jax.tree.leaves(tangents)
+    moving = [i for i, change in enumerate(changes) if not isinstance(change, SymbolicZero)]
+
+    def of_moving(*moved: Array) -> Any:
+        every = list(leaves)
+        for i, value in zip(moving, moved, strict=True):
+            every[i] = value
+        return function(*jax.tree.unflatten(structure, every))
+
+    if not moving:
+        value = of_moving()
+        return value, jax.tree.map(jnp.zeros_like, value)
+    return jax.jvp(of_moving, [leaves[i] for i in moving], [changes[i] for i in moving])
+
+
+def _times(factor: Scalar, change: Any) -> Scalar:
+    still = isinstance(change, SymbolicZero)
+    return lax.full_like(factor, 0.0) if still else lax.mul(factor, change)
 
 
 def _weights(slope: Matrix3, u: Vector3, direction: Vector3) -> Vector3:
