@@ -91,16 +91,22 @@ def structure_flags(
         if not left.is_enough:
             continue
         if robust:
-            left = left._replace(residual=_clipped(left.residual))
+            left = left._replace(residual=without_outliers(left.residual))
         if not left.is_rounding and (message := _of_one(one, left)):
             where = f"Series {one.name}: " if one.name else ""
             flags.append(Flag("structured-residuals", where + message))
     if not flags and len(used) - basis.shape[1] >= LEAST_FREEDOM:
-        left = _clipped(scaled[used]) if robust else scaled[used]
+        left = without_outliers(scaled[used]) if robust else scaled[used]
         observed = np.concatenate([one.observed for one in series])[used]
         if np.sqrt(np.mean(residuals[used] ** 2)) > ROUNDING * np.median(np.abs(observed)):
             flags += _of_all(series, used, left, basis[used])
     return tuple(flags)
+
+
+def without_outliers(residual: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Each residual within three robust standard deviations; NaN stays."""
+    limit = 3 * 1.4826 * np.nanmedian(np.abs(residual))
+    return np.clip(residual, -limit, limit)
 
 
 def _of_one(one: Series, left: "_Left") -> str:
@@ -144,12 +150,6 @@ def _alike(found: Likeness, of: str = "") -> str:
         "not noise: the model is incomplete, or something drifted. The true errors are about "
         f"{found.enlarged:.1f} times larger."
     )
-
-
-def _clipped(residual: np.ndarray) -> np.ndarray:
-    """Each residual within three robust standard deviations."""
-    limit = 3 * 1.4826 * np.median(np.abs(residual))
-    return np.clip(residual, -limit, limit)
 
 
 class _Left(NamedTuple):
