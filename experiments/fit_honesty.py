@@ -4,9 +4,9 @@ Series are made from random parameters and fitted. Their noise is white, correla
 neighbours, or white with two wrong points; or there are few points, or a six-fold term that the
 model lacks. A fit is *wrong* if a parameter is more than three standard errors from the truth, or
 more than the quantile of Student's t that is as rare where the errors come from the scatter of the
-points. It is *silent* if no flag doubts it. The same is counted for errors that are enlarged by what
-the note on correlated noise tells. The table also has the coverage of the 68 and 95 % intervals,
-and the median of the largest factor by which noise that is not excluded would enlarge an error.
+points. It is *silent* if no flag doubts it. Those are also counted that are wrong by errors times
+the factors that the note on correlated noise tells. The table also has the coverage of the 68 and
+95 % intervals, and the median of the largest of these factors of a fit.
 
     python experiments/fit_honesty.py --out out
 """

@@ -26,8 +26,8 @@ from .neighbours import basis_of
 
 
 EXCLUDED: Final = 1.353
-"""A correlation is excluded if its log-likelihood is this far below the best: half the 90 % quantile
-of χ² with one degree of freedom, so that the highest that is left has 95 % on its side."""
+"""A correlation is excluded if its log-likelihood is this far below the best one: half the 90 %
+quantile of χ² with one degree of freedom, so that 5 % are above the highest that is left."""
 
 STEPS: Final = 60
 """Correlations that are tried, evenly spaced in artanh ρ."""
@@ -52,12 +52,14 @@ class CorrelatedNoise:
             1/e over the longest series; slower drifts are the same for all its points.
         factors: How many times larger each standard error may be up to this correlation, by
             parameter; 1 or more.
+        likely_factor: The largest factor at the most likely correlation.
         n_points: How many points say this.
     """
 
     correlation: float
     is_open: bool
     factors: Mapping[str, float]
+    likely_factor: float
     n_points: int
 
     @property
@@ -67,15 +69,16 @@ class CorrelatedNoise:
         told = [name for name in worst if self.factors[name] >= TOLD][:2]
         if not told:
             return ""
-        sizes = [f"that of {name} up to {self.factors[name]:.2g} times as large" for name in told]
+        sizes = [f"{name} may then be {self.factors[name]:.2g} times as large" for name in told[:1]]
+        sizes += [f"that of {name} {self.factors[name]:.2g} times" for name in told[1:]]
         allowed = f"do not exclude a correlation of {self.correlation:.2f}"
         if self.is_open:
             allowed = f"exclude no correlation up to {self.correlation:.2f}"
         return (
             "Errors assume that the noise of neighbouring points is independent. These "
-            f"{self.n_points} points {allowed} (95 % confidence), as a drift makes it. Then the "
-            f"true errors are larger, {' and '.join(sizes)}. Measure the angles in random order, "
-            "and leave the rows in that order."
+            f"{self.n_points} points {allowed} (95 % confidence), as a drift makes it: the true "
+            f"error of {', '.join(sizes)}. Measure in random order, and leave the rows in that "
+            "order. Drift then moves little but the mean of all points."
         )
 
 
@@ -107,14 +110,17 @@ def correlated_noise(
         return None
     variance = np.ones(STEPS) if known_sigma else squares / freedom
     likelihood = -(determinants + freedom * np.log(variance) + squares / variance) / 2
-    last = int(np.flatnonzero(likelihood >= np.max(likelihood) - EXCLUDED)[-1])
+    best = int(np.argmax(likelihood))
+    last = int(np.flatnonzero(likelihood >= likelihood[best] - EXCLUDED)[-1])
     ratios = _error_ratios(jacobian[used], position, rho[: last + 1])
     scale = np.sqrt(variance[: last + 1] / variance[0])
-    factors = np.max(scale[:, None] * ratios, axis=0)
+    larger = scale[:, None] * ratios
+    factors = np.max(larger, axis=0)
     return CorrelatedNoise(
         correlation=float(rho[last]),
         is_open=last == STEPS - 1,
         factors=dict(zip(names, factors.tolist(), strict=True)),
+        likely_factor=float(np.max(larger[best])),
         n_points=len(series),
     )
 

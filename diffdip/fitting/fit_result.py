@@ -245,7 +245,9 @@ def result_of(
         *([] if scaled is None else wrong_points(scaled, dof, known_sigma=known_sigma)),
         *implausible_fit(problem, series, values["g"]),
         *copies(series, rms),
-        *structure_flags(series, residuals, left, jacobian, robust=robust),
+        *structure_flags(
+            series, residuals, left, jacobian, robust=robust, known_sigma=not from_scatter
+        ),
     )
     noise = None
     if not exact and not {flag.code for flag in flags} & NOT_NOISE:
