@@ -4,14 +4,16 @@ Errors assume independent noise. Here the noise is a first-order autoregressive 
 rows of each series, which are taken in the order of measuring: its covariance is V = ρ^|i−j|, in
 units of the errors of the points, with one ρ for all series of a fit. The restricted likelihood
 (H. D. Patterson, R. Thompson, Biometrika 58, 545) of the residuals r of a fit with the weighted
-Jacobian J of n points and p parameters is, apart from a constant,
+Jacobian J of n points and p parameters is, apart from a constant and whatever the variance of the
+noise,
 
-    −½ [log |V| + log |JᵀV⁻¹J| + (n − p) log v + R/v],   R = min over c of (r − Jc)ᵀV⁻¹(r − Jc),
+    −½ [log |V| + log |JᵀV⁻¹J| + (n − p) log R],   R = min over c of (r − Jc)ᵀV⁻¹(r − Jc).
 
-with the variance v = 1 where σ is known and R/(n − p) where it is not. A ρ is excluded if its
-likelihood is far below the best one. Under ρ, least squares has the covariance
-v (JᵀJ)⁻¹ JᵀVJ (JᵀJ)⁻¹. Its root over the stated error, the largest for all ρ up to the highest that
-is not excluded, is the factor of a parameter. Needs no JAX.
+A ρ is excluded if its likelihood is far below the best one. Under ρ, least squares has the
+covariance v (JᵀJ)⁻¹ JᵀVJ (JᵀJ)⁻¹, with the variance v = R/(n − p), but not below σ² where σ is
+known. σ alone does not say that v is no larger: it is often the noise of one spectrum, to which a
+drift adds. The root over the stated error, the largest for all ρ up to the highest that is not
+excluded, is the factor of a parameter. Needs no JAX.
 """
 
 from collections.abc import Mapping, Sequence
@@ -108,13 +110,14 @@ def correlated_noise(
     determinants, squares = _restricted(basis, residual[used], position, rho)
     if not squares[0] > 0:
         return None
-    variance = np.ones(STEPS) if known_sigma else squares / freedom
-    likelihood = -(determinants + freedom * np.log(variance) + squares / variance) / 2
+    likelihood = -(determinants + freedom * np.log(squares)) / 2
     best = int(np.argmax(likelihood))
     last = int(np.flatnonzero(likelihood >= likelihood[best] - EXCLUDED)[-1])
     ratios = _error_ratios(jacobian[used], position, rho[: last + 1])
-    scale = np.sqrt(variance[: last + 1] / variance[0])
-    larger = scale[:, None] * ratios
+    variance = squares[: last + 1] / (freedom if known_sigma else squares[0])
+    if known_sigma:
+        variance = np.maximum(variance, 1.0)
+    larger = np.sqrt(variance)[:, None] * ratios
     factors = np.max(larger, axis=0)
     return CorrelatedNoise(
         correlation=float(rho[last]),
