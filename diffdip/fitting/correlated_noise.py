@@ -31,7 +31,7 @@ EXCLUDED: Final = 1.353
 """A correlation is excluded if its log-likelihood is this far below the best one: half the 90 %
 quantile of χ² with one degree of freedom, so that 5 % are above the highest that is left."""
 
-STEPS: Final = 60
+STEPS: Final = 100
 """Correlations that are tried, evenly spaced in artanh ρ."""
 
 TOLD: Final = 1.5
@@ -112,7 +112,8 @@ def correlated_noise(
         return None
     likelihood = -(determinants + freedom * np.log(squares)) / 2
     best = int(np.argmax(likelihood))
-    last = int(np.flatnonzero(likelihood >= likelihood[best] - EXCLUDED)[-1])
+    left = int(np.flatnonzero(likelihood >= likelihood[best] - EXCLUDED)[-1])
+    last = min(left + 1, STEPS - 1)  # the bound lies between the two
     ratios = _error_ratios(jacobian[used], position, rho[: last + 1])
     variance = squares[: last + 1] / (freedom if known_sigma else squares[0])
     if known_sigma:
@@ -121,7 +122,7 @@ def correlated_noise(
     factors = np.max(larger, axis=0)
     return CorrelatedNoise(
         correlation=float(rho[last]),
-        is_open=last == STEPS - 1,
+        is_open=left == STEPS - 1,
         factors=dict(zip(names, factors.tolist(), strict=True)),
         likely_factor=float(np.max(larger[best])),
         n_points=len(series),

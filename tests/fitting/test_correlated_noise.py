@@ -129,7 +129,7 @@ def test_nothing_is_told_of_many_points_of_white_noise():
 
 
 def test_random_order_protects_what_depends_on_the_angle():
-    """The rows are the order of measuring: then drift moves A more than its error, but not B, C."""
+    """The rows are the order of measuring: then drift moves A by more than its error, not B, C."""
     rng = np.random.default_rng(8)
     noise = drifting(rng, 300, 18, 0.7)
     factors, true = [], []
@@ -140,9 +140,9 @@ def test_random_order_protects_what_depends_on_the_angle():
         stated = np.sqrt(np.diagonal(np.linalg.inv(jacobian.T @ jacobian)))
         true.append(np.std(noise @ np.linalg.pinv(jacobian).T, axis=0) / stated)
     in_order, at_random = factors
-    assert in_order.min() > 2
+    assert in_order.min() > 3
     assert at_random[0] > 2
-    assert at_random[1:].max() < 1.35
+    assert at_random[1:].max() < 1.6
     assert true[1][0] > 1.9
     assert true[1][1:].max() < 1.35
 
