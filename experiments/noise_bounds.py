@@ -4,7 +4,7 @@ Straight lines stand for the fit: the derivatives of a resonance field with A, B
 over half a turn. Noise is white, correlated between neighbours, or half of each. An estimate is
 *wrong* if A, B or C is more than three of its errors from the truth (where the errors come from the
 scatter of the points, more than the quantile of Student's t that is as rare), as stated, or times
-the factors of the note. Flags are not looked at.
+the factors of the note, whether or not a flag tells that residuals of neighbours are alike.
 
     python experiments/noise_bounds.py --out out
 """
@@ -18,6 +18,8 @@ import scipy.stats
 from script import csv_bytes, finish, parse_series, parser_of
 
 from diffdip.fitting.correlated_noise import correlated_noise
+from diffdip.fitting.neighbours import basis_of, likeness, next_to
+from diffdip.fitting.residual_structure import CORRELATED
 
 
 SERIES, QUICK_SERIES = 1000, 20
@@ -86,6 +88,7 @@ class Row(NamedTuple):
     factor_C: float
     ninth_decile: float
     noted: float
+    flagged: float
     wrong: float
     wrong_as_told: float
     ratio_A: float
@@ -104,6 +107,9 @@ def row(name: str, points: int, series: int, seed: Sequence[int], *, known: bool
     off = drawn @ np.linalg.pinv(jacobian).T
     left = drawn - off @ jacobian.T
     found = [correlated_noise("ABC", r, jacobian, [points], known_sigma=known) for r in left]
+    order, pairs = np.argsort(angle), next_to(points)
+    basis = basis_of(jacobian[order])
+    flagged = [likeness(r[order], basis, pairs).is_above(CORRELATED) for r in left]
     freedom = points - 3
     size = np.ones(series) if known else np.sqrt(np.sum(left**2, axis=1) / freedom)
     by_sigma = np.abs(off) / np.sqrt(np.diagonal(np.linalg.inv(jacobian.T @ jacobian)))
@@ -122,6 +128,7 @@ def row(name: str, points: int, series: int, seed: Sequence[int], *, known: bool
         *np.median(factors, axis=0).tolist(),
         float(np.quantile(factors.max(axis=1), 0.9)),
         100 * float(np.mean(noted)),
+        100 * float(np.mean(flagged)),
         100 * float(np.mean(np.any(distance > 1, axis=1))),
         100 * float(np.mean(np.any(distance > told, axis=1))),
         *np.sqrt(np.mean(by_sigma**2, axis=0)).tolist(),
@@ -141,14 +148,14 @@ def run(series: int = SERIES, seed: int = 0, points: Sequence[int] = POINTS) -> 
 def table(rows: Sequence[Row]) -> str:
     """The rows as lines of text."""
     lines = [
-        f"{'noise':22s}points sigma   below bound   A    B    C   9/10  noted  wrong  as told"
+        f"{'noise':22s}points sigma   below bound   A    B    C   9/10  noted flagged wrong as told"
         "  true errors"
     ]
     for one in rows:
         lines.append(
             f"{one.noise:22s}{one.points:5d} {'known  ' if one.sigma_known else 'unknown'}"
             f"{one.below:6.1f}{one.bound:6.2f}{one.factor_A:5.1f}{one.factor_B:5.1f}"
-            f"{one.factor_C:5.1f}{one.ninth_decile:6.1f}{one.noted:7.1f}{one.wrong:7.1f}"
+            f"{one.factor_C:5.1f}{one.ninth_decile:6.1f}{one.noted:7.1f}{one.flagged:7.1f}{one.wrong:7.1f}"
             f"{one.wrong_as_told:8.1f}  {one.ratio_A:.2f} {one.ratio_B:.2f} {one.ratio_C:.2f}"
         )
     return "\n".join(lines) + "\n"

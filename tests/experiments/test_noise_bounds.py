@@ -25,6 +25,7 @@ def test_errors_as_told_hold_where_errors_as_stated_do_not(bounds):
     assert found.wrong > 20
     assert found.wrong_as_told < 2
     assert found.noted > 90
+    assert 1 < found.flagged < 20
     assert (found.ratio_A, found.ratio_B) == pytest.approx((2.2, 1.55), rel=0.15)
     # σ that is only the white part
     beside = bounds.row("0.7 beside sigma", 18, 300, [2], known=True)
