@@ -4,8 +4,9 @@ Series are made from random parameters and fitted. Their noise is white, correla
 neighbours, or white with two wrong points; or there are few points, or a six-fold term that the
 model lacks. A fit is *wrong* if a parameter is more than three standard errors from the truth, or
 more than the quantile of Student's t that is as rare where the errors come from the scatter of the
-points. It is *silent* if no flag doubts it. The table also has the coverage of the 68 and 95 %
-intervals.
+points. It is *silent* if no flag doubts it. Those are also counted that are wrong by errors times
+the factors that the note on correlated noise tells. The table also has the coverage of the 68 and
+95 % intervals, and the median of the largest of these factors of a fit.
 
     python experiments/fit_honesty.py --out out
 """
@@ -100,7 +101,11 @@ KINDS: Mapping[str, Kind] = {
 
 
 class Row(NamedTuple):
-    """Counts of one kind of fit and one disturbance."""
+    """Counts of one kind of fit and one disturbance.
+
+    `noted` fits have a note on correlated noise. `wrong_as_told_and_silent` are without a flag, and
+    wrong by errors times the factors of the note. `largest_factor` is the median over fits.
+    """
 
     kind: str
     disturbance: str
@@ -110,6 +115,9 @@ class Row(NamedTuple):
     flagged: int
     wrong: int
     wrong_and_silent: int
+    noted: int
+    wrong_as_told_and_silent: int
+    largest_factor: float
     seconds: float
 
 
@@ -126,7 +134,8 @@ def count(name: str, kind: Kind, disturbance: str, series: int, seed: Sequence[i
     """Fit series, and compare the results with the truth."""
     rng = np.random.default_rng(seed)
     inside, parameters = np.zeros(2), 0
-    flagged = wrong = silent = 0
+    flagged = wrong = silent = noted = silent_as_told = 0
+    largest = []
     start = time.perf_counter()
     for _ in range(series):
         truth = kind.truth(rng) | {"g": 2.0}
@@ -140,13 +149,33 @@ def count(name: str, kind: Kind, disturbance: str, series: int, seed: Sequence[i
         flagged += doubted
         wrong += is_wrong
         silent += is_wrong and not doubted
+        noise = fit.correlated_noise
+        told = noise is not None and bool(noise.note)
+        factors = np.array([noise.factors[n] for n in fit.names] if noise else [np.nan])
+        noted += told
+        enlarged = errors * factors if told else errors
+        silent_as_told += bool(np.any(~(np.abs(off) <= limit * enlarged))) and not doubted
+        largest.append(np.max(factors))
         for n in fit.names:
             parameters += 1
             for k, (low, high) in enumerate(fit.intervals[n].values()):
                 inside[k] += low <= truth[n] <= high
     shares = 100 * inside / max(parameters, 1)
     seconds = time.perf_counter() - start
-    return Row(name, disturbance, series, *shares.tolist(), flagged, wrong, silent, seconds)
+    known = np.array(largest)[np.isfinite(largest)]
+    return Row(
+        name,
+        disturbance,
+        series,
+        *shares.tolist(),
+        flagged,
+        wrong,
+        silent,
+        noted,
+        silent_as_told,
+        float(np.median(known)) if len(known) else np.nan,
+        seconds,
+    )
 
 
 def made(
@@ -179,11 +208,13 @@ def made(
 
 def table(rows: Sequence[Row]) -> str:
     """The counts as lines of text."""
-    lines = [f"{'kind':36s}{'disturbance':18s}  68 %   95 %  flagged  wrong  wrong and silent"]
+    heads = "  68 %   95 %  flagged  wrong  silent  noted  as told  factor"
+    lines = [f"{'kind':36s}{'disturbance':18s}{heads}"]
     for row in rows:
         lines.append(
             f"{row.kind:36s}{row.disturbance:18s}{row.inside_68:6.1f}{row.inside_95:7.1f}"
-            f"{row.flagged:9d}{row.wrong:7d}{row.wrong_and_silent:9d} of {row.fits}"
+            f"{row.flagged:9d}{row.wrong:7d}{row.wrong_and_silent:8d}{row.noted:7d}"
+            f"{row.wrong_as_told_and_silent:9d}{row.largest_factor:8.1f} of {row.fits}"
         )
     return "\n".join(lines) + "\n"
 

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
-    """Print the parameters of fits, the doubts about them, and the files written."""
+    """Print the parameters of fits, the doubts and notes on them, and the files written."""
     from ..report.parameter_text import (
         chi2_text,
         heading,
         interval_text,
+        noise_note,
         part_heading,
         rms_text,
         value_text,
@@ -61,6 +62,8 @@ def print_fits(documents: list[dict[str, Any]], written: list[Path]) -> None:
             *document.get("line_widths", {"flags": []})["flags"],
         ]:
             print_doubt(shown, f"{document['sample']}: {flag['message']}")
+        if note := noise_note(document):
+            print_line(shown, f"{document['sample']}: {note}")
     print_paths(shown, written)
 
 

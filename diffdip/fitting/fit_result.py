@@ -13,6 +13,7 @@ from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.planes import Plane
 from ..resonance.tabulated import tabulated_branches, tabulated_field, tabulated_frequency
 from .arcs import short_arc
+from .correlated_noise import CorrelatedNoise, correlated_noise
 from .diagnosis import copies, diagnose, open_intervals, wrong_points
 from .equivalent_angles import nearest_copy, same_solution
 from .equivalent_solutions import least_surprising
@@ -23,13 +24,16 @@ from .least_squares import Estimates
 from .least_squares_problem import UNIT
 from .parameter_table import ParameterKind, offset_of, parameter_kind
 from .problem import FitProblem
-from .residual_structure import ROUNDING, structure_flags
+from .residual_structure import ROUNDING, structure_flags, without_outliers
 from .rival_minima import EQUIVALENT, RIVAL
 from .series import AS_FIELD, Series, point_errors, without_padding
 
 
 NO_MINIMUM: Final = {"not-converged", "degenerate", "undetermined", "no-resonance"}
 """Codes of flags of fits whose errors mean nothing."""
+
+NOT_NOISE: Final = NO_MINIMUM | {"structured-residuals"}
+"""Codes of flags of fits whose residuals say nothing about noise."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,10 @@ class FitResult:
         problem: What was fitted; None for a result that was made by hand.
         error_factor: All errors and intervals were multiplied by it: √reduced_chi2 where that is
             improbably large (by chance in less than one of 1000 fits), else 1. A robust loss has 1.
+        correlated_noise: The correlation of neighbouring points that the data do not exclude, and
+            how much larger errors would be with it. None where residuals do not tell: without
+            degrees of freedom, for fewer than 5 points in every series, and where a flag says that
+            they are no noise or that there is no minimum.
     """
 
     names: tuple[str, ...]
@@ -95,6 +103,7 @@ class FitResult:
     energy: AbstractEnergy
     problem: FitProblem | None = None
     error_factor: float = 1.0
+    correlated_noise: CorrelatedNoise | None = None
 
     def kind(self, name: str) -> ParameterKind:
         """Label, unit and format of a parameter."""
@@ -206,6 +215,7 @@ def result_of(
         unit = point_errors(series) if known_sigma else UNIT
         scaled = residuals / (unit * found.scale)
         scaled = scaled[np.isfinite(scaled)]
+    from_scatter = not known_sigma or (plain and float(found.variance) > 1)
     flags = diagnose(
         parameters,
         found,
@@ -214,7 +224,7 @@ def result_of(
         prediction,
         dof,
         reduced,
-        from_scatter=not known_sigma or (plain and float(found.variance) > 1),
+        from_scatter=from_scatter,
     )
     exact = not rms > ROUNDING * np.nanmax(np.abs(measured))
     if not exact:  # perfect data have intervals of rounding
@@ -229,6 +239,25 @@ def result_of(
         # without the scale of a robust loss
         plain_jacobian = float(found.scale) * jacobian
         flags += tuple(short_arc(problem, found.x, series, plain_jacobian))
+    robust = problem.loss == "soft_l1"
+    flags = (
+        *flags,
+        *([] if scaled is None else wrong_points(scaled, dof, known_sigma=known_sigma)),
+        *implausible_fit(problem, series, values["g"]),
+        *copies(series, rms),
+        *structure_flags(
+            series, residuals, left, jacobian, robust=robust, known_sigma=not from_scatter
+        ),
+    )
+    noise = None
+    if not exact and not {flag.code for flag in flags} & NOT_NOISE:
+        noise = correlated_noise(
+            names,
+            without_outliers(left) if robust else left,
+            jacobian,
+            [len(one) for one in series],
+            known_sigma=not from_scatter,
+        )
     return FitResult(
         names=names,
         values=values,
@@ -250,25 +279,14 @@ def result_of(
         residuals=residuals,
         predicted=prediction,
         converged=bool(found.converged),
-        flags=(
-            *flags,
-            *([] if scaled is None else wrong_points(scaled, dof, known_sigma=known_sigma)),
-            *implausible_fit(problem, series, values["g"]),
-            *copies(series, rms),
-            *structure_flags(
-                series,
-                residuals,
-                left,
-                jacobian,
-                robust=problem.loss == "soft_l1",
-            ),
-        ),
+        flags=flags,
         convention=problem.convention,
         loss=problem.loss,
         series=series,
         energy=problem.model(known),
         problem=problem,
         error_factor=float(np.sqrt(found.variance)) if plain else 1.0,
+        correlated_noise=noise,
     )
 
 

@@ -39,12 +39,6 @@ class Likeness(NamedTuple):
     expected: float
     deviation: float
 
-    @property
-    def enlarged(self) -> float:
-        """How much larger errors are if the noise is a first-order autoregressive process."""
-        rho = min(max(self.correlation - self.expected, 0.0), 0.95)
-        return ((1 + rho) / (1 - rho)) ** 0.5
-
     def is_above(self, deviations: float) -> bool:
         """Whether neighbours are alike, and more so than chance makes them."""
         return self.correlation > 0 and self.correlation > (

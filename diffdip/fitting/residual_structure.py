@@ -15,13 +15,15 @@ all series are looked at together: in angle, and in frequency. A map of many fre
 angles has no other neighbours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from ..foundation.flags import Flag
+from .correlated_noise import correlated_noise
 from .neighbours import Likeness, basis_of, likeness, next_to, pairs_in_angle, pairs_in_frequency
 from .series import Series
 
@@ -43,6 +45,8 @@ LEAST_FREEDOM: Final = 5.0
 
 ROUNDING: Final = 1e-7
 """Residuals below this part of the field are rounding, or the tolerance of the fit."""
+
+LARGER: Final = "The true errors are larger."
 
 CAUSES: Final = {
     1: "Is the sample off the axis of rotation, or did the frequency drift?",
@@ -67,15 +71,17 @@ def structure_flags(
     jacobian: Float[np.ndarray, "n p"],
     *,
     robust: bool = False,
+    known_sigma: bool = False,
 ) -> tuple[Flag, ...]:
     """Flags of series whose residuals are not noise.
 
     `residuals` (tesla) are those of one series after the other, NaN without a point. `scaled` are
     the same over their errors, or times the weights of the fit, and `jacobian` are the derivatives
     of the predictions with the same weights. A `robust` fit may leave outliers: its residuals count
-    up to three robust standard deviations.
+    up to three robust standard deviations. `known_sigma` says that the errors are those of σ.
     """
     flags, start = [], 0
+    errors = partial(_true_errors, series, scaled, jacobian, known_sigma=known_sigma, robust=robust)
     used = np.flatnonzero(np.isfinite(residuals))
     basis = np.zeros((len(residuals), 0))
     if len(used):
@@ -91,19 +97,25 @@ def structure_flags(
         if not left.is_enough:
             continue
         if robust:
-            left = left._replace(residual=_clipped(left.residual))
-        if not left.is_rounding and (message := _of_one(one, left)):
+            left = left._replace(residual=without_outliers(left.residual))
+        if not left.is_rounding and (message := _of_one(one, left, errors)):
             where = f"Series {one.name}: " if one.name else ""
             flags.append(Flag("structured-residuals", where + message))
     if not flags and len(used) - basis.shape[1] >= LEAST_FREEDOM:
-        left = _clipped(scaled[used]) if robust else scaled[used]
+        left = without_outliers(scaled[used]) if robust else scaled[used]
         observed = np.concatenate([one.observed for one in series])[used]
         if np.sqrt(np.mean(residuals[used] ** 2)) > ROUNDING * np.median(np.abs(observed)):
-            flags += _of_all(series, used, left, basis[used])
+            flags += _of_all(series, used, left, basis[used], errors)
     return tuple(flags)
 
 
-def _of_one(one: Series, left: "_Left") -> str:
+def without_outliers(residual: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Each residual within three robust standard deviations; NaN stays."""
+    limit = 3 * 1.4826 * np.nanmedian(np.abs(residual))
+    return np.clip(residual, -limit, limit)
+
+
+def _of_one(one: Series, left: "_Left", errors: Callable[[], str]) -> str:
     """What the residuals of one series show; empty if they look like noise."""
     alike = likeness(left.residual, left.basis, next_to(len(left.residual)))
     harmonic = left.harmonic() if one.is_rotation else _Harmonic(0, 0.0, 1.0)
@@ -114,7 +126,7 @@ def _of_one(one: Series, left: "_Left") -> str:
             f"{one.amount(harmonic.amplitude)}. They are not noise. {CAUSES[k]}"
         )
     if alike.is_above(CORRELATED):
-        return _alike(alike)
+        return _alike(alike, errors())
     if left.rms > (JUMPS[0] + JUMPS[1] / len(left.residual)) * left.noise:
         return (
             f"The residuals are {left.rms / left.noise:.2g} times larger than the "
@@ -125,7 +137,11 @@ def _of_one(one: Series, left: "_Left") -> str:
 
 
 def _of_all(
-    series: Sequence[Series], used: np.ndarray, residual: np.ndarray, basis: np.ndarray
+    series: Sequence[Series],
+    used: np.ndarray,
+    residual: np.ndarray,
+    basis: np.ndarray,
+    errors: Callable[[], str],
 ) -> list[Flag]:
     """A flag if the residuals of neighbours are alike in all series together."""
     for quantity, pairs in (
@@ -134,22 +150,43 @@ def _of_all(
     ):
         alike = likeness(residual, basis, pairs)
         if alike.is_above(CORRELATED):
-            return [Flag("structured-residuals", _alike(alike, f" in {quantity}"))]
+            # series of other frequencies may be alike, which no factor of one series tells
+            larger = errors() if quantity == "angle" else LARGER
+            message = _alike(alike, larger, f" in {quantity}")
+            return [Flag("structured-residuals", message)]
     return []
 
 
-def _alike(found: Likeness, of: str = "") -> str:
+def _alike(found: Likeness, errors: str, of: str = "") -> str:
     return (
         f"Residuals of neighbours{of} are alike (correlation {found.correlation:.2f}). They are "
-        "not noise: the model is incomplete, or something drifted. The true errors are about "
-        f"{found.enlarged:.1f} times larger."
+        f"not noise: the model is incomplete, or something drifted. {errors}"
     )
 
 
-def _clipped(residual: np.ndarray) -> np.ndarray:
-    """Each residual within three robust standard deviations."""
-    limit = 3 * 1.4826 * np.median(np.abs(residual))
-    return np.clip(residual, -limit, limit)
+def _true_errors(
+    series: Sequence[Series],
+    scaled: np.ndarray,
+    jacobian: np.ndarray,
+    *,
+    known_sigma: bool,
+    robust: bool,
+) -> str:
+    """How large the true errors are if residuals that are alike in angle are correlated noise."""
+    lengths = [len(one) for one in series]
+    starts = np.cumsum([0, *lengths[:-1]])
+    order = np.concatenate(
+        [
+            start + np.lexsort((one.frequency, one.abscissa))
+            for start, one in zip(starts, series, strict=True)
+        ]
+    )
+    left = without_outliers(scaled) if robust else scaled
+    names = [str(i) for i in range(jacobian.shape[1])]
+    found = correlated_noise(names, left[order], jacobian[order], lengths, known_sigma=known_sigma)
+    if found is None:
+        return LARGER
+    return f"The true errors are about {found.likely_factor:.2g} times larger."
 
 
 class _Left(NamedTuple):

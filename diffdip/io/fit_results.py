@@ -43,9 +43,11 @@ def fit_document(
     Returns:
         Values, standard errors and intervals of all parameters, with the unit in each name, and the
         bounds and starts that were given. One that is not `free` has `tied` if it follows others.
-        `covariance` and `correlation` follow `order`, in the units of the names there. NaN and
-        infinity are None. The key `comments` exists only if there are any, `rms_MHz` only if
-        frequencies were measured; `rms_mT` is None if no field was.
+        `covariance` and `correlation` follow `order`, in the units of the names there.
+        `correlated_noise` has the note on it, None where there is nothing to tell, and is None
+        where the residuals do not tell. NaN and infinity are None. The key `comments` exists only
+        if there are any, `rms_MHz` only if frequencies were measured; `rms_mT` is None if no field
+        was.
     """
     factors = [result.kind(name).factor for name in result.names]
     columns = {name: column_name(name, result.kind(name)) for name in result.values}
@@ -89,6 +91,7 @@ def fit_document(
             "chi2": result.chi2,
             "reduced_chi2": result.reduced_chi2,
             "error_factor": result.error_factor,
+            "correlated_noise": _correlated_noise(result, columns),
             "rms_mT": 1e3 * result.rms_of("field"),
             **({"rms_MHz": result.rms_of("frequency") / 1e6} if swept else {}),
             "converged": bool(result.converged),
@@ -96,6 +99,18 @@ def fit_document(
             "warnings": [flag.document() for flag in warnings],
         }
     )
+
+
+def _correlated_noise(result: "FitResult", columns: Mapping[str, str]) -> dict[str, Any] | None:
+    """What is not excluded, and the note on it; see `CorrelatedNoise`."""
+    noise = result.correlated_noise
+    if noise is None:
+        return None
+    return {
+        "correlation": noise.correlation,
+        "error_factors": {columns[name]: factor for name, factor in noise.factors.items()},
+        "note": noise.note or None,
+    }
 
 
 def _rule(result: "FitResult", name: str) -> dict[str, Any]:

@@ -60,6 +60,15 @@ def chi2_text(document: Mapping[str, Any]) -> str:
     return text if document["error_factor"] == 1 else f"{text} (1 after scaling)"
 
 
+def noise_note(document: Mapping[str, Any]) -> str:
+    """What a fit document tells of correlated noise; empty where that is nothing.
+
+    >>> noise_note({"correlated_noise": {"correlation": 0.1, "note": None}})
+    ''
+    """
+    return (document["correlated_noise"] or {}).get("note") or ""
+
+
 def value_text(entry: Mapping[str, Any]) -> str:
     """Value and error of a parameter in a fit document, to two digits of the error.
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..foundation.units import angle_text
 from ..spectra.definitions import DEFINITIONS, SHAPES
 from .analysis import Analysis
-from .parameter_text import chi2_text, heading, interval_text, number, value_text
+from .parameter_text import chi2_text, heading, interval_text, noise_note, number, value_text
 
 
 ENERGIES = {
@@ -60,7 +60,7 @@ def result_rows(fit: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def result_sentence(document: Mapping[str, Any]) -> str:
-    """How well the fit describes the positions, and how far the magnetization lags."""
+    """How well the fit describes the positions, how far M lags, and a note on its errors."""
     fit, lag = document["fit"], document["largest_lag_deg"]
     sentence = (
         f"Convention: {fit['convention']}. {fit['n_points']} positions; the residuals are "
@@ -68,6 +68,8 @@ def result_sentence(document: Mapping[str, Any]) -> str:
     )
     if np.isfinite(lag):
         sentence += f" The magnetization lags behind the field by up to {lag:.2g}°."
+    if note := noise_note(fit):
+        sentence += f" {note}"
     return sentence
 
 

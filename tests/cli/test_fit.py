@@ -12,7 +12,7 @@ from diffdip.cli import fits
 from diffdip.foundation import units
 from diffdip.report import series_fits
 from diffdip.report.parameter_text import interval_text, value_text
-from tests.helpers.command_line import assert_refused, run, snapshot
+from tests.helpers.command_line import assert_refused, document, run, snapshot
 
 
 ANGLES = np.arange(0, 180, 10)
@@ -66,6 +66,29 @@ def test_example_is_fitted_and_written(tmp_path):
     assert np.sqrt(np.mean(residuals**2)) == pytest.approx(found["rms_mT"])
     for word in ("goniometer", "0.926", "paper convention", "359.99", "wrote fit.json"):
         assert word in done.stdout
+
+
+def test_a_note_says_what_correlated_noise_would_do(tmp_path):
+    """A doubt is told in every mode; a note stands in the text and in the document."""
+    path = tmp_path / "drift.csv"
+    rng, noise = np.random.default_rng(3), 0.0
+    lines = ["angle_deg,field_mT,frequency_GHz"]
+    for angle in ANGLES:
+        noise = 0.7 * noise + 0.1 * rng.normal()
+        lines.append(f"{angle},{second_sample(angle) + noise:.6f},9.45")
+    path.write_text("\n".join(lines) + "\n")
+    told = run("fit", path)
+    assert told.exit_code == 0, told.output
+    [line] = [line for line in told.stdout.splitlines() if "neighbouring points" in line]
+    [found] = document("fit", path)["fits"]
+    stated = found["correlated_noise"]
+    assert line == f"drift: {stated['note']}"
+    assert list(stated["error_factors"]) == ["A_mT", "B_mT", "C_mT"]
+    factor = float(re.search(r"error of A may then be ([\d.]+) times", line)[1])
+    assert factor == pytest.approx(stated["error_factors"]["A_mT"], rel=0.05)
+    assert f"{stated['correlation']:.2f} (95 % confidence)" in line
+    quiet = run("fit", path, "--quiet")
+    assert "neighbouring points" not in quiet.output
 
 
 @pytest.mark.slow

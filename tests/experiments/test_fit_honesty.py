@@ -25,11 +25,21 @@ def test_a_lacking_term_is_flagged_and_white_noise_is_not(honesty):
     assert lacking.wrong_and_silent == 0
 
 
+@pytest.mark.slow
+def test_errors_as_told_hold_for_correlated_noise(honesty):
+    row = honesty.count("A, B, C", honesty.KINDS["A, B, C"], "correlated", 40, [1])
+    assert row.wrong_and_silent >= 4
+    assert row.wrong_as_told_and_silent <= 1
+    assert row.noted > 30
+    assert row.largest_factor > 2
+
+
 def test_a_wrong_fit_without_a_flag_is_silent(honesty):
     """An error of g shifts A, which no residual shows."""
     kind = honesty.KINDS["A, B, C"]._replace(g=2.01)
     row = honesty.count("shifted", kind, "white", 2, [1])
     assert (row.wrong, row.wrong_and_silent, row.flagged) == (2, 2, 0)
+    assert row.wrong_as_told_and_silent == 2
     # a code that doubts the number counts, a note on how it was read does not
     assert not ({"misfit", "structured-residuals", "g-or-A"} & honesty.NOTES)
 
@@ -68,7 +78,7 @@ class Quiet:
 
 
 def test_files_hold_all_rows(honesty):
-    row = honesty.Row("A, B, C", "white", 2, 68.0, 95.0, 0, 0, 0, 1.0)
+    row = honesty.Row("A, B, C", "white", 2, 68.0, 95.0, 0, 0, 0, 1, 0, 1.5, 1.0)
     files = honesty.files([row], 3)
     header, line = files["fit_honesty.csv"].decode().splitlines()
     assert header.split(",") == list(honesty.Row._fields)

@@ -18,6 +18,7 @@ from diffdip.report.choices import MAY_BE_NONE, none_as_unset, read_choices, res
 from diffdip.report.documents import report_name
 from diffdip.report.files import analysis_files
 from diffdip.report.parameter_text import value_text
+from diffdip.report.tables import result_sentence
 from diffdip.spectra import positions
 from tests.helpers import spectra_files as files
 from tests.helpers.command_line import refused, run
@@ -203,6 +204,14 @@ def test_the_page_has_the_numbers_of_the_document(analysed):
         assert float(value) == pytest.approx(expected["value"], rel=1e-3, abs=1e-3)
         assert sign == "±"
         assert float(error) == pytest.approx(expected["standard_error"], rel=0.06)
+
+
+def test_a_note_on_correlated_noise_follows_the_fit(analysed):
+    document = stored(analysed[1])
+    document["fit"]["correlated_noise"] = None
+    without = result_sentence(document)
+    document["fit"]["correlated_noise"] = {"note": "These points exclude no drift."}
+    assert result_sentence(document) == f"{without} These points exclude no drift."
 
 
 def test_all_spectra_at_once_beside_the_positions(analysed):
