@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from ..resonance.planes import Plane, plane_directions
 from .anisotropy_models import Model
-from .parameter_table import offset_of, parameter_kind
+from .parameter_table import offset_of
 from .parameters import Values
 from .problem import FitProblem
 
@@ -53,15 +53,27 @@ def nearest_copy(problem: FitProblem, x: Float[np.ndarray, " p"]) -> Float[np.nd
 def same_solution(
     problem: FitProblem, one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"]
 ) -> bool:
-    """Whether two vectors describe one sample: the same energy, to the axes of the field, and g."""
+    """Whether two vectors describe one sample in the same terms.
+
+    Either the energy is the same, and offsets differ by whole turns; or only angles differ, and the
+    energy is the same to the axes of the field. A film of −B a quarter of a turn further is one of
+    B, but another number: it is not meant.
+    """
     if not np.all(np.isfinite(other)):
         return False
     model, values = problem.model, [problem.parameters.values(x) for x in (one, other)]
-    for name, value in values[0].items():
-        kind, difference = parameter_kind(name), float(value - values[1][name])
-        if kind.nuisance and kind.unit != "deg" and abs(difference) > SAME:
+    numbers = [{name: float(value) for name, value in each.items()} for each in values]
+    turn, turned, fields = _turn(model, values[1]), False, True
+    for name, value in numbers[0].items():
+        kind, difference = problem.parameters.kind(name), value - numbers[1][name]
+        if kind.nuisance and kind.unit == "deg":
+            turned |= abs(difference - turn * round(difference / turn)) > SAME
+        elif abs(difference) > SAME and kind.nuisance:
             return False
-    turn = _turn(model, values[1])
+        elif kind.unit != "deg":
+            fields &= abs(difference) <= SAME
+    if not turned:
+        return _agree(*(_energies(model, each, np.eye(3)) for each in values))
 
     def agree(plane: Plane | None, offsets: tuple[float, float]) -> bool:
         seen = _energies(model, values[0], _rotation(plane, offsets[0]))
@@ -69,9 +81,8 @@ def same_solution(
         others = (_energies(model, values[1], _rotation(plane, angle)) for angle in turns)
         return any(_agree(seen, other) for other in others)
 
-    numbers = [{name: float(value) for name, value in each.items()} for each in values]
     offsets = [tuple(offset_of(each, i) for each in numbers) for i in range(len(problem.planes))]
-    return all(itertools.starmap(agree, set(zip(problem.planes, offsets, strict=True))))
+    return fields and all(itertools.starmap(agree, set(zip(problem.planes, offsets, strict=True))))
 
 
 def _rotation(plane: Plane | None, offset: float) -> np.ndarray:

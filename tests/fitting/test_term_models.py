@@ -193,7 +193,11 @@ def test_a_film_turned_by_its_symmetry_is_the_same():
         design = Design((np.linspace(0, 3, 9),), np.asarray(9.45e9))
         fields = linearized(problem, design, np.stack([x, other]), many=False)[0]
         assert np.allclose(*fields, rtol=0, atol=1e-9) == same
-    other[names.index("phi_u")] = x[names.index("phi_u")] + np.pi / 2
+    # with the opposite sign, the axis need not turn: other numbers, which have to be told
+    other[names.index("offset")] = x[names.index("offset")] - np.pi / 2
+    other[names.index("phi_u")] = x[names.index("phi_u")]
+    assert not same_solution(problem, x, other)
+    other[names.index("Hu")] *= -1
     assert not same_solution(problem, x, other)
 
 
