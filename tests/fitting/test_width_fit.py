@@ -194,11 +194,12 @@ def film_fit():
     zero of the angles 5° off."""
     with jax.enable_x64(True):
         energy = ThinFilm(0.7)
-        few = 1e9 * np.array([5.0, 12, 12, 20, 30, 40])
+        # as many frequencies as angles, so that one program serves both series
+        some = 1e9 * np.array([5.0, 12, 12, 20, 30, 40, 8, 15, 18, 25, 33, 37])
         angle = np.linspace(0, np.pi / 2, 12)
-        along = np.tile([1.0, 0, 0], (6, 1))
+        along = np.tile([1.0, 0, 0], (12, 1))
         series = (
-            Series(None, resonance_field(energy, 0.0, few), frequency=few, direction=along),
+            Series(None, resonance_field(energy, 0.0, some), frequency=some, direction=along),
             Series(
                 angle + np.radians(5),
                 resonance_field(energy, angle, 9.45e9, plane="xz"),
@@ -207,7 +208,7 @@ def film_fit():
             ),
         )
         fit = fit_joint(series, model=TermsModel(["thin-film"]), offset=(0.0, np.radians(5)))
-        width = line_width(energy, 0.0, few, damping=0.008, inhomogeneous=1e-3)
+        width = line_width(energy, 0.0, some, damping=0.008, inhomogeneous=1e-3)
         turned = line_width(energy, angle, 9.45e9, plane="xz", damping=0.008, inhomogeneous=1e-3)
         return fit, np.concatenate([width, turned])
 
@@ -220,10 +221,10 @@ def test_widths_of_all_series_of_a_fit(film_fit):
     assert found.values["damping"] == pytest.approx(0.008, rel=1e-6)
     assert found.values["inhomogeneous"] == pytest.approx(1e-3, rel=1e-6)
     at = fit.series[1].angle
-    np.testing.assert_allclose(width_curve(fit, found, at, 1), width[6:], rtol=1e-6)
+    np.testing.assert_allclose(width_curve(fit, found, at, 1), width[12:], rtol=1e-6)
     spread = fit_widths_of(fit, width, parts=("damping",), spread=("Meff",))
     assert spread.values["spread_Meff"] < 1e-2
-    np.testing.assert_allclose(width_curve(fit, spread, at, 1), spread.predicted[6:], rtol=1e-9)
+    np.testing.assert_allclose(width_curve(fit, spread, at, 1), spread.predicted[12:], rtol=1e-9)
 
 
 @pytest.mark.slow
