@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib as mpl
@@ -31,6 +32,7 @@ from diffdip import (
     larmor_field,
     width_slopes,
 )
+from diffdip.dipoles.dipole_system import DipoleSummary
 from diffdip.dynamics.moments import PAIR_FIELD
 from diffdip.foundation.progress import progress_bar
 from diffdip.report.figures.style import BLUE, GRAY, STYLE, TWO_COLUMNS, VERMILLION
@@ -134,6 +136,13 @@ class Packed(NamedTuple):
         return np.linspace(max(0.01, ends.min() - MARGIN), ends.max() + MARGIN, FIELDS)
 
 
+@eqx.filter_jit
+def drawn(model: NanocrystalPacking, key: jax.Array) -> tuple[DipoleSystem, DipoleSummary]:
+    """One sample of a model, and its summary."""
+    system = model.sample(key)
+    return system, system.summary()
+
+
 def packings(sizes: Sequence[int], samples: int, seed: int) -> list[Packed]:
     """Packings under both rules: `samples` of the smallest size, fewer of larger ones."""
     found = []
@@ -142,11 +151,11 @@ def packings(sizes: Sequence[int], samples: int, seed: int) -> list[Packed]:
         for size in sizes:
             model = NanocrystalPacking(size, extra_spacing=spacing, convention=PHYSICAL)
             for index in range(max(1, samples * min(sizes) // size)):
-                system = model.sample(jax.random.fold_in(key, np.uint32(index)))
+                system, summary = drawn(model, jax.random.fold_in(key, np.uint32(index)))
                 energy = system.anisotropy()
                 rigid = width_slopes(energy, ANGLES, FREQUENCY)
                 field, width = np.asarray(rigid.field), DAMPING * np.asarray(rigid.damping)
-                closest = float(system.summary().closest)
+                closest = float(summary.closest)
                 found.append(Packed(spacing, size, index, system, closest, field, width))
     return found
 

@@ -155,8 +155,8 @@ def statistics(case: Case, name: str) -> dict[str, Any]:
     return row
 
 
-def table(cases: Sequence[Case]) -> str:
-    """Medians and distances of all cases."""
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Medians and distances, from all rows of `statistics`."""
     lines = []
     for name in "AB":
         lines += [
@@ -164,14 +164,16 @@ def table(cases: Sequence[Case]) -> str:
             "  arrangement  n_NC       samples              law    KS    "
             "independent    KS    resized    KS",
         ]
-        for case in cases:
-            row = statistics(case, name)
+        for row in rows:
+            if row["field"] != name:
+                continue
             sampled = "{median_mT:7.2f} ({low_mT:.2f} to {high_mT:.2f})".format(**row)
             laws = "".join(
                 f"{row[f'{kind}_median_mT']:{width}.2f} {row[f'{kind}_distance']:.3f}"
                 for kind, width in (("law", 7), ("independent", 13), ("resized", 9))
             )
-            lines.append(f"  {case.rule:11s}  {case.n_crystals or '':4}  {sampled:25s}{laws}")
+            size = row["n_crystals"] or ""
+            lines.append(f"  {row['arrangement']:11s}  {size:4}  {sampled:25s}{laws}")
     return "\n".join(lines) + "\n"
 
 
@@ -258,8 +260,8 @@ def histogram_csv(cases: Sequence[Case]) -> bytes:
     return csv_bytes(rows)
 
 
-def files(cases: Sequence[Case]) -> dict[str, bytes]:
-    """All files of the script, by name."""
+def files(cases: Sequence[Case], rows: Sequence[dict[str, Any]]) -> dict[str, bytes]:
+    """All files of the script, by name; `rows` are those of `statistics`."""
     some = cases[0].ensemble.settings
     sizes = ", ".join(dict.fromkeys(str(case.n_crystals) for case in cases if case.n_crystals))
     convention = cases[0].ensemble.convention
@@ -270,7 +272,7 @@ def files(cases: Sequence[Case]) -> dict[str, bytes]:
         "diffdip": diffdip.__version__,
         "convention": convention,
         "ensembles": [case.ensemble.settings for case in cases],
-        "statistics": [statistics(case, name) for name in "AB" for case in cases],
+        "statistics": rows,
         "densities": [
             {
                 "arrangement": case.rule,
@@ -297,7 +299,8 @@ def main(argv: list[str] | None = None) -> None:
         parser, argv, Amount(SIZES, SAMPLES), Amount(QUICK_SIZES, QUICK_SAMPLES)
     )
     cases = run(*amount, options.seed)
-    finish(parser, options, files(cases), table(cases))
+    rows = [statistics(case, name) for name in "AB" for case in cases]
+    finish(parser, options, files(cases, rows), table(rows))
 
 
 if __name__ == "__main__":

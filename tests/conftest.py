@@ -3,13 +3,14 @@
 import jax
 import pytest
 from hypothesis import settings
-from jaxtyping import install_import_hook
+
+from tests.helpers import array_shapes
 
 
 FOLDERS = ("foundation", "numerics", "resonance", "dipoles", "dynamics", "ensembles")
 FOLDERS += ("statistics", "sensitivities", "spectra", "fitting", "io", "report")
 # stays installed, because a folder is imported when it is first used
-install_import_hook([f"diffdip.{folder}" for folder in FOLDERS], "beartype.beartype")
+array_shapes.install([f"diffdip.{folder}" for folder in FOLDERS])
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)

@@ -164,7 +164,7 @@ def run(kind, count, seed, folder, traced=100):
     for i in range(count):
         path = draw.choice(list(sound))
         damaged = mutated(draw, sound[path])
-        path.write_bytes(damaged)
+        write_anew(path, damaged)
         watched = i % traced == 0
         if watched:
             tracemalloc.start()
@@ -176,8 +176,14 @@ def run(kind, count, seed, folder, traced=100):
             tracemalloc.stop()
         assert slowest < LONGEST, f"{path.name}: {slowest:.1f} s for {damaged[:3000]!r}"
         assert peak < LARGEST, f"{path.name}: {peak / 1e6:.0f} MB for {damaged[:3000]!r}"
-        path.write_bytes(sound[path])
+        write_anew(path, sound[path])
     return outcomes, slowest, peak
+
+
+def write_anew(path, data):
+    """Write a new file. ext4 waits for the disk when an existing one is overwritten."""
+    path.unlink()
+    path.write_bytes(data)
 
 
 def outcome(target, path, damaged, definition="zero-crossing", *, read=None):

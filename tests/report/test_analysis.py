@@ -7,6 +7,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import equinox as eqx
 import numpy as np
 import pytest
 import xarray as xr
@@ -283,7 +284,8 @@ def test_a_phase_that_is_held_at_a_wrong_value_shows_in_the_fit_of_all_spectra()
     angle, field = np.linspace(0, 170, 18), np.linspace(0.2, 0.5, 301)
     line = diffdip.SweptLine(0.02, 1.0, np.radians(20.0))
     energy = diffdip.AnisotropyFields(0.04, 0.02)
-    signal = np.array(diffdip.swept_spectra(energy, np.radians(angle), 9.45e9, field, line))
+    made = eqx.filter_jit(diffdip.swept_spectra)(energy, np.radians(angle), 9.45e9, field, line)
+    signal = np.array(made)
     signal += 0.002 * signal.max() * np.random.default_rng(0).normal(size=signal.shape)
     coordinates = {"angle": angle, "field": 1e3 * field, "frequency": ("angle", np.full(18, 9.45))}
     spectra = xr.Dataset({"signal": (("angle", "field"), signal)}, coords=coordinates)
@@ -323,10 +325,12 @@ def test_origin_table_has_rows_of_names_units_and_comments(analysed):
     assert float(rows[360][7]) == 180
 
 
-def test_the_same_again_from_the_saved_choices(tmp_path, folder, analysed):
+def test_the_same_again_from_the_saved_choices_wherever_the_folder_is(tmp_path, folder, analysed):
     before = contents(analysed[1])
     config = analysed[1] / "config.toml"
-    assert run("analyze", folder, "--config", config, "--out", tmp_path / "again").exit_code == 0
+    moved = tmp_path / "elsewhere" / folder.name
+    shutil.copytree(folder, moved)
+    assert run("analyze", moved, "--config", config, "--out", tmp_path / "again").exit_code == 0
     same_files(contents(tmp_path / "again"), before)
 
 
@@ -491,10 +495,6 @@ def test_the_goniometer_folder(tmp_path):
     assert f"{value['value']:.5f} ± {value['standard_error']:.5f}" in report.text
     assert "MS-5000 [11-0096]" in report.text
     assert "that of each angle, from the files" in report.text
-    elsewhere = tmp_path / "elsewhere" / "goniometer"
-    shutil.copytree(source, elsewhere)
-    assert run("analyze", elsewhere, "--out", tmp_path / "again").exit_code == 0
-    same_files(contents(tmp_path / "again"), contents(tmp_path / "a"))
 
 
 def test_numbers_of_a_column_have_the_same_decimals():

@@ -107,23 +107,25 @@ def test_other_statistics_change_with_flips():
 
 @pytest.mark.slow
 def test_amplitude_is_that_of_the_curve():
-    fields = jnp.array([0.02, 0.05, -0.03])
+    fields = np.array([0.02, 0.05, -0.03])
     sample = dd.AnisotropyFields(*fields)
-    angle = jnp.linspace(0, jnp.pi, 1800, endpoint=False)
-    curve = dd.resonance_field(sample, angle, 9.45e9)
-    found = Amplitude(angles=900)(fields, dd.PAPER)
-    assert float(found) == pytest.approx(float(jnp.ptp(curve)), rel=1e-4)
+    angle = np.linspace(0, np.pi, 1800, endpoint=False)
+    curve = np.asarray(dd.resonance_field(sample, angle, 9.45e9))
+    amplitude = jax.jit(lambda fields: Amplitude(angles=900)(fields, dd.PAPER))
+    found = amplitude(fields)
+    assert float(found) == pytest.approx(np.ptp(curve), rel=1e-4)
     # first order in B and C: Hres = w0 − (3/4)(B cos 2α + 2C sin 2α) … of this convention
     small = 1e-4 * fields
-    first_order = 1.5 * float(jnp.hypot(small[1], 2 * small[2]))
-    assert float(Amplitude(angles=900)(small, dd.PAPER)) == pytest.approx(first_order, rel=1e-3)
+    first_order = 1.5 * np.hypot(small[1], 2 * small[2])
+    assert float(amplitude(small)) == pytest.approx(first_order, rel=1e-3)
 
 
 @pytest.mark.slow
 def test_amplitude_without_a_resonance():
     fields = jnp.array([0.0, 3.0, 0.0])
-    assert float(Amplitude()(fields, dd.PAPER)) == np.inf
-    slope = jax.grad(lambda f: Amplitude()(f, dd.PAPER))(fields)
+    amplitude = jax.jit(jax.value_and_grad(lambda fields: Amplitude()(fields, dd.PAPER)))
+    value, slope = amplitude(fields)
+    assert float(value) == np.inf
     np.testing.assert_array_equal(slope, 0)
 
 

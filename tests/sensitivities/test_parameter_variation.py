@@ -30,8 +30,13 @@ def model_of_four() -> dd.AbstractModel:
 FLIPPED = ("extra_below", "kappa", "extra_spacing", "bond_length")
 
 
+anisotropy_fields = eqx.filter_jit(dd.DipoleSystem.anisotropy_fields)
+sample_of = eqx.filter_jit(dd.AbstractModel.sample)
+placed = eqx.filter_jit(dd.NanocrystalPacking.place)
+
+
 def fields_of(system: dd.DipoleSystem) -> np.ndarray:
-    fields = system.anisotropy_fields()
+    fields = anisotropy_fields(system)
     return np.array([fields.A, fields.B, fields.C])
 
 
@@ -74,16 +79,19 @@ def test_seen_at_points_is_the_sum_over_dipoles():
 
 @pytest.mark.slow
 def test_one_dipole_moved_is_the_system_computed_from_scratch():
-    system = model_of_four().sample(jax.random.key(3))
-    change = DipoleChange(
-        system,
-        pair_sum(system.positions, system.moments, system.mask),
-        model_of_four().moment,
-    )
-    np.testing.assert_allclose(change.fields(), fields_of(system), rtol=1e-12)
-    here = system.positions[jnp.array([5])]
-    there = here + jnp.array([[0.2, -0.1, 0.4]])
-    found = change.moved(here, change.seen(here), there, change.seen(there))[0]
+    system = sample_of(model_of_four(), jax.random.key(3))
+    here = np.asarray(system.positions)[[5]]
+    there = here + np.array([[0.2, -0.1, 0.4]])
+
+    @jax.jit
+    def changed(system, here, there):
+        sums = pair_sum(system.positions, system.moments, system.mask)
+        change = DipoleChange(system, sums, model_of_four().moment)
+        moved = change.moved(here, change.seen(here), there, change.seen(there))
+        return change.fields(), moved[0]
+
+    before, found = changed(system, here, there)
+    np.testing.assert_allclose(before, fields_of(system), rtol=1e-12)
     rebuilt = eqx.tree_at(lambda s: s.positions, system, system.positions.at[5].set(there[0]))
     np.testing.assert_allclose(found, fields_of(rebuilt), rtol=1e-10)
 
@@ -118,7 +126,7 @@ def test_extra_dipoles_taken_away(many):
     checked = 0
     for i in range(10):
         choice = jax.tree.map(lambda a, i=i: a[i], choices)
-        system = model_of_four().place(choice)
+        system = placed(model_of_four(), choice)
         regular = model_of_four().n_crystals * model_of_four().dipoles_per_crystal
         for k in np.nonzero(np.asarray(system.mask[regular:]))[0]:
             without = eqx.tree_at(lambda s: s.mask, system, system.mask.at[regular + k].set(False))
@@ -151,9 +159,10 @@ def test_rates_of_presence_give_the_number_of_dipoles(many):
 @pytest.mark.slow
 def test_density_at_the_threshold_of_the_normal_law():
     rules = model_of_four().rules()
-    uniform = (jnp.arange(100_000.0) + 0.5) / 100_000
-    found = jnp.mean(threshold_weights(rules.thickness(uniform), jnp.array(0.25), rules))
-    density = jax.grad(rules.share_below)(0.25)
+    uniform = (np.arange(100_000.0) + 0.5) / 100_000
+    weights = lambda u: threshold_weights(rules.thickness(u), jnp.array(0.25), rules)
+    found = np.mean(jax.jit(weights)(uniform))
+    density = jax.jit(jax.grad(rules.share_below))(0.25)
     assert float(found) == pytest.approx(float(density), rel=1e-3)
 
 
@@ -184,12 +193,13 @@ def test_first_free_and_the_trials_it_took():
 def test_uniform_models_move_smoothly():
     model = dd.UniformCylinder(n=30, density=2.0)
     key = jax.random.key(5)
-    variation = vary(model, key, ("density", "aspect", "moment"))
-    np.testing.assert_allclose(variation.fields, fields_of(model.sample(key)), rtol=1e-12)
+    variation = eqx.filter_jit(vary)(model, key, ("density", "aspect", "moment"))
+    np.testing.assert_allclose(variation.fields, fields_of(sample_of(model, key)), rtol=1e-12)
     for name, slope in variation.slopes.items():
         value, h = float(getattr(model, name)), 1e-5
         up, down = (
-            fields_of(dataclasses.replace(model, **{name: value + d}).sample(key)) for d in (h, -h)
+            fields_of(sample_of(dataclasses.replace(model, **{name: value + d}), key))
+            for d in (h, -h)
         )
         np.testing.assert_allclose(slope, (up - down) / (2 * h), rtol=1e-6, err_msg=name)
 

@@ -209,9 +209,9 @@ def test_fit_is_that_of_scipy():
         return jnp.sum(CauchyLaw(parameters[0], parameters[1]).log_density(jnp.asarray(values)))
 
     at = jnp.array([fit.center, fit.half_width])
-    assert np.max(np.abs(jax.grad(likelihood)(at))) * fit.half_width < 1e-8
+    assert np.max(np.abs(jax.jit(jax.grad(likelihood))(at))) * fit.half_width < 1e-8
     # the observed curvature agrees with the information 1/(2 w²) per value
-    curvature = -np.diagonal(jax.hessian(likelihood)(at))
+    curvature = -np.diagonal(jax.jit(jax.hessian(likelihood))(at))
     errors = [fit.center_error, fit.half_width_error]
     np.testing.assert_allclose(errors, curvature**-0.5, rtol=0.2)
 
