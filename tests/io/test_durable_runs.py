@@ -104,12 +104,12 @@ def test_xarray_reads_it_without_diffdip(small):
 
 
 @pytest.mark.slow
-def test_killed_six_times_ends_with_the_same_bytes(finished, tmp_path):
+def test_killed_ten_times_ends_with_the_same_bytes(finished, tmp_path):
     """SIGKILL at random moments of start-up, computing and writing; one batch lost at most."""
     path = tmp_path / "run.zarr"
     moments = random.Random(1)
     # half of the kills at any time, half while batches are written
-    for writing in 3 * (False, True):
+    for writing in 5 * (False, True):
         before = contents(path) if path.exists() else {}
         process = start(path)
         known, more = len(before), moments.randrange(1, 40)
