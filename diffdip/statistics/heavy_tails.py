@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import bdtr, bdtrik, betaincinv
 
 from ..foundation.arrays import Numbers
 from ..foundation.errors import InputError, check_count
@@ -124,13 +125,19 @@ def _checked(limits: Sequence[float]) -> tuple[float, float]:
     return float(limits[0]), float(limits[1])
 
 
+def _binomial_quantile(level: float, n: int, share: np.ndarray) -> np.ndarray:
+    """The smallest count out of n that is reached with this probability."""
+    above = np.ceil(bdtrik(level, n, share))
+    # the real solution may lie a rounding above a whole number
+    one_less = np.maximum(above - 1, 0)
+    return np.where(bdtr(one_less, n, share) >= level, one_less, above).astype(int)
+
+
 def _binomial_interval(counts: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Clopper–Pearson interval of each share, counts out of n."""
-    from scipy.stats import beta
-
     miss = (1 - CONFIDENCE) / 2
-    low = beta.ppf(miss, np.maximum(counts, 1), n - np.maximum(counts, 1) + 1)
-    high = beta.ppf(1 - miss, np.minimum(counts, n - 1) + 1, n - np.minimum(counts, n - 1))
+    low = betaincinv(np.maximum(counts, 1), n - np.maximum(counts, 1) + 1, miss)
+    high = betaincinv(np.minimum(counts, n - 1) + 1, n - np.minimum(counts, n - 1), 1 - miss)
     return np.where(counts > 0, low, 0.0), np.where(counts < n, high, 1.0)
 
 
@@ -181,8 +188,6 @@ def quantiles(values: Numbers, q: Numbers, confidence: float = CONFIDENCE) -> Qu
     >>> result.value.round(3).tolist(), result.low.tolist(), result.high.tolist()
     ([50.5, 1.099], [45.0, -inf], [56.0, 1.0])
     """
-    from scipy.stats import binom
-
     x, nonfinite = finite_values("values", values, 1)
     wanted = np.asarray(q, float)
     if wanted.size == 0 or not np.all((wanted >= 0) & (wanted <= 1)):
@@ -192,7 +197,7 @@ def quantiles(values: Numbers, q: Numbers, confidence: float = CONFIDENCE) -> Qu
     miss = (1 - confidence) / 2
     # the k-th smallest value is at index k; beyond the values, a bound is infinite
     ordered = np.concatenate([[-np.inf], np.sort(x), [np.inf]])
-    below = binom.ppf([[miss], [1 - miss]], len(x), wanted.ravel()).astype(int)
+    below = [_binomial_quantile(level, len(x), wanted.ravel()) for level in (miss, 1 - miss)]
     return Quantiles(
         q=wanted,
         value=np.asarray(np.quantile(x, wanted)),
