@@ -1,4 +1,4 @@
-"""Compiled programs of the tests: shared between processes, and dropped when they take too much."""
+"""What the processes of the tests share: compiled programs, and the cores."""
 
 import atexit
 import ctypes
@@ -18,10 +18,13 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
+# the workers use all cores: a small product of matrices would wait for threads of its own
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import jax
 
 
-LIMIT = 1.4 * 2**30
+LIMIT = 2.5 * 2**30
 """Bytes of memory beyond which a worker drops what JAX has compiled. Below it programs are kept,
 because several modules share them."""
 
