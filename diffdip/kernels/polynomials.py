@@ -31,19 +31,16 @@ PLACES = {alpha: k for k, alpha in enumerate(exponents(EVEN) + exponents(ODD))}
 
 @functools.cache
 def sample_points() -> np.ndarray:
-    """Unit vectors at which a polynomial is known if its values are: 40 and their opposites."""
-    count = 40
+    """Unit vectors at which a polynomial is known if its values are: 100 and their opposites.
+
+    More than there are coefficients, so that rounding averages out.
+    """
+    count = 100
     z = (np.arange(count) + 0.5) / count
     angle = np.arange(count) * np.pi * (3 - 5**0.5)
     ring = np.sqrt(1 - z * z)
     half = np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
     return np.concatenate([half, -half])
-
-
-def _columns(degree: int) -> np.ndarray:
-    """The monomials of a degree at the first half of `sample_points`."""
-    x, y, z = np.split(sample_points(), 2)[0].T
-    return np.stack([x**a * y**b * z**c for a, b, c in exponents(degree)], axis=1)
 
 
 @functools.cache
@@ -53,12 +50,7 @@ def from_samples(degree: int) -> np.ndarray:
     Those of the even part come from half the sum of opposite points, of the odd one from half the
     difference.
     """
+    x, y, z = np.split(sample_points(), 2)[0].T
     scale = [math.prod(map(math.factorial, alpha)) for alpha in exponents(degree)]
-    return np.array(scale)[:, None] * np.linalg.pinv(_columns(degree))
-
-
-@functools.cache
-def left_of_samples(degree: int) -> np.ndarray:
-    """The matrix from the same values to what no polynomial of this degree makes of them."""
-    columns = _columns(degree)
-    return np.eye(len(columns)) - columns @ np.linalg.pinv(columns)
+    columns = [x**a * y**b * z**c for a, b, c in exponents(degree)]
+    return np.array(scale)[:, None] * np.linalg.pinv(np.stack(columns, axis=1))

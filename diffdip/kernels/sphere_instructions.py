@@ -317,7 +317,7 @@ def descend(vectors, coefficients, exchange, table, number):
 
 
 def _largest(values: Any) -> Lanes:
-    """The largest absolute value; NaN counts as the largest."""
+    """The largest absolute value; with NaN among the values, some number or NaN."""
     found = None
     for value in values:
         size = value.select(value.is_(">", 0.0), -value)

@@ -242,8 +242,8 @@ def _make(stamp):
                         size += direction[k] * direction[k]
                     # in float32 it is a unit vector to a few digits only
                     for k in range(3):
-                        part = direction[k] / math.sqrt(size)
-                        lanes[ALONG + k, lane] = lanes[U + k, lane] = part
+                        lanes[ALONG + k, lane] = direction[k] / math.sqrt(size)
+                        lanes[U + k, lane] = lanes[ALONG + k, lane]
                 if slots == 1:
                     for step in range(stages + last_steps):
                         advance(coefficients, lanes, min((step + 1) / stages, 1.0))

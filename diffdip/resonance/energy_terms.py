@@ -57,8 +57,9 @@ class AbstractEnergy(eqx.Module):
     def degree(self) -> int | None:
         """The degree of e(u) as a polynomial in the components of u, or None if it is none.
 
-        On a CPU with numba, resonances of a degree up to 6 compile and run many times as fast as
-        those of None. If a term states too low a degree, all fields are NaN.
+        On a CPU with numba, resonances of a degree up to 6 compile in a tenth of the time that
+        those of None take, and many directions of one energy are solved three to five times as
+        fast. If a term states too low a degree, fields are NaN.
         """
         return None
 

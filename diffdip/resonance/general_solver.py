@@ -20,7 +20,7 @@ from ..kernels.calls import by_platform, one_batch
 from ..numerics.vectors import Scalar, Vector3, components, dot
 from .branches import Branches, ordered_branches
 from .energy_terms import AbstractEnergy, quadratic_form
-from .field_of_magnetization import field_terms
+from .field_of_magnetization import FieldTerms, field_terms
 from .mesh_search import MESH_STEPS, mesh_candidates
 from .polynomial_solver import Places, all_places, is_polynomial, measured_places
 from .resonance_equations import from_saturation, residual_of, towards_resonance
@@ -85,7 +85,9 @@ class GeneralSolver:
         larmor = jnp.broadcast_to(larmor, len(direction))
 
         def by_loop(parameters: Any, direction: Array, larmor: Array) -> _Reached:
-            places = measured_places(eqx.combine(parameters, static), direction, larmor)
+            energy = eqx.combine(parameters, static)
+            places = measured_places(energy, direction, larmor)
+            places = GeneralSolver(energy, direction.dtype)._checked(places, direction, larmor)
             return _Reached(places.direction, places.exists)
 
         def by_steps(parameters: Any, direction: Array, larmor: Array) -> _Reached:
@@ -142,7 +144,10 @@ class GeneralSolver:
         def by_loop(parameters: Any, direction: Array, larmor: Array) -> Places:
             energy = eqx.combine(parameters, static)
             places = all_places(energy, direction[None], larmor[None])
-            return Places(*(part[0] for part in places))
+            places = Places(*(part[0] for part in places))
+            along = jnp.broadcast_to(direction, places.direction.shape)
+            larmor = jnp.broadcast_to(larmor, len(along))
+            return GeneralSolver(energy, direction.dtype)._checked(places, along, larmor)
 
         def by_steps(parameters: Any, direction: Array, larmor: Array) -> Places:
             solver = GeneralSolver(eqx.combine(parameters, static), direction.dtype)
@@ -177,19 +182,42 @@ class GeneralSolver:
         u = lax.fori_loop(0, self.steps, step, components(start))
         return jnp.stack(u), *self._judged(u, along, larmor)
 
+    def _checked(self, places: Places, direction: Array, larmor: Array) -> Places:
+        """Places of the loops, without those that are no resonances of the energy itself.
+
+        There are none, unless the energy is another polynomial than its degree says.
+        """
+
+        def check(u: Array, direction: Array, larmor: Array) -> tuple[Array, Array]:
+            here, along = components(u), components(direction)
+            if u.dtype == jnp.float32:  # what the loops read was rounded
+                whole = lax.full_like(larmor, 1.0)
+                here = towards_resonance(self.frozen, here, along, larmor, whole)
+            terms = field_terms(self.frozen, here)
+            return jnp.stack(here), self._is_along(terms, here, along, larmor)
+
+        u, exists = jax.vmap(check)(places.direction, direction, larmor)
+        exists &= places.exists
+        u = jnp.where(exists[:, None], u, direction)
+        return Places(u, exists, exists & places.stable)
+
+    def _is_along(self, terms: FieldTerms, u: Vector3, direction: Vector3, larmor: Scalar) -> Array:
+        """Whether H(u) points along ĥ."""
+        largest = lambda vector: jnp.max(jnp.abs(jnp.stack(vector)))
+        size = largest(terms.torque) + jnp.abs(terms.parallel(larmor)) + larmor
+        vector = terms.field(u, larmor)
+        error = largest(residual_of(vector, u, direction, larmor))
+        # a converged root has an error of some roundings; eps^(3/4) is far above those, and far
+        # below the error of a start that runs nowhere
+        near = error < jnp.finfo(size.dtype).eps ** 0.75 * size
+        # H(u) may also point against ĥ, where the residual vanishes too
+        return near & (dot(vector, direction) > 0)
+
     def _judged(self, u: Vector3, direction: Vector3, larmor: Scalar) -> tuple[Array, Array, Array]:
         """Hres with M along u, whether that is a resonance, and whether it is stable."""
         terms = field_terms(self.frozen, u)
         field, parallel = terms.magnitude(larmor), terms.parallel(larmor)
-        largest = lambda vector: jnp.max(jnp.abs(jnp.stack(vector)))
-        size = largest(terms.torque) + jnp.abs(parallel) + larmor
-        vector = terms.field(u, larmor)
-        error = largest(residual_of(vector, u, direction, larmor))
-        # H(u) may also point against ĥ, where the residual vanishes too
-        along = dot(vector, direction)
-        # a converged root has an error of some roundings; eps^(3/4) is far above those, and far
-        # below the error of a start that runs nowhere
-        exists = (error < jnp.finfo(field.dtype).eps ** 0.75 * size) & (along > 0)
+        exists = self._is_along(terms, u, direction, larmor)
         if (exchange := self.frozen.exchange_field()) is not None:
             # without exchange both stiffnesses must be positive too, or M does not stay there
             mean = parallel - terms.offset - exchange

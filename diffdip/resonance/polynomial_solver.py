@@ -3,14 +3,16 @@
 Where M is at resonance is all that is computed here, without derivatives.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float
 
-from ..kernels.calls import call, one_batch
-from ..kernels.polynomials import EVEN, ODD, from_samples, left_of_samples, sample_points
+from ..kernels.calls import call
+from ..kernels.polynomials import EVEN, ODD, from_samples, sample_points
 from .energy_terms import AbstractEnergy
 from .mesh_search import MESH_STEPS, SLACK, SLOTS, sphere_mesh
 from .resonance_equations import LAST_STEPS, STAGES
@@ -51,45 +53,64 @@ def all_places(
 
 
 def coefficients(energy: AbstractEnergy, dtype: Any) -> Float[Array, " c"]:
-    """The energy as a polynomial on the sphere, and H_ex: what the loops read.
-
-    All are NaN if the energy is no polynomial of the degree that it states: there are more values
-    than coefficients.
-    """
+    """The energy as a polynomial on the sphere, up to a constant, and H_ex: what the loops read."""
     values = jax.vmap(energy)(jnp.asarray(sample_points(), dtype))
-    one, opposite = jnp.split(values, 2)
-    parts, miss = [], jnp.zeros((), dtype)
-    for degree, part in ((EVEN, 0.5 * (one + opposite)), (ODD, 0.5 * (one - opposite))):
-        parts.append(jnp.asarray(from_samples(degree), dtype) @ part)
-        left = jnp.asarray(left_of_samples(degree), dtype) @ part
-        miss = jnp.maximum(miss, jnp.max(jnp.abs(left)))
-    right = miss <= jnp.finfo(dtype).eps ** 0.5 * jnp.max(jnp.abs(values))
+    # a constant changes no resonance, and its digits would be missing elsewhere
+    one, opposite = jnp.split(values - jnp.mean(values), 2)
+    even = jnp.asarray(from_samples(EVEN), dtype) @ (0.5 * (one + opposite))
+    odd = jnp.asarray(from_samples(ODD), dtype) @ (0.5 * (one - opposite))
     exchange = energy.exchange_field()
     last = jnp.zeros(1, dtype) if exchange is None else exchange[None]
-    return jnp.where(right, jnp.concatenate([*parts, last]), jnp.nan)
+    return jnp.concatenate([even, odd, last])
 
 
 def _places(energy: AbstractEnergy, direction: Array, larmor: Array, slots: int) -> Places:
-    vertices, corners = sphere_mesh()
-
+    @custom_vmap
     def solve(numbers: Array, direction: Array, larmor: Array) -> Places:
-        """All arrays have a leading axis of energies."""
-        energies, n = larmor.shape
-        chunks = max(1, -(-n // SHARE))
-        operands = numbers, direction, larmor, jnp.asarray(vertices, larmor.dtype), corners
-        counts = n, chunks, slots, len(vertices), len(corners)
-        steps = STAGES, LAST_STEPS, MESH_STEPS, DESCENT_STEPS, round(100 * SLACK)
-        (found,) = call(
-            "resonances",
-            operands,
-            [((energies, n, slots, 5), larmor.dtype)],
-            axes=2,
-            tasks=energies * chunks,
-            cost=1000 * -(-n // chunks),
-            numbers=(*counts, *steps),
-        )
-        return Places(found[..., :3], found[..., 3] > 0, found[..., 4] > 0)
+        return _by_loop(numbers, direction, larmor, slots)
+
+    @solve.def_vmap
+    def _(size: int, batched: Sequence[bool], *given: Array) -> tuple[Places, Places]:
+        """Another energy is another row; other directions of one energy share its row."""
+        axis = 0 if batched[0] else 1
+
+        def merged(array: Array, has_axis: bool) -> Array:
+            whole = array if has_axis else jnp.broadcast_to(array, (size, *array.shape))
+            shape = list(whole.shape[1:])
+            shape[axis] *= size
+            return jnp.moveaxis(whole, 0, axis).reshape(shape)
+
+        def split(array: Array) -> Array:
+            shape = (*array.shape[:axis], size, -1, *array.shape[axis + 1 :])
+            return jnp.moveaxis(array.reshape(shape), axis, 0)
+
+        numbers = merged(given[0], True) if batched[0] else given[0]
+        found = solve(numbers, *map(merged, given[1:], batched[1:]))
+        return jax.tree.map(split, found), jax.tree.map(lambda _: True, found)
 
     numbers = coefficients(energy, direction.dtype)
-    places = one_batch(solve)(numbers[None], direction[None], larmor[None])
+    places = solve(numbers[None], direction[None], larmor[None])
     return Places(*(part[0] for part in places))
+
+
+def _by_loop(
+    numbers: Float[Array, "energies c"],
+    direction: Float[Array, "energies n 3"],
+    larmor: Float[Array, "energies n"],
+    slots: int,
+) -> Places:
+    vertices, corners = sphere_mesh()
+    energies, n = larmor.shape
+    chunks = max(1, -(-n // SHARE))
+    counts = n, chunks, slots, len(vertices), len(corners)
+    steps = STAGES, LAST_STEPS, MESH_STEPS, DESCENT_STEPS, round(100 * SLACK)
+    (found,) = call(
+        "resonances",
+        (numbers, direction, larmor, jnp.asarray(vertices, larmor.dtype), corners),
+        [((energies, n, slots, 5), larmor.dtype)],
+        axes=2,
+        tasks=energies * chunks,
+        cost=1000 * -(-n // chunks),
+        numbers=(*counts, *steps),
+    )
+    return Places(found[..., :3], found[..., 3] > 0, found[..., 4] > 0)
