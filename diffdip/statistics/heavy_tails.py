@@ -127,7 +127,9 @@ def _checked(limits: Sequence[float]) -> tuple[float, float]:
 
 def _binomial_quantile(level: float, n: int, share: np.ndarray) -> np.ndarray:
     """The smallest count out of n that is reached with this probability."""
-    above = np.ceil(bdtrik(level, n, share))
+    # scipy 1.17 solves for no count where none is likely enough
+    none = bdtr(0, n, share) >= level
+    above = np.where(none, 0.0, np.ceil(bdtrik(level, n, share)))
     # the real solution may lie a rounding above a whole number
     one_less = np.maximum(above - 1, 0)
     return np.where(bdtr(one_less, n, share) >= level, one_less, above).astype(int)
