@@ -41,7 +41,7 @@ LEAST_LENGTH: Final = 5
 """Points that the longest series must have."""
 
 NEGLIGIBLE: Final = 1e-9
-"""Correlations below this are none."""
+"""Correlations below this count as zero."""
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,11 @@ class AbstractEnergy(eqx.Module):
         return gradient(*direction), jax.jacfwd(gradient, (0, 1, 2))(*direction)
 
     def degree(self) -> int | None:
-        """The degree of e(u) as a polynomial in the components of u, or None if it is none.
+        """The degree of e(u) as a polynomial in the components of u; None for other functions.
 
-        On a CPU with numba, resonances of a degree up to 6 compile in a tenth of the time that
-        those of None take, and many directions of one energy are solved three to five times as
-        fast. If a term states too low a degree, fields are NaN.
+        On a CPU with numba, resonances of polynomials up to degree 6 compile in a tenth of the
+        time, and many directions of one energy are solved three to five times as fast. If a term
+        states too low a degree, fields are NaN.
         """
         return None
 

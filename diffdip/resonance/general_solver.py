@@ -183,9 +183,9 @@ class GeneralSolver:
         return jnp.stack(u), *self._judged(u, along, larmor)
 
     def _checked(self, places: Places, direction: Array, larmor: Array) -> Places:
-        """Places of the loops, without those that are no resonances of the energy itself.
+        """The places from the loops where the energy itself has a resonance.
 
-        There are none, unless the energy is another polynomial than its degree says.
+        All of them, unless the energy is not the polynomial that its degree states.
         """
 
         def check(u: Array, direction: Array, larmor: Array) -> tuple[Array, Array]:
