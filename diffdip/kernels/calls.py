@@ -118,10 +118,13 @@ def elementwise(
 
 
 def one_batch(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of arrays with a leading axis, for which all axes of `vmap` are in that one.
+    """A function of rows and of places in each row, for which all axes of `vmap` are in these.
+
+    Other rows make more rows. Other places of the same rows make more places.
 
     Args:
-        function: Of pytrees of arrays; the arrays of its result have the leading axis, too.
+        function: Of pytrees of arrays. Those of the first one have an axis of rows, the others and
+            the result have axes of rows and places.
     """
 
     @custom_vmap
@@ -130,12 +133,22 @@ def one_batch(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @whole.def_vmap
     def _(size: int, batched: Sequence[Any], *given: Any) -> tuple[Any, Any]:
+        (rows, *places), (other_rows, *other_places) = given, batched
+        axis = 0 if any(jax.tree.leaves(other_rows)) else 1
+
         def merged(array: Any, has_axis: bool) -> Any:
             array = array if has_axis else jnp.broadcast_to(array, (size, *array.shape))
-            return array.reshape(-1, *array.shape[2:])
+            shape = list(array.shape[1:])
+            shape[axis] *= size
+            return jnp.moveaxis(array, 0, axis).reshape(shape)
 
-        found = whole(*jax.tree.map(merged, given, tuple(batched)))
-        split = lambda array: array.reshape(size, -1, *array.shape[1:])
+        def split(array: Any) -> Any:
+            shape = (*array.shape[:axis], size, -1, *array.shape[axis + 1 :])
+            return jnp.moveaxis(array.reshape(shape), axis, 0)
+
+        if axis == 0:
+            rows = jax.tree.map(merged, rows, other_rows)
+        found = whole(rows, *jax.tree.map(merged, places, other_places))
         return jax.tree.map(split, found), jax.tree.map(lambda _: True, found)
 
     return whole

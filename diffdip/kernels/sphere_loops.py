@@ -39,11 +39,11 @@ from .sphere_instructions import (
 )
 
 
-PLACES, CHUNKS, SLOTS, VERTICES, TRIANGLES = (native.OWN + k for k in range(5))
-STAGES, LAST_STEPS, MESH_STEPS, DESCENT_STEPS, SLACK = (native.OWN + 5 + k for k in range(5))
-"""The whole numbers of the calls: directions of one energy, and tasks for them; 1 for the measured
-resonance, or how many are kept of all; vertices and triangles of the mesh; steps of the methods;
-and per cent by which a ray may miss a triangle."""
+PLACES, CHUNKS, SLOTS, SEARCHED, VERTICES, TRIANGLES = (native.OWN + k for k in range(6))
+STAGES, LAST_STEPS, MESH_STEPS, DESCENT_STEPS, SLACK = (native.OWN + 6 + k for k in range(5))
+"""The whole numbers of the calls: directions of one energy, and tasks for them; resonances in the
+result, 1 for the measured one; those that a search keeps; vertices and triangles of the mesh; steps
+of the methods; and per cent by which a ray may miss a triangle."""
 
 LANES = VECTOR_BYTES // 8
 
@@ -218,7 +218,7 @@ def _make(stamp):
         triangles = native.values(native.operand(frame, 4), 3 * corners, np.int32)
         triangles = triangles.reshape(corners, 3)
         coefficients, lanes = np.empty(COEFFICIENTS), np.empty((ROWS, LANES))
-        stable, found = np.empty(LANES, np.bool_), np.empty((max(slots, 8), 6))
+        stable, found = np.empty(LANES, np.bool_), np.empty((native.number(frame, SEARCHED), 6))
         direction = np.empty(3)
         energy, known = -1, False
         task = native.next_task(state)

@@ -3,15 +3,14 @@
 Where M is at resonance is all that is computed here, without derivatives.
 """
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float
 
-from ..kernels.calls import call
+from ..kernels.calls import call, one_batch
 from ..kernels.polynomials import EVEN, ODD, from_samples, sample_points
 from .energy_terms import AbstractEnergy
 from .mesh_search import MESH_STEPS, SLACK, SLOTS, sphere_mesh
@@ -65,29 +64,7 @@ def coefficients(energy: AbstractEnergy, dtype: Any) -> Float[Array, " c"]:
 
 
 def _places(energy: AbstractEnergy, direction: Array, larmor: Array, slots: int) -> Places:
-    @custom_vmap
-    def solve(numbers: Array, direction: Array, larmor: Array) -> Places:
-        return _by_loop(numbers, direction, larmor, slots)
-
-    @solve.def_vmap
-    def _(size: int, batched: Sequence[bool], *given: Array) -> tuple[Places, Places]:
-        """Another energy is another row; other directions of one energy share its row."""
-        axis = 0 if batched[0] else 1
-
-        def merged(array: Array, has_axis: bool) -> Array:
-            whole = array if has_axis else jnp.broadcast_to(array, (size, *array.shape))
-            shape = list(whole.shape[1:])
-            shape[axis] *= size
-            return jnp.moveaxis(whole, 0, axis).reshape(shape)
-
-        def split(array: Array) -> Array:
-            shape = (*array.shape[:axis], size, -1, *array.shape[axis + 1 :])
-            return jnp.moveaxis(array.reshape(shape), axis, 0)
-
-        numbers = merged(given[0], True) if batched[0] else given[0]
-        found = solve(numbers, *map(merged, given[1:], batched[1:]))
-        return jax.tree.map(split, found), jax.tree.map(lambda _: True, found)
-
+    solve = one_batch(partial(_by_loop, slots=slots))
     numbers = coefficients(energy, direction.dtype)
     places = solve(numbers[None], direction[None], larmor[None])
     return Places(*(part[0] for part in places))
@@ -99,10 +76,11 @@ def _by_loop(
     larmor: Float[Array, "energies n"],
     slots: int,
 ) -> Places:
+    """All resonances, or with one slot the measured ones."""
     vertices, corners = sphere_mesh()
     energies, n = larmor.shape
     chunks = max(1, -(-n // SHARE))
-    counts = n, chunks, slots, len(vertices), len(corners)
+    counts = n, chunks, slots, SLOTS, len(vertices), len(corners)
     steps = STAGES, LAST_STEPS, MESH_STEPS, DESCENT_STEPS, round(100 * SLACK)
     (found,) = call(
         "resonances",

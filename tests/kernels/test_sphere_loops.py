@@ -231,3 +231,13 @@ def test_vmap_over_energies_directions_or_frequencies(axes):
     twice = jax.vmap(lambda w: jax.vmap(solve, in_axes=axes)(*some[:2], w), in_axes=0)
     if axes[2] is None:
         np.testing.assert_allclose(twice(frequencies[3:5])[0], together, rtol=1e-13)
+
+
+def test_vmap_over_directions_of_any_energy():
+    """The form in JAX, with directions whose branch has to be searched."""
+    directions = jnp.asarray(samples(1, 1.0)[3])
+    energy = Power(jnp.array(-0.1), 4, None) + dd.ThinFilm(0.3)
+    together = dd.resonance_field_along(energy, directions, NU)
+    assert 0 < np.isnan(together).sum() < len(directions)
+    one_by_one = jax.vmap(lambda h: dd.resonance_field_along(energy, h, NU))(directions)
+    np.testing.assert_allclose(one_by_one, together, rtol=1e-13)
