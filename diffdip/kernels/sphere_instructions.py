@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 from .lanes import Lanes, Vectors, rows_of
 from .native_calls import WORD
 from .polynomials import EVEN, ODD, PLACES, exponents
+from .search_limits import LARGEST_STEP
 
 
 U, ALONG, LARMOR, FIELD, EXISTS = 0, 3, 6, 7, 8
@@ -31,9 +32,6 @@ TERMS = 5
 EXCHANGE = len(PLACES)
 COEFFICIENTS = EXCHANGE + 1
 """Numbers that describe an energy: its coefficients, and the H_ex of a standing spin wave."""
-
-LARGEST_STEP = 0.3
-"""Radians that M turns at most in a step."""
 
 TOGETHER = 8
 """Vertices that are compared in one step. Their number is a multiple of it."""

@@ -13,6 +13,7 @@ from numba import njit  # type: ignore
 
 from . import native_calls as native
 from .lanes import VECTOR_BYTES
+from .search_limits import ABOVE_MINIMUM, RESIDUAL_POWER, SAME_ROOT
 from .sphere_instructions import (
     ALONG,
     AT,
@@ -47,9 +48,8 @@ of the methods; and per cent by which a ray may miss a triangle."""
 
 LANES = VECTOR_BYTES // 8
 
-ACCURACY = float(np.finfo(float).eps) ** 0.75
-SAME = 1e2 * float(np.finfo(float).eps)
-"""See `general_solver`."""
+ACCURACY = float(np.finfo(float).eps) ** RESIDUAL_POWER
+SAME = SAME_ROOT * float(np.finfo(float).eps)
 
 _compiled = njit(error_model="numpy")
 
@@ -204,7 +204,7 @@ def _make(stamp):
         eps = np.finfo(np.float64).eps
         if not native.is_double(given) or stamp < 0:
             eps = np.float64(np.finfo(np.float32).eps)
-        tolerance = 4 * math.sqrt(eps)
+        tolerance = ABOVE_MINIMUM * math.sqrt(eps)
         padded = -(-vertices // TOGETHER) * TOGETHER
         mesh, energies, terms = (
             np.empty((3, padded)),

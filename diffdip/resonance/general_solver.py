@@ -17,6 +17,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from ..kernels.calls import by_platform, one_batch
+from ..kernels.search_limits import RESIDUAL_POWER, SAME_ROOT
 from ..numerics.vectors import Scalar, Vector3, components, dot
 from .branches import Branches, ordered_branches
 from .energy_terms import AbstractEnergy, quadratic_form
@@ -167,8 +168,7 @@ class GeneralSolver:
         polish = jax.vmap(self._polished, in_axes=(0, None, None))
         u, field, converged, stable = polish(starts, direction, larmor)
         exists &= converged
-        # two starts that ended on one root agree to half of the digits at least
-        same = jnp.sum((u[:, None] - u) ** 2, axis=-1) < 1e2 * jnp.finfo(u.dtype).eps
+        same = jnp.sum((u[:, None] - u) ** 2, axis=-1) < SAME_ROOT * jnp.finfo(u.dtype).eps
         exists &= ~jnp.any(jnp.tril(same, -1) & exists, axis=-1)
         return Places(jnp.where(exists[:, None], u, direction), exists, stable), field
 
@@ -207,9 +207,7 @@ class GeneralSolver:
         size = largest(terms.torque) + jnp.abs(terms.parallel(larmor)) + larmor
         vector = terms.field(u, larmor)
         error = largest(residual_of(vector, u, direction, larmor))
-        # a converged root has an error of some roundings; eps^(3/4) is far above those, and far
-        # below the error of a start that runs nowhere
-        near = error < jnp.finfo(size.dtype).eps ** 0.75 * size
+        near = error < jnp.finfo(size.dtype).eps ** RESIDUAL_POWER * size
         # H(u) may also point against ĥ, where the residual vanishes too
         return near & (dot(vector, direction) > 0)
 

@@ -8,6 +8,7 @@ import jax
 from jax import lax
 from jaxtyping import Array, Int
 
+from ..kernels.search_limits import LARGEST_STEP
 from ..numerics.elementwise import at_least
 from ..numerics.vectors import (
     Matrix3,
@@ -29,9 +30,6 @@ from ..numerics.vectors import (
 from .energy_terms import AbstractEnergy
 from .field_of_magnetization import field_terms, stiffness_terms
 
-
-LARGEST_STEP = 0.3
-"""Radians that M turns at most in a step: a longer step may end on another branch."""
 
 STAGES, LAST_STEPS = 8, 6
 """Steps on the way from no anisotropy to the whole of it, and more of them at the end."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from ..kernels.search_limits import ABOVE_MINIMUM
 from ..numerics.elementwise import choose
 from ..numerics.vectors import (
     Matrix3,
@@ -41,11 +42,8 @@ COMPARED = 8
 
 
 def tolerance(like: Array) -> Any:
-    """How far above the global minimum rounding may put it, over w0.
-
-    Half of the digits are lost: the energy is flat at a minimum.
-    """
-    return 4 * jnp.finfo(like.dtype).eps ** 0.5
+    """How far above the global minimum rounding may put it, over w0."""
+    return ABOVE_MINIMUM * jnp.finfo(like.dtype).eps ** 0.5
 
 
 def lowest_multiplier(tensor: Float[Array, "3 3"]) -> StabilityTest:
