@@ -88,7 +88,7 @@ class GeneralSolver:
         def by_loop(parameters: Any, direction: Array, larmor: Array) -> _Reached:
             energy = eqx.combine(parameters, static)
             places = measured_places(energy, direction, larmor)
-            places = GeneralSolver(energy, direction.dtype)._checked(places, direction, larmor)
+            places = _checked(energy, places, direction, larmor)
             return _Reached(places.direction, places.exists)
 
         def by_steps(parameters: Any, direction: Array, larmor: Array) -> _Reached:
@@ -148,7 +148,7 @@ class GeneralSolver:
             places = Places(*(part[0] for part in places))
             along = jnp.broadcast_to(direction, places.direction.shape)
             larmor = jnp.broadcast_to(larmor, len(along))
-            return GeneralSolver(energy, direction.dtype)._checked(places, along, larmor)
+            return _checked(energy, places, along, larmor)
 
         def by_steps(parameters: Any, direction: Array, larmor: Array) -> Places:
             solver = GeneralSolver(eqx.combine(parameters, static), direction.dtype)
@@ -182,45 +182,47 @@ class GeneralSolver:
         u = lax.fori_loop(0, self.steps, step, components(start))
         return jnp.stack(u), *self._judged(u, along, larmor)
 
-    def _checked(self, places: Places, direction: Array, larmor: Array) -> Places:
-        """The places from the loops where the energy itself has a resonance.
-
-        All of them, unless the energy is not the polynomial that its degree states.
-        """
-
-        def check(u: Array, direction: Array, larmor: Array) -> tuple[Array, Array]:
-            here, along = components(u), components(direction)
-            if u.dtype == jnp.float32:  # what the loops read was rounded
-                whole = lax.full_like(larmor, 1.0)
-                here = towards_resonance(self.frozen, here, along, larmor, whole)
-            terms = field_terms(self.frozen, here)
-            return jnp.stack(here), self._is_along(terms, here, along, larmor)
-
-        u, exists = jax.vmap(check)(places.direction, direction, larmor)
-        exists &= places.exists
-        u = jnp.where(exists[:, None], u, direction)
-        return Places(u, exists, exists & places.stable)
-
-    def _is_along(self, terms: FieldTerms, u: Vector3, direction: Vector3, larmor: Scalar) -> Array:
-        """Whether H(u) points along ĥ."""
-        largest = lambda vector: jnp.max(jnp.abs(jnp.stack(vector)))
-        size = largest(terms.torque) + jnp.abs(terms.parallel(larmor)) + larmor
-        vector = terms.field(u, larmor)
-        error = largest(residual_of(vector, u, direction, larmor))
-        near = error < jnp.finfo(size.dtype).eps ** RESIDUAL_POWER * size
-        # H(u) may also point against ĥ, where the residual vanishes too
-        return near & (dot(vector, direction) > 0)
-
     def _judged(self, u: Vector3, direction: Vector3, larmor: Scalar) -> tuple[Array, Array, Array]:
         """Hres with M along u, whether that is a resonance, and whether it is stable."""
         terms = field_terms(self.frozen, u)
         field, parallel = terms.magnitude(larmor), terms.parallel(larmor)
-        exists = self._is_along(terms, u, direction, larmor)
+        exists = _is_along(terms, u, direction, larmor)
         if (exchange := self.frozen.exchange_field()) is not None:
             # without exchange both stiffnesses must be positive too, or M does not stay there
             mean = parallel - terms.offset - exchange
             exists &= (mean > 0) & (mean * mean >= terms.spread)
         return field, exists, self.is_stable(u, field, parallel, direction, larmor)
+
+
+def _is_along(terms: FieldTerms, u: Vector3, direction: Vector3, larmor: Scalar) -> Array:
+    """Whether H(u) points along ĥ."""
+    largest = lambda vector: jnp.max(jnp.abs(jnp.stack(vector)))
+    size = largest(terms.torque) + jnp.abs(terms.parallel(larmor)) + larmor
+    vector = terms.field(u, larmor)
+    error = largest(residual_of(vector, u, direction, larmor))
+    near = error < jnp.finfo(size.dtype).eps ** RESIDUAL_POWER * size
+    # H(u) may also point against ĥ, where the residual vanishes too
+    return near & (dot(vector, direction) > 0)
+
+
+def _checked(energy: AbstractEnergy, places: Places, direction: Array, larmor: Array) -> Places:
+    """The places from the loops where the energy itself has a resonance.
+
+    All of them, unless the energy is not the polynomial that its degree states.
+    """
+
+    def check(u: Array, direction: Array, larmor: Array) -> tuple[Array, Array]:
+        here, along = components(u), components(direction)
+        if u.dtype == jnp.float32:  # what the loops read was rounded
+            whole = lax.full_like(larmor, 1.0)
+            here = towards_resonance(energy, here, along, larmor, whole)
+        terms = field_terms(energy, here)
+        return jnp.stack(here), _is_along(terms, here, along, larmor)
+
+    u, exists = jax.vmap(check)(places.direction, direction, larmor)
+    exists &= places.exists
+    u = jnp.where(exists[:, None], u, direction)
+    return Places(u, exists, exists & places.stable)
 
 
 def _where_not_found(
