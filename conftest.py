@@ -24,6 +24,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 
 
+# as in the command: JAX makes many objects that stay
+gc.set_threshold(1_000_000)
+atexit.register(gc.freeze)
+
 LIMIT = 2.5 * 2**30
 """Bytes of memory beyond which a worker drops what JAX has compiled. Below it programs are kept,
 because several modules share them."""

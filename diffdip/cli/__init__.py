@@ -8,6 +8,8 @@ command runs, so that `diffdip --help` is fast.
 used.
 """
 
+import atexit
+import gc
 from typing import Any
 
 from ..foundation.interruption import end_at_signals
@@ -27,6 +29,10 @@ def main() -> None:
     Signals are handled from the first line on: the other imports take a third of a second.
     """
     end_at_signals()
+    # JAX makes a million objects that stay. With the thresholds of Python, a cold fit spends a
+    # seventh of its time on looking for cycles among them, most of that after its last line.
+    gc.set_threshold(200_000)
+    atexit.register(gc.freeze)
 
     from .streams import run_to_streams
 
