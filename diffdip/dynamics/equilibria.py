@@ -288,8 +288,12 @@ def descend(coupled: Coupled, applied: Array, start: Float[Array, "n 3"]) -> Flo
 
 def rest(coupled: Coupled, applied: Array, start: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
     """`descend` with derivatives by couplings, moments and field."""
-    root = descend(*lax.stop_gradient((coupled, applied, start)))
-    return implicit_root(_residual, root, (coupled, applied), _balanced)
+    return following(coupled, applied, descend(*lax.stop_gradient((coupled, applied, start))))
+
+
+def following(coupled: Coupled, applied: Array, u: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
+    """An equilibrium u with derivatives by couplings, moments and field."""
+    return implicit_root(_residual, u, (coupled, applied), _balanced)
 
 
 def _residual(u: Float[Array, "n 3"], given: Any) -> Float[Array, "n 3"]:

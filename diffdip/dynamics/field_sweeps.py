@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
@@ -33,6 +34,7 @@ from .equilibria import (
     REMAINS,
     Coupled,
     descend,
+    following,
     largest_torque,
     local,
     rest,
@@ -86,6 +88,33 @@ class UniformResonance(eqx.Module):
     stiffness: Float[Array, "*batch"]
 
 
+class _Settings(eqx.Module):
+    """The arguments of a sweep, as arrays."""
+
+    moments: Moments
+    direction: Float[Array, "*batch 3"]
+    larmor: Float[Array, ""]
+    microwave: Float[Array, "3"]
+    fields: Float[Array, " fields"]
+    damping: Array
+
+    def of_one_precision(self) -> tuple[Coupled, Array, Array, Array, Array, Array]:
+        """Couplings, directions in a row, w0, the microwave's direction, falling fields, α."""
+        given = self.moments.positions, self.direction, self.fields, self.larmor
+        dtype = jnp.result_type(*given)
+        larmor, fields, alpha, directions = (
+            x.astype(dtype)
+            for x in (self.larmor, self.fields, self.damping, self.direction.reshape(-1, 3))
+        )
+        microwave = microwave_direction(self.microwave, dtype)
+        falling = jnp.sort(fields)[::-1]
+        return Coupled.of(self.moments, dtype), directions, larmor, microwave, falling, alpha
+
+    def batched(self, found: Shaped[Array, "directions ..."]) -> Shaped[Array, "..."]:
+        """A result for each direction, in the shape of the angles."""
+        return found.reshape(*self.direction.shape[:-1], *found.shape[1:])
+
+
 class _Drive(NamedTuple):
     """What does not change during a sweep."""
 
@@ -134,16 +163,12 @@ def absorption_sweep(
     ...     print(f"{sweep.field[jnp.argmax(sweep.absorption)]:.2f} T")
     0.34 T
     """
-    drives, fields, alpha, shape = _prepared(
-        moments, angle, fields, frequency, damping, g, plane, microwave
-    )
-    found = _sweeps(drives, fields, alpha)
-    return FieldSweep(fields, *(part.reshape(*shape, -1) for part in found))
+    return _sweeps(_settings(moments, angle, fields, frequency, damping, g, plane, microwave))
 
 
-@eqx.filter_jit
-def _sweeps(drives: Any, fields: Array, alpha: Array) -> Any:
-    coupled, directions, larmor, microwave = drives
+@jax.jit
+def _sweeps(settings: _Settings) -> FieldSweep:
+    coupled, directions, larmor, microwave, fields, alpha = settings.of_one_precision()
 
     def sweep(direction: Array) -> Any:
         given = _Drive(coupled, direction, larmor, microwave)
@@ -155,7 +180,8 @@ def _sweeps(drives: Any, fields: Array, alpha: Array) -> Any:
 
         return lax.scan(one, jnp.broadcast_to(direction, (len(coupled.moments), 3)), fields)[1]
 
-    return lax.map(sweep, directions)
+    found = lax.map(sweep, directions)
+    return FieldSweep(fields, *(settings.batched(part) for part in found))
 
 
 def _state(given: _Drive, applied: Array, u: Array, alpha: Array) -> tuple[Array, Array, Array]:
@@ -216,22 +242,21 @@ def uniform_resonance(
     ...     print(f"{1e3 * found.field[0]:.2f} mT")
     299.08 mT
     """
-    drives, fields, alpha, shape = _prepared(
-        moments, angle, fields, frequency, damping, g, plane, microwave, least=3
-    )
-    found = _resonances(drives, lax.stop_gradient(fields), alpha)
-    return UniformResonance(*(part.reshape(shape) for part in found))
+    given = moments, angle, fields, frequency, damping, g, plane, microwave
+    return _resonances(_settings(*given, least=3))
 
 
-@eqx.filter_jit
-def _resonances(drives: Any, fields: Array, alpha: Array) -> tuple[Array, ...]:
-    coupled, directions, larmor, microwave = drives
+@jax.jit
+def _resonances(settings: _Settings) -> UniformResonance:
+    coupled, directions, larmor, microwave, fields, alpha = settings.of_one_precision()
+    fields = lax.stop_gradient(fields)
 
     def one(direction: Array) -> tuple[Array, ...]:
         given = _Drive(coupled, direction, larmor, microwave)
         frozen = lax.stop_gradient(given)
-        start, u, inside = _strongest(frozen, fields, lax.stop_gradient(alpha))
-        field, u, converged = _refined(frozen, fields, start, u)
+        start, near, inside = _strongest(frozen, fields, lax.stop_gradient(alpha))
+        field, near, converged = _refined(frozen, fields, start, near)
+        u = descend(frozen.coupled, field * frozen.direction, near)
         field = implicit_root(_detuning, field, (given, u))
         _, slope, (y, at, turned) = _with_slope(given, field, u)
         lowest = jnp.linalg.eigvalsh(at.stiffness)[0]
@@ -241,7 +266,7 @@ def _resonances(drives: Any, fields: Array, alpha: Array) -> tuple[Array, ...]:
         parts = field, 2 * larmor * norm / jnp.abs(slope), _share(given, at, y), alignment, lowest
         return tuple(jnp.where(found, part, jnp.nan) for part in parts)
 
-    return lax.map(one, directions)
+    return UniformResonance(*(settings.batched(part) for part in lax.map(one, directions)))
 
 
 def _strongest(given: _Drive, fields: Array, alpha: Array) -> tuple[Array, Array, Array]:
@@ -269,7 +294,8 @@ def _refined(given: _Drive, fields: Array, start: Array, u: Array) -> tuple[Arra
 
     def step(search: Any) -> Any:
         field, near, _, steps = search
-        value, slope, (_, _, u) = _with_slope(given, field, near)
+        u = descend(given.coupled, field * given.direction, near)
+        value, slope, _ = _with_slope(given, field, u)
         change = jnp.clip(-value / slope, -longest, longest)
         limit = 10 * tolerance(given.coupled, field * given.direction, u)
         moved = jnp.clip(field + change, fields[-1], fields[0])
@@ -280,16 +306,20 @@ def _refined(given: _Drive, fields: Array, start: Array, u: Array) -> tuple[Arra
     return lax.while_loop(going, step, begin)[:3]
 
 
-def _with_slope(given: _Drive, field: Array, near: Array) -> tuple[Array, Array, Any]:
+def _with_slope(given: _Drive, field: Array, u: Array) -> tuple[Array, Array, Any]:
     """f, its derivative by the field, and the rest of `_secular`."""
-    evaluate = lambda field: _secular(given, field, near)
+    evaluate = lambda field: _secular(given, field, u)
     return jax.jvp(evaluate, (field,), (jnp.ones_like(field),), has_aux=True)
 
 
-def _secular(given: _Drive, field: Array, near: Array) -> tuple[Array, Any]:
-    """f of the module's formula; the spin wave, the local stiffness, and the moments."""
+def _secular(given: _Drive, field: Array, u: Array) -> tuple[Array, Any]:
+    """f of the module's formula; the spin wave, the local stiffness, and the moments.
+
+    `u` is the equilibrium in this field. Here it follows the field for derivatives alone: a search
+    in each of them would be a loop more for XLA to compile.
+    """
     coupled, direction, larmor, microwave = given
-    u = rest(coupled, field * direction, near)
+    u = following(coupled, field * direction, u)
     at = local(coupled, field * direction, u)
     p = drive(coupled, at, microwave)
     matrix = motion(at, larmor, jnp.zeros_like(larmor))
@@ -314,7 +344,7 @@ def _share(given: _Drive, at: Any, y: Array) -> Float[Array, ""]:
     return jnp.sum(overlap * inner) / jnp.sum(jnp.abs(y) ** 2)
 
 
-def _prepared(
+def _settings(
     moments: Moments,
     angle: Any,
     fields: Any,
@@ -324,24 +354,20 @@ def _prepared(
     plane: Plane,
     microwave: Any,
     least: int = 2,
-) -> tuple[Any, Array, Array, tuple[int, ...]]:
-    """Everything of one precision: couplings, directions of the field, w0, microwave; fields, α."""
+) -> _Settings:
+    """The arguments of a sweep, checked."""
     swept = as_float(fields)
     if swept.ndim != 1 or len(swept) < least:
         raise InputError("fields", given=swept.shape, expected=f"{least} fields or more, in a row")
-    if not isinstance(swept, Tracer) and not bool(jnp.all(swept > 0)):
-        raise InputError("fields", given=float(jnp.min(swept)), expected="fields above 0 (T)")
+    if not isinstance(swept, Tracer) and not np.all(np.asarray(swept) > 0):
+        raise InputError("fields", given=float(np.min(swept)), expected="fields above 0 (T)")
     directions = plane_directions(angle, plane)
     if microwave is None:
-        first, second = plane_directions(jnp.array([0.0, jnp.pi / 2]), plane)
+        first, second = plane_directions(np.array([0.0, np.pi / 2]), plane)
         microwave = jnp.cross(first, second)
     larmor = larmor_field(as_float(frequency), g)
     if larmor.ndim:
         raise InputError("frequency", given=larmor.shape, expected="one number, in Hz")
-    dtype = jnp.result_type(moments.positions, directions, swept, larmor)
-    larmor, swept, alpha, flat = (
-        jnp.asarray(value, dtype) for value in (larmor, swept, damping, directions.reshape(-1, 3))
+    return _Settings(
+        moments, directions, larmor, as_float(microwave), swept, jnp.asarray(damping, swept.dtype)
     )
-    across = microwave_direction(microwave, dtype)
-    drives = Coupled.of(moments, dtype), flat, larmor, across
-    return drives, jnp.sort(swept)[::-1], alpha, directions.shape[:-1]

@@ -7,9 +7,10 @@ With mᵢ the moments, uᵢ their directions and H the applied field (µ0H, in t
 Each pair counts once, as in the convention `physical`. Energies are in µB·T: 1 meV is 17.28 µB·T.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Shaped
 
@@ -44,7 +45,11 @@ def decaying_exchange(
     >>> print(f"{decaying_exchange(pair, 10.0, 0.25)[0, 1]:.4f} µB·T")
     1.3534 µB·T
     """
-    positions = as_float(positions)
+    return _decaying_exchange(as_float(positions), energy, length)
+
+
+@jax.jit
+def _decaying_exchange(positions: Float[Array, "n 3"], energy: Any, length: Any) -> Array:
     apart = ~jnp.eye(len(positions), dtype=bool)
     difference = jnp.where(apart[..., None], positions[:, None] - positions, 1.0)
     distance = jnp.sqrt(jnp.sum(difference * difference, axis=-1))
@@ -145,6 +150,7 @@ class Moments(eqx.Module):
         weight = jnp.where(self.mask, self.moments, 0)
         return energy_of(self.coupling(), weight, as_float(field), as_float(direction))
 
+    @eqx.filter_jit
     def coupling(self) -> Float[Array, "3 3 n n"]:
         """The matrix of each pair in the energy, ∂²E/∂uᵢ∂uⱼ in µB·T; zero for masked sites."""
         kept = self.mask[:, None] & self.mask & ~jnp.eye(len(self.moments), dtype=bool)
