@@ -125,7 +125,10 @@ class DipoleSystem(eqx.Module):
         Returns:
             F_dip in J/m³, shape (...).
         """
-        u = jnp.asarray(direction, self.positions.dtype)
+        return self._energy_density(jnp.asarray(direction, self.positions.dtype))
+
+    @eqx.filter_jit
+    def _energy_density(self, u: Float[Array, "*batch 3"]) -> Float[Array, "*batch"]:
         flat = u.reshape(-1, 3)
         positions = self.positions
         moments = jnp.where(self.mask, self.moments, 0)
@@ -162,7 +165,7 @@ class DipoleSystem(eqx.Module):
             Shape (3, 3), dimensionless, symmetric, with tr D = 0.
         """
         if self._sums_all_pairs(tolerance):
-            return self._tensor(pair_sum(self.positions, self.moments, self.mask))
+            return self._tensor_of_all_pairs()
         sites = self.positions, self.moments, self.mask
         shape = shape_for(self.positions, self.mask, tolerance)
         return self._tensor(ewald_pair_sum(*sites, shape, tolerance))
@@ -190,12 +193,13 @@ class DipoleSystem(eqx.Module):
                 `jit` the sample is not known: the mesh for a compact one is correct for any
                 sample, but slower for flat and long ones.
         """
-        sites = self.positions, self.moments, self.mask
         if self._sums_all_pairs(tolerance):
-            sums, closest = pair_sum_and_closest(*sites)
-        else:
-            shape = mesh or shape_for(self.positions, self.mask, tolerance)
-            sums, closest = ewald_sum_and_closest(*sites, shape, tolerance)
+            return self._summary_of_all_pairs()
+        sites = self.positions, self.moments, self.mask
+        shape = mesh or shape_for(self.positions, self.mask, tolerance)
+        return self._summary(*ewald_sum_and_closest(*sites, shape, tolerance))
+
+    def _summary(self, sums: Float[Array, "6"], closest: Float[Array, ""]) -> DipoleSummary:
         D = self._tensor(sums)
         count = jnp.sum(self.mask, dtype=jnp.int32)
         return DipoleSummary(D, *self._fields(D), self.magnetization, count, closest)
@@ -203,6 +207,16 @@ class DipoleSystem(eqx.Module):
     def anisotropy(self) -> TensorAnisotropy:
         """The whole tensor as a free energy, K = s µ0M D in tesla, for fields in any direction."""
         return TensorAnisotropy(self.convention.sign * self._field_unit() * self.tensor())
+
+    # each in one program: step by step, the first call would take half a second
+
+    @eqx.filter_jit
+    def _summary_of_all_pairs(self) -> DipoleSummary:
+        return self._summary(*pair_sum_and_closest(self.positions, self.moments, self.mask))
+
+    @eqx.filter_jit
+    def _tensor_of_all_pairs(self) -> Float[Array, "3 3"]:
+        return self._tensor(pair_sum(self.positions, self.moments, self.mask))
 
     def _sums_all_pairs(self, tolerance: float | int) -> bool:
         if not tolerance >= 0:
@@ -217,6 +231,7 @@ class DipoleSystem(eqx.Module):
         """µ0M in tesla."""
         return FIELD_UNIT * self.total_moment / self.volume
 
+    @eqx.filter_jit
     def _fields(self, D: Float[Array, "3 3"]) -> tuple[Array, Array, Array]:
         field = self._field_unit() * D
         return field[0, 0] + field[1, 1], field[0, 0] - field[1, 1], field[0, 1]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, final
 
 import equinox as eqx
@@ -99,6 +100,11 @@ def dominant_pairs(
             expected="a system with the crystal of each dipole",
             hint="Give the DipoleSystem its {crystal}, or draw it from a NanocrystalPacking",
         )
+    return _dominant_pairs(system, count, between_crystals)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _dominant_pairs(system: DipoleSystem, count: int, between_crystals: bool) -> DominantPairs:
     crystal = system.crystal if between_crystals else None
     positions, moments, mask = jax.lax.stop_gradient(
         (system.positions, system.moments, system.mask)

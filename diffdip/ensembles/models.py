@@ -57,6 +57,7 @@ class AbstractModel(eqx.Module):
             The sample and how many attempts it took.
         """
 
+    @eqx.filter_jit
     def sample(self, key: Key[Array, ""]) -> DipoleSystem:
         """Draw a sample and return only its dipoles.
 

@@ -9,6 +9,7 @@ zero gradient.
 """
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -45,12 +46,16 @@ class Branches(eqx.Module):
         Returns:
             Shapes (...) and (..., 3), NaN where no branch is stable.
         """
-        xp = module_of(self.stable)
-        index = xp.argmax(self.stable, axis=-1)[..., None]
-        exists = xp.any(self.stable, axis=-1)
-        field = xp.take_along_axis(self.field, index, axis=-1)[..., 0]
-        direction = xp.take_along_axis(self.direction, index[..., None], axis=-2)[..., 0, :]
-        return xp.where(exists, field, xp.nan), xp.where(exists[..., None], direction, xp.nan)
+        return (_measured if isinstance(self.stable, np.ndarray) else jax.jit(_measured))(self)
+
+
+def _measured(branches: Branches) -> tuple[Float[AnyArray, "*batch"], Float[AnyArray, "*batch 3"]]:
+    xp = module_of(branches.stable)
+    index = xp.argmax(branches.stable, axis=-1)[..., None]
+    exists = xp.any(branches.stable, axis=-1)
+    field = xp.take_along_axis(branches.field, index, axis=-1)[..., 0]
+    direction = xp.take_along_axis(branches.direction, index[..., None], axis=-2)[..., 0, :]
+    return xp.where(exists, field, xp.nan), xp.where(exists[..., None], direction, xp.nan)
 
 
 def ordered_branches(

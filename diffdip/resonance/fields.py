@@ -41,7 +41,12 @@ def larmor_field(
     >>> print(f"{1e3 * larmor_field(9.45e9):.2f} mT")
     337.59 mT
     """
-    field = larmor_value(as_float(frequency), g)
+    return _larmor_field(as_float(frequency), g)
+
+
+@jax.jit
+def _larmor_field(frequency: Array, g: Shaped[ArrayLike, "..."]) -> Float[Array, "..."]:
+    field = larmor_value(frequency, g)
     return jnp.where(field > 0, field, jnp.nan)
 
 
@@ -83,8 +88,7 @@ def resonance_field(
     """
     if not _is_planar(energy, plane):
         return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
-    energy, angle, larmor = of_one_precision(energy, angle, larmor_field(frequency, g))
-    return planar_field(planar_arguments(energy, angle, larmor))
+    return _planar_field(energy, as_float(angle), as_float(frequency), g)
 
 
 def resonance_field_along(
@@ -150,8 +154,7 @@ def resonance_branches(
     """
     if not _is_planar(energy, plane):
         return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
-    energy, angle, larmor = of_one_precision(energy, angle, larmor_field(frequency, g))
-    return planar_branches(planar_arguments(energy, angle, larmor))
+    return _planar_branches(energy, as_float(angle), as_float(frequency), g)
 
 
 def resonance_branches_along(
@@ -180,8 +183,24 @@ def resonance_branches_along(
     return _branches(energy, direction, larmor)
 
 
-# compiled once for all energies of these terms, if their numbers are arrays; a Python number is a
-# constant of the program. Step by step each call would take seconds.
+# compiled once for all energies of these terms, if their numbers are arrays; a Python number in a
+# general energy is a constant of the program. Step by step each call would take seconds.
+
+
+@jax.jit
+def _planar_field(
+    energy: AnisotropyFields, angle: Array, frequency: Array, g: Shaped[ArrayLike, "..."]
+) -> Array:
+    given = of_one_precision(energy, angle, larmor_field(frequency, g))
+    return planar_field(planar_arguments(*given))
+
+
+@jax.jit
+def _planar_branches(
+    energy: AnisotropyFields, angle: Array, frequency: Array, g: Shaped[ArrayLike, "..."]
+) -> Branches:
+    given = of_one_precision(energy, angle, larmor_field(frequency, g))
+    return planar_branches(planar_arguments(*given))
 
 
 @eqx.filter_jit

@@ -1,5 +1,6 @@
 """Planes in which the field rotates: directions of the field, and angles of M against it."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
@@ -39,21 +40,21 @@ def plane_directions(angle: Shaped[ArrayLike, "..."], plane: Plane = "xy") -> Fl
     >>> plane_directions(0.0, "yz").tolist()
     [0.0, 1.0, 0.0]
     """
-    angle = as_float(angle)[..., None]
-    first, second = _axes(plane, angle.dtype)
-    return jnp.cos(angle) * first + jnp.sin(angle) * second
-
-
-def _axes(plane: Plane, dtype: jnp.dtype) -> tuple[Array, Array]:
-    """The unit vectors at 0 and at 90°."""
     check_plane(plane)
+    angle = as_float(angle)
     if isinstance(plane, str):
-        first, second = jnp.eye(3, dtype=dtype)[jnp.array(PLANES[plane])]
-        return first, second
-    first, second = as_float(plane)
+        return _directions(angle, np.eye(3, dtype=angle.dtype)[list(PLANES[plane])])
+    return _directions(angle, as_float(plane))
+
+
+@jax.jit
+def _directions(angle: Float[Array, "..."], plane: Float[Array, "2 3"]) -> Float[Array, "... 3"]:
+    first, second = plane
     first = first / jnp.linalg.norm(first)
     second = second - (second @ first) * first
-    return first, second / jnp.linalg.norm(second)
+    second = second / jnp.linalg.norm(second)
+    angle = angle[..., None]
+    return jnp.cos(angle) * first + jnp.sin(angle) * second
 
 
 def magnetization_angles(

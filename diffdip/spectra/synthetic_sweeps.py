@@ -57,7 +57,11 @@ def swept_line(
     >>> [f"{value:.2f}" for value in swept_line(field, 0.35, line)]
     ['0.48', '9.01', '-0.00', '-9.01', '-0.48']
     """
-    field = as_float(field)
+    return _line(as_float(field), position, line)
+
+
+@jax.jit
+def _line(field: Array, position: Shaped[ArrayLike, ""], line: SweptLine) -> Array:
     dtype = field.dtype
     position, width, fraction = (
         jnp.asarray(x, dtype) for x in (position, line.width, line.fraction)
@@ -99,13 +103,17 @@ def swept_spectra(
     >>> print([f"{1e3 * field[i]:.0f} mT" for i in jnp.argmax(spectra, axis=1)])
     ['39 mT', '385 mT']
     """
-    angle, field = as_float(angle), as_float(field)
-    position = resonance_field(energy, angle, frequency, g, plane)
-    count = len(angle)
+    position = resonance_field(energy, as_float(angle), frequency, g, plane)
+    return _spectra(as_float(field), position, line)
+
+
+@jax.jit
+def _spectra(field: Array, position: Float[Array, " a"], line: SweptLine) -> Float[Array, "a n"]:
+    count = len(position)
 
     def one(field: Array, position: Array, width: Array, amplitude: Array, base: Array) -> Array:
         own = SweptLine(width, line.fraction, line.phase, amplitude, base)
-        return swept_line(field, position, own)
+        return _line(field, position, own)
 
     return jax.vmap(one)(
         jnp.broadcast_to(field, (count, field.shape[-1])),

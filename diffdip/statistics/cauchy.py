@@ -98,15 +98,7 @@ class CauchyLaw(eqx.Module):
         >>> print(f"{CauchyLaw(0.0, 1.0).quantile(0.01):.2f}")
         -31.82
         """
-        q = as_float(q)
-        away = q - 0.5
-        # the tangent loses precision near its poles: there from the tail itself
-        near = jnp.abs(away) < 0.25
-        inner = jnp.tan(math.pi * jnp.where(near, away, 0))
-        tail = jnp.where(away < 0, q, 1 - q)
-        outer = jnp.sign(away) / jnp.tan(math.pi * jnp.where(near, 0.25, tail))
-        x = self.center + self._width() * jnp.where(near, inner, outer)
-        return jnp.where((q >= 0) & (q <= 1), x, jnp.nan)
+        return _quantile(self.center, self._width(), as_float(q))
 
     def sample(self, key: Shaped[Array, "..."], shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """Independent random values.
@@ -128,6 +120,18 @@ class CauchyLaw(eqx.Module):
 
     def _width(self) -> Float[Array, ""]:
         return jnp.where(self.half_width > 0, self.half_width, jnp.nan)
+
+
+@jax.jit
+def _quantile(center: Array, width: Array, q: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    away = q - 0.5
+    # the tangent loses precision near its poles: there from the tail itself
+    near = jnp.abs(away) < 0.25
+    inner = jnp.tan(math.pi * jnp.where(near, away, 0))
+    tail = jnp.where(away < 0, q, 1 - q)
+    outer = jnp.sign(away) / jnp.tan(math.pi * jnp.where(near, 0.25, tail))
+    x = center + width * jnp.where(near, inner, outer)
+    return jnp.where((q >= 0) & (q <= 1), x, jnp.nan)
 
 
 def check_field_name(name: str) -> None:
