@@ -77,19 +77,33 @@ def stationary_points(
     other points repeat these or the ends. The leading coefficient must be positive and the degree
     at least 3.
     """
-    slope = derivative(coefficients)
-    if len(slope) == 3:
-        a, b, c = slope
-        root = lax.sqrt(at_least(b * b - 4.0 * a * c, 0.0))
-        return between(
-            lower, jnp.stack(jnp.broadcast_arrays(-b - root, -b + root)) / (2.0 * a), upper
-        )
-    edges = _edges(stationary_points(slope, lower, upper, steps), lower, upper)
-    height = horner(slope, edges)
-    left, right, low, high = edges[:-1], edges[1:], height[:-1], height[1:]
-    crossing = bracketed_root(lambda x: horner(slope, x), derivative(slope), left, right, steps)
-    nearer = choose(lax.abs(low) < lax.abs(high), left, right)
-    return choose((low < 0) != (high < 0), crossing, nearer)
+    slopes = [derivative(coefficients)]
+    while len(slopes[-1]) > 3:
+        slopes.append(derivative(slopes[-1]))
+    a, b, c = slopes.pop()
+    root = lax.sqrt(at_least(b * b - 4.0 * a * c, 0.0))
+    lower, upper, a, b, root = jnp.broadcast_arrays(lower, upper, a, b, root)
+    points = between(lower, jnp.stack([-b - root, -b + root]) / (2.0 * a), upper)
+    if not slopes:
+        return points
+    # One loop over the derivatives, so that it is compiled once. Those of lower degree have zeros
+    # as leading coefficients, and the upper end in the places of the points that they lack.
+    count = len(slopes[0])
+    zero = lax.full_like(lower, 0.0)
+    padded = [[*([zero] * (count - len(slope))), *slope] for slope in reversed(slopes)]
+    table = jnp.stack([jnp.stack(jnp.broadcast_arrays(lower, *slope)[1:]) for slope in padded])
+    points = jnp.concatenate([points, jnp.broadcast_to(upper, (count - 3, *upper.shape))])
+
+    def of_next_degree(index: Array, points: Array) -> Array:
+        slope = list(lax.dynamic_index_in_dim(table, index, keepdims=False))
+        edges = jnp.concatenate([lower[None], points])
+        height = horner(slope, edges)
+        left, right, low, high = edges[:-1], edges[1:], height[:-1], height[1:]
+        crossing = bracketed_root(lambda x: horner(slope, x), derivative(slope), left, right, steps)
+        nearer = choose(lax.abs(low) < lax.abs(high), left, right)
+        return choose((low < 0) != (high < 0), crossing, nearer)
+
+    return lax.fori_loop(0, len(slopes), of_next_degree, points)
 
 
 def real_roots(
