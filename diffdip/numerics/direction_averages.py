@@ -11,7 +11,7 @@ from typing import Final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 
 LOW, HIGH = -6, 6
@@ -21,15 +21,16 @@ _STEPS: Final = 480
 """Nodes of the table per decade."""
 
 
-def kernel(name: str, per_decade: int, z: Array) -> tuple[Array, Array]:
+def kernel(index: Int[Array, ""], per_decade: int, z: Array) -> tuple[Array, Array]:
     """Real and imaginary part of K, averaged over a bin of distances r.
 
     A pair at the distance r has z ∝ 1/r³; `z` is the value at the near edge of the bin, and there
-    are `per_decade` bins for each decade of r. The argument of K is z for A and B, z/2 for C.
+    are `per_decade` bins for each decade of r. K is that of A, B or C for an index of 0, 1 or 2;
+    K_C(z) = K_B(z/2).
     """
-    half = 0.5 if name == "C" else 1.0
-    table = jnp.asarray(_table("A" if name == "A" else "B", per_decade), z.dtype)
-    z = half * z
+    tables = jnp.asarray(np.stack([_table(name, per_decade) for name in "AB"]), z.dtype)
+    table = tables[jnp.minimum(index, 1)]
+    z = jnp.where(index == 2, 0.5, 1.0).astype(z.dtype) * z
     lowest = 10.0**LOW
     within = jnp.clip(z, lowest, 10.0**HIGH)
     place = (jnp.log10(within) - LOW) * _STEPS + 1

@@ -40,7 +40,7 @@ from typing import Any, Final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
+from jaxtyping import Array, ArrayLike, Complex, Float, Int, Shaped
 
 from ..numerics.direction_averages import HIGH, LOW, kernel
 from ..numerics.fourier_inversion import STEPS, Nodes
@@ -80,10 +80,17 @@ class LevyLaw(eqx.Module):
     """
 
     pairs: PairDensity
-    name: str = eqx.field(static=True)
+    index: Int[Array, ""]
+    """The place of the name in "ABC". As an array: one compiled program serves A, B and C."""
 
-    def __check_init__(self) -> None:
-        check_field_name(self.name)
+    def __init__(self, pairs: PairDensity, name: str):
+        check_field_name(name)
+        self.pairs, self.index = pairs, jnp.asarray(_NAMES.index(name), jnp.int32)
+
+    @property
+    def name(self) -> str:
+        """The anisotropy field: A, B or C."""
+        return _NAMES[int(self.index)]
 
     @eqx.filter_jit
     def characteristic(self, t: Shaped[ArrayLike, "*s"]) -> Complex[Array, "*s"]:
@@ -183,7 +190,7 @@ class LevyLaw(eqx.Module):
     @property
     def _shift(self) -> Array:
         """Mean field of the pairs that are not close, in tesla."""
-        return self.pairs.constant * self.pairs.mean[_NAMES.index(self.name)]
+        return self.pairs.constant * self.pairs.mean[self.index]
 
     def _reduced(self, x: Any) -> Array:
         return (jnp.asarray(x, self.pairs.pairs.dtype) - self._shift) / self._unit
@@ -196,8 +203,8 @@ class LevyLaw(eqx.Module):
             # `split` is an array, so that laws of other densities need no new compilation
             number = jnp.where(jnp.arange(len(number), dtype=jnp.int32) < pairs.split, number, 0)
         steps = jnp.arange(len(number), dtype=t.dtype) / pairs.per_decade
-        real, imaginary = kernel(self.name, pairs.per_decade, t * 10 ** (-3 * steps))
-        rest = pairs.variance[_NAMES.index(self.name)] * pairs.smallest**6 * t * t / 2
+        real, imaginary = kernel(self.index, pairs.per_decade, t * 10 ** (-3 * steps))
+        rest = pairs.variance[self.index] * pairs.smallest**6 * t * t / 2
         return number @ real - rest, number @ imaginary
 
     def _nodes(self) -> Nodes:
