@@ -245,9 +245,8 @@ class _Ring:
             return value
 
         value = jax.lax.fori_loop(0, self.half // _SHIFTS, shifts, start)
-        for k in range(self.half // _SHIFTS * _SHIFTS, self.half):
-            value = shift(k + 1, value)
-        return value
+        rest = self.half // _SHIFTS * _SHIFTS
+        return jax.lax.fori_loop(rest, self.half, lambda k, value: shift(k + 1, value), value)
 
 
 def _largest(values: Array, count: int) -> tuple[Array, Array]:
