@@ -22,9 +22,9 @@ def as_float(value: ArrayLike | Numbers) -> Float[Array, "..."]:
     True
     """
     array = jnp.asarray(value)
-    floating = jnp.issubdtype(array.dtype, jnp.floating)
-    # with a dtype of its own also from a Python number: JAX would compile everything once more
-    return jnp.asarray(array, array.dtype if floating else jnp.result_type(float))
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        return array
+    return array.astype(jnp.result_type(float))
 
 
 def module_of(array: np.ndarray | Array) -> Any:

@@ -20,12 +20,6 @@ def test_as_float_takes_what_is_no_float_to_the_default(value):
     np.testing.assert_array_equal(as_float(value), np.asarray(value, float))
 
 
-@pytest.mark.parametrize("value", [2.0, 2, np.float64(2.0), [2.0]])
-def test_the_type_does_not_depend_on_how_a_number_is_given(value):
-    """So that a model made of Python numbers uses what is compiled for one made of arrays."""
-    assert jax.typeof(as_float(value)).weak_type is False
-
-
 def test_as_float_keeps_floating_arrays():
     assert as_float(np.ones(2, np.float32)).dtype == jnp.float32
     assert as_float(np.float32(1)).dtype == jnp.float32
