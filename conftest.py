@@ -24,7 +24,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 
 
-# as in the command: JAX makes many objects that stay
+# JAX makes many objects that stay (see `diffdip.cli.main`). A file that a cycle keeps open fails a
+# later test than the one that opened it.
 gc.set_threshold(1_000_000)
 atexit.register(gc.freeze)
 

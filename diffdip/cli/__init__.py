@@ -31,7 +31,7 @@ def main() -> None:
     end_at_signals()
     # JAX makes a million objects that stay. With the thresholds of Python, a cold fit spends a
     # seventh of its time on looking for cycles among them, most of that after its last line.
-    gc.set_threshold(200_000)
+    gc.set_threshold(200_000, 2, 2)
     atexit.register(gc.freeze)
 
     from .streams import run_to_streams

@@ -100,7 +100,7 @@ def dominant_pairs(
             expected="a system with the crystal of each dipole",
             hint="Give the DipoleSystem its {crystal}, or draw it from a NanocrystalPacking",
         )
-    return _dominant_pairs(system, count, between_crystals)
+    return _dominant_pairs(system, int(count), bool(between_crystals))
 
 
 @partial(jax.jit, static_argnums=(1, 2))

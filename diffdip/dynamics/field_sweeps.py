@@ -368,6 +368,5 @@ def _settings(
     larmor = larmor_field(as_float(frequency), g)
     if larmor.ndim:
         raise InputError("frequency", given=larmor.shape, expected="one number, in Hz")
-    return _Settings(
-        moments, directions, larmor, as_float(microwave), swept, jnp.asarray(damping, swept.dtype)
-    )
+    microwave, damping = as_float(microwave), as_float(damping)
+    return _Settings(moments, directions, larmor, microwave, swept, damping)

@@ -7,7 +7,7 @@ With mᵢ the moments, uᵢ their directions and H the applied field (µ0H, in t
 Each pair counts once, as in the convention `physical`. Energies are in µB·T: 1 meV is 17.28 µB·T.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import equinox as eqx
 import jax
@@ -45,15 +45,16 @@ def decaying_exchange(
     >>> print(f"{decaying_exchange(pair, 10.0, 0.25)[0, 1]:.4f} µB·T")
     1.3534 µB·T
     """
-    return _decaying_exchange(as_float(positions), energy, length)
+    positions = as_float(positions)
+    energy, length = (jnp.asarray(value, positions.dtype) for value in (energy, length))
+    return _decaying_exchange(positions, energy, length)
 
 
 @jax.jit
-def _decaying_exchange(positions: Float[Array, "n 3"], energy: Any, length: Any) -> Array:
+def _decaying_exchange(positions: Array, energy: Array, length: Array) -> Array:
     apart = ~jnp.eye(len(positions), dtype=bool)
     difference = jnp.where(apart[..., None], positions[:, None] - positions, 1.0)
     distance = jnp.sqrt(jnp.sum(difference * difference, axis=-1))
-    energy, length = (jnp.asarray(value, positions.dtype) for value in (energy, length))
     return jnp.where(apart, energy * jnp.exp(-distance / length), 0.0)
 
 

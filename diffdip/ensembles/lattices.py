@@ -6,7 +6,7 @@ from typing import Final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Shaped
+from jaxtyping import ArrayLike, Shaped
 
 from ..dipoles.dipole_system import DipoleSystem
 from ..foundation.convention import PAPER, Convention
@@ -82,12 +82,8 @@ def lattice(
             if kind == "fcc":
                 sites = sites[sites.sum(axis=-1) % 2 == 0]
             points = sites.reshape(-1, 3) * (edge / 2)
-            layers.append(points[np.asarray(_inside(inside, points, size, margin))])
+            kept = inside.contains(jnp.asarray(points), size, margin)
+            layers.append(points[np.asarray(kept)])
     positions = np.concatenate(layers)
     cells = len(positions) / _SITES_PER_CELL[kind]
     return DipoleSystem(positions, cells * edge**3, moment, convention=convention)
-
-
-@jax.jit
-def _inside(container: AbstractContainer, points: Array, volume: Array, margin: Array) -> Array:
-    return container.contains(points, volume, margin)

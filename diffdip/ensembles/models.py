@@ -57,7 +57,6 @@ class AbstractModel(eqx.Module):
             The sample and how many attempts it took.
         """
 
-    @eqx.filter_jit
     def sample(self, key: Key[Array, ""]) -> DipoleSystem:
         """Draw a sample and return only its dipoles.
 
@@ -86,6 +85,7 @@ class AbstractUniform(AbstractModel):
     def container(self) -> AbstractContainer:
         """The shape that is filled."""
 
+    @eqx.filter_jit
     def draw(self, key: Key[Array, ""]) -> Draw:
         volume = self.n / self.density
         uniform = uniform_numbers(key, (self.n, 3), self.density.dtype)

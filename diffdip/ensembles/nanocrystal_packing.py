@@ -199,6 +199,7 @@ class NanocrystalPacking(AbstractModel):
         """Volume of the container in nm³."""
         return self.n_crystals * jnp.pi / 6 * self.diameter**3 / self.volume_fraction
 
+    @eqx.filter_jit
     def draw(self, key: Key[Array, ""]) -> Draw:
         choices = self.choose(key)
         system = self.place(choices)

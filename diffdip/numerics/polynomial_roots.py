@@ -90,6 +90,7 @@ def stationary_points(
     # as leading coefficients, and the upper end in the places of the points that they lack.
     count = len(slopes[0])
     zero = lax.full_like(lower, 0.0)
+    # `lower` gives the shape here: a coefficient may be one number for all intervals
     padded = [[*([zero] * (count - len(slope))), *slope] for slope in reversed(slopes)]
     table = jnp.stack([jnp.stack(jnp.broadcast_arrays(lower, *slope)[1:]) for slope in padded])
     points = jnp.concatenate([points, jnp.broadcast_to(upper, (count - 3, *upper.shape))])

@@ -46,7 +46,7 @@ class Branches(eqx.Module):
         Returns:
             Shapes (...) and (..., 3), NaN where no branch is stable.
         """
-        return (_measured if isinstance(self.stable, np.ndarray) else jax.jit(_measured))(self)
+        return (_measured if isinstance(self.stable, np.ndarray) else _measured_in_jax)(self)
 
 
 def _measured(branches: Branches) -> tuple[Float[AnyArray, "*batch"], Float[AnyArray, "*batch 3"]]:
@@ -56,6 +56,9 @@ def _measured(branches: Branches) -> tuple[Float[AnyArray, "*batch"], Float[AnyA
     field = xp.take_along_axis(branches.field, index, axis=-1)[..., 0]
     direction = xp.take_along_axis(branches.direction, index[..., None], axis=-2)[..., 0, :]
     return xp.where(exists, field, xp.nan), xp.where(exists[..., None], direction, xp.nan)
+
+
+_measured_in_jax = jax.jit(_measured)
 
 
 def ordered_branches(

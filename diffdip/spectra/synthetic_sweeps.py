@@ -7,9 +7,11 @@ dispersion sin φ) + baseline, with derivatives over the field and the line at n
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from ..foundation.arrays import as_float
+from ..foundation.errors import InputError
 from ..resonance.energy_terms import AbstractEnergy
 from ..resonance.fields import resonance_field
 from ..resonance.planes import Plane
@@ -97,13 +99,20 @@ def swept_spectra(
     Returns:
         The signal per tesla, of shape (a, n); NaN at angles without resonance.
 
+    Raises:
+        InputError: For frequencies of another shape.
+
     >>> from diffdip import AnisotropyFields
     >>> energy, field = AnisotropyFields(A=0.1915, B=0.2046), jnp.linspace(0.0, 0.6, 601)
     >>> spectra = swept_spectra(energy, jnp.array([0.0, 1.57]), 9.45e9, field, SweptLine(0.05))
     >>> print([f"{1e3 * field[i]:.0f} mT" for i in jnp.argmax(spectra, axis=1)])
     ['39 mT', '385 mT']
     """
-    position = resonance_field(energy, as_float(angle), frequency, g, plane)
+    angle = as_float(angle)
+    position = resonance_field(energy, angle, frequency, g, plane)
+    if position.shape != (len(angle),):
+        expected = f"one number, or one for each of {len(angle)} angles"
+        raise InputError("frequency", given=np.shape(frequency), expected=expected)
     return _spectra(as_float(field), position, line)
 
 

@@ -42,6 +42,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Int, Shaped
 
+from ..foundation.arrays import as_float
 from ..numerics.direction_averages import HIGH, LOW, kernel
 from ..numerics.fourier_inversion import STEPS, Nodes
 from ..numerics.implicit_roots import implicit_root
@@ -80,19 +81,15 @@ class LevyLaw(eqx.Module):
     """
 
     pairs: PairDensity
-    index: Int[Array, ""]
-    """The place of the name in "ABC". As an array: one compiled program serves A, B and C."""
+    name: str = eqx.field(static=True)
 
-    def __init__(self, pairs: PairDensity, name: str):
-        check_field_name(name)
-        self.pairs, self.index = pairs, jnp.asarray(_NAMES.index(name), jnp.int32)
+    def __check_init__(self) -> None:
+        check_field_name(self.name)
 
     @property
-    def name(self) -> str:
-        """The anisotropy field: A, B or C."""
-        return _NAMES[int(self.index)]
+    def _law(self) -> "_Law":
+        return _Law(self.pairs, jnp.asarray(_NAMES.index(self.name), jnp.int32))
 
-    @eqx.filter_jit
     def characteristic(self, t: Shaped[ArrayLike, "*s"]) -> Complex[Array, "*s"]:
         """The characteristic function ⟨e^{itx}⟩.
 
@@ -106,13 +103,8 @@ class LevyLaw(eqx.Module):
         >>> print(f"{law.characteristic(10.0).real:.3f}")
         0.584
         """
-        t = jnp.asarray(t, self.pairs.pairs.dtype)
-        real, imaginary = jax.vmap(self._exponent)(jnp.abs(t).ravel() * self._unit)
-        phase = jnp.sign(t) * imaginary.reshape(t.shape) + t * self._shift
-        size = jnp.exp(real.reshape(t.shape))
-        return jax.lax.complex(size * jnp.cos(phase), size * jnp.sin(phase))
+        return self._law.characteristic(as_float(t))
 
-    @eqx.filter_jit
     def density(self, x: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
         """Probability density.
 
@@ -126,10 +118,8 @@ class LevyLaw(eqx.Module):
         >>> print(f"{law.density(0.0):.2f} per T")  # 1/(π 53.8 mT)
         5.92 per T
         """
-        nodes = self._nodes()
-        return _each(nodes.density, self._reduced(x)) / self._unit
+        return self._law.density(as_float(x))
 
-    @eqx.filter_jit
     def cumulative(self, x: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
         """Probability of a value below x.
 
@@ -143,10 +133,8 @@ class LevyLaw(eqx.Module):
         >>> print(f"{law.cumulative(0.0):.3f}")
         0.500
         """
-        nodes = self._nodes()
-        return _each(nodes.cumulative, self._reduced(x))
+        return self._law.cumulative(as_float(x))
 
-    @eqx.filter_jit
     def quantile(self, p: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
         """The x with `cumulative(x)` = p, by bisection; derivatives by the implicit function.
 
@@ -160,10 +148,8 @@ class LevyLaw(eqx.Module):
         >>> print(f"{1e3 * law.quantile(0.75):.1f} mT")
         53.8 mT
         """
-        residual = lambda nodes, shift, y, p: nodes.cumulative(y) - p
-        return self._solved(residual, p) * self._unit + self._shift
+        return self._law.quantile(as_float(p))
 
-    @eqx.filter_jit
     def magnitude_quantile(self, p: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
         """The quantile of |A|, |B| or |C|, for instance the median for p = 0.5.
 
@@ -173,7 +159,45 @@ class LevyLaw(eqx.Module):
         Returns:
             Fields in tesla, in the shape of p: 0 at 0, inf at 1, NaN outside [0, 1].
         """
+        return self._law.magnitude_quantile(as_float(p))
 
+
+class _Law(eqx.Module):
+    """The computing part of `LevyLaw`. One compiled program serves A, B and C.
+
+    Args:
+        pairs: The density of pairs.
+        index: The place of the name in "ABC".
+    """
+
+    pairs: PairDensity
+    index: Int[Array, ""]
+
+    @eqx.filter_jit
+    def characteristic(self, t: Shaped[ArrayLike, "*s"]) -> Complex[Array, "*s"]:
+        t = jnp.asarray(t, self.pairs.pairs.dtype)
+        real, imaginary = jax.vmap(self._exponent)(jnp.abs(t).ravel() * self._unit)
+        phase = jnp.sign(t) * imaginary.reshape(t.shape) + t * self._shift
+        size = jnp.exp(real.reshape(t.shape))
+        return jax.lax.complex(size * jnp.cos(phase), size * jnp.sin(phase))
+
+    @eqx.filter_jit
+    def density(self, x: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
+        nodes = self._nodes()
+        return _each(nodes.density, self._reduced(x)) / self._unit
+
+    @eqx.filter_jit
+    def cumulative(self, x: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
+        nodes = self._nodes()
+        return _each(nodes.cumulative, self._reduced(x))
+
+    @eqx.filter_jit
+    def quantile(self, p: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
+        residual = lambda nodes, shift, y, p: nodes.cumulative(y) - p
+        return self._solved(residual, p) * self._unit + self._shift
+
+    @eqx.filter_jit
+    def magnitude_quantile(self, p: Shaped[ArrayLike, "*s"]) -> Float[Array, "*s"]:
         def residual(nodes: Nodes, shift: Array, y: Array, p: Array) -> Array:
             return nodes.cumulative(y - shift) - nodes.cumulative(-y - shift) - p
 

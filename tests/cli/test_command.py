@@ -139,3 +139,17 @@ def test_wrong_input_is_one_line(error, expected, capsys):
 def test_errors_of_the_program_are_not_hidden(error):
     with pytest.raises(type(error), match="x"), one_line():
         raise error
+
+
+def test_cycles_are_looked_for_rarely_and_not_at_the_end():
+    """What is registered first runs last: after the process has frozen what it holds."""
+    code = """
+import atexit, gc
+atexit.register(lambda: print(gc.isenabled(), gc.get_threshold()[0], gc.get_freeze_count() > 1000))
+from diffdip.cli import main
+main()
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines()[-1] == "True 200000 True"

@@ -14,6 +14,7 @@ import scipy.stats
 import diffdip as dd
 from diffdip.ensembles.crystal_growth import WORKERS
 from diffdip.ensembles.model_parameters import ALL, PACKING, UNIFORM
+from diffdip.ensembles.models import Draw
 from diffdip.ensembles.surface_dipoles import fisher
 from diffdip.foundation.errors import InputError
 from diffdip.foundation.units import MOMENT_SPIN_HALF
@@ -675,3 +676,22 @@ def test_fisher_directions_at_a_large_concentration():
     with jax.enable_x64(False):
         found = fisher(jnp.array([0.0, 0.3]), jnp.array([0.0, 0.0, 1.0]), jnp.array(30.0))
     np.testing.assert_allclose(jnp.linalg.norm(found), 1, rtol=1e-6)
+
+
+def test_a_sample_of_a_model_of_ones_own_is_drawn_as_it_is_written():
+    """With NumPy, and with branches on its numbers: nothing is traced."""
+
+    class Own(dd.AbstractModel):
+        edge: jax.Array
+        convention: dd.Convention = dd.PAPER
+
+        def draw(self, key):
+            seed = int(jax.random.key_data(key)[-1])
+            places = np.random.default_rng(seed).uniform(size=(4, 3))
+            system = dd.DipoleSystem(places * (2 if self.edge > 1 else 1), self.edge**3)
+            return Draw(system, jnp.ones((), jnp.int32), jnp.ones((), bool))
+
+    found = Own(jnp.array(1.5)).sample(jax.random.key(7))
+    np.testing.assert_array_equal(
+        found.positions, 2 * np.random.default_rng(7).uniform(size=(4, 3))
+    )

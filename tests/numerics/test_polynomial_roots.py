@@ -144,6 +144,20 @@ def test_horner_and_derivative(coefficients, x):
     np.testing.assert_allclose(horner(derivative(arrays), point), slope, atol=1e-12)
 
 
+@pytest.mark.parametrize("degree", [3, 4, 5, 6, 8])
+def test_stationary_points_are_the_zeros_of_the_derivative(degree):
+    """All of them in (−2, 2), for many polynomials in one call; coefficients may be one number."""
+    rng = np.random.default_rng(degree)
+    zeros = np.sort(rng.uniform(-1.9, 1.9, (40, degree - 1)), axis=1)
+    zeros += 0.05 * np.arange(degree - 1)  # apart from each other
+    polynomials = np.array([np.polyint(np.poly(row)) for row in zeros])
+    arrays = [jnp.asarray(polynomials[0, 0]), *map(jnp.asarray, polynomials.T[1:])]
+    low, high = jnp.asarray(np.float64(-2)), jnp.asarray(np.float64(2.5))
+    found = jax.jit(lambda given: stationary_points(given, low, high, 30))(arrays)
+    assert found.shape == (degree - 1, 40)
+    np.testing.assert_allclose(found.T, zeros, atol=1e-7)
+
+
 def test_stationary_points_cut_into_monotonic_pieces():
     rng = np.random.default_rng(5)
     for _ in range(5):

@@ -11,6 +11,7 @@ import scipy.special
 import xarray as xr
 
 import diffdip as dd
+from diffdip.foundation.errors import InputError
 from diffdip.numerics.dawson_function import dawson
 from diffdip.spectra.line_fits import fit_line
 from diffdip.spectra.line_shapes import columns, gaussian, lorentzian
@@ -266,3 +267,9 @@ def test_the_direct_fit_refuses_spectra_of_several_lines():
     positions = dd.line_positions(spectra, near=335.0)
     with pytest.raises(dd.LineError, match="60°"):
         dd.fit_spectra(spectra, positions)
+
+
+def test_frequencies_that_do_not_fit_to_the_angles_are_refused():
+    angle, frequencies = np.array([0.1]), np.array([9e9, 10e9])
+    with pytest.raises(InputError, match="frequency"):
+        dd.swept_spectra(dd.AnisotropyFields(), angle, frequencies, FIELD, dd.SweptLine(0.03))

@@ -278,3 +278,12 @@ def test_experiment_compares_laws_with_samples(written):
         for column in ("share_per_decade", "law"):
             inside = np.dot(decades, [float(r[column]) for r in own])
             assert 0.95 < inside < 1.01
+
+
+def test_one_program_serves_all_names_and_numbers(caplog):
+    laws = [levy_law(name, floored()) for name in "ABC"]
+    laws[0].quantile(0.3)
+    with jax.log_compiles():
+        values = [float(law.quantile(p)) for law in laws for p in (0.4, 0.45)]
+    assert len({*values}) == 6
+    assert not [entry for entry in caplog.messages if "quantile" in entry]
