@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 DIST ?= dist
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# bytecode also where PYTHONDONTWRITEBYTECODE is set: the tests start hundreds of processes
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: reproduce test test-fast check docs package
 

@@ -27,7 +27,6 @@ import jax
 # JAX makes many objects that stay (see `diffdip.cli.main`). A file that a cycle keeps open fails a
 # later test than the one that opened it.
 gc.set_threshold(1_000_000)
-atexit.register(gc.freeze)
 
 LIMIT = 2.5 * 2**30
 """Bytes of memory beyond which a worker drops what JAX has compiled. Below it programs are kept,

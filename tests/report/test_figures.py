@@ -303,3 +303,18 @@ def test_ensemble_shares_one_scale_and_leaves_out_what_is_nan():
     assert low == 0
     assert high > 6  # all samples in one of six bins a decade
     assert figure_bytes(figure, "png").startswith(b"\x89PNG")
+
+
+def test_letters_of_a_pdf_are_a_truetype_font():
+    """So that they can be edited, as journals ask; in the style of users, not that of the tests."""
+    code = """
+import sys
+from matplotlib.figure import Figure
+from diffdip.report.figures.style import figure_bytes
+figure = Figure()
+figure.text(0, 0, "Hres")
+sys.stdout.buffer.write(figure_bytes(figure, "pdf"))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert b"/FontFile2" in found.stdout
+    assert b"/Type3" not in found.stdout
