@@ -6,6 +6,7 @@ and a field in the xy-plane that is `planar_solver`, in all other cases `general
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeGuard, TypeVar
 
 import equinox as eqx
@@ -18,7 +19,7 @@ from ..foundation.units import larmor_value
 from .branches import Branches
 from .energy_terms import AbstractEnergy, AnisotropyFields
 from .general_solver import GeneralSolver
-from .planar_solver import planar_arguments, planar_branches, planar_field
+from .planar_solver import PlanarArguments, planar_arguments, planar_branches, planar_field
 from .planes import Plane, plane_directions
 from .precision import of_one_precision
 
@@ -88,7 +89,7 @@ def resonance_field(
     """
     if not _is_planar(energy, plane):
         return resonance_field_along(energy, plane_directions(angle, plane), frequency, g)
-    return _planar_field(energy, as_float(angle), as_float(frequency), g)
+    return _in_plane(planar_field, energy, as_float(angle), as_float(frequency), g)
 
 
 def resonance_field_along(
@@ -154,7 +155,7 @@ def resonance_branches(
     """
     if not _is_planar(energy, plane):
         return resonance_branches_along(energy, plane_directions(angle, plane), frequency, g)
-    return _planar_branches(energy, as_float(angle), as_float(frequency), g)
+    return _in_plane(planar_branches, energy, as_float(angle), as_float(frequency), g)
 
 
 def resonance_branches_along(
@@ -187,20 +188,16 @@ def resonance_branches_along(
 # general energy is a constant of the program. Step by step each call would take seconds.
 
 
-@jax.jit
-def _planar_field(
-    energy: AnisotropyFields, angle: Array, frequency: Array, g: Shaped[ArrayLike, "..."]
-) -> Array:
+@partial(jax.jit, static_argnums=0)
+def _in_plane(
+    solve: Callable[[PlanarArguments], Result],
+    energy: AnisotropyFields,
+    angle: Array,
+    frequency: Array,
+    g: Shaped[ArrayLike, "..."],
+) -> Result:
     given = of_one_precision(energy, angle, larmor_field(frequency, g))
-    return planar_field(planar_arguments(*given))
-
-
-@jax.jit
-def _planar_branches(
-    energy: AnisotropyFields, angle: Array, frequency: Array, g: Shaped[ArrayLike, "..."]
-) -> Branches:
-    given = of_one_precision(energy, angle, larmor_field(frequency, g))
-    return planar_branches(planar_arguments(*given))
+    return solve(planar_arguments(*given))
 
 
 @eqx.filter_jit
