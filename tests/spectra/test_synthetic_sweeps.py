@@ -131,7 +131,9 @@ def test_spectra_have_their_lines_at_the_resonance_fields():
     for i, width in enumerate((0.03, 0.04, 0.05)):
         one = dd.SweptLine(width, amplitude=2.0, baseline=DRIFT)
         expected = dd.swept_line(FIELD, at[i], one)
-        np.testing.assert_allclose(made[i], expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+        # a rounding of the largest value where the signal passes zero: these are two programs
+        rounding = np.finfo(float).eps * np.abs(expected).max()
+        np.testing.assert_allclose(made[i], expected, rtol=1e-12, atol=rounding)
 
 
 @jax.jit
