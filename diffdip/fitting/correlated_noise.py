@@ -163,22 +163,21 @@ def _error_ratios(
 ) -> Float[np.ndarray, "m p"]:
     """Errors by least squares under each correlation over those of independent noise."""
     inverse = curvature_of(jacobian[None]).inverse[0]
-    alone = jacobian.T @ jacobian
-    found = []
-    for one in rho:
-        half = jacobian.T @ _sums(jacobian, position, float(one))
-        covariance = inverse @ (half + half.T - alone) @ inverse
-        found.append(np.sqrt(np.diagonal(covariance) / np.diagonal(inverse)))
-    return np.stack(found)
+    half = np.moveaxis(np.tensordot(jacobian.T, _sums(jacobian, position, rho), 1), 2, 0)
+    covariance = inverse @ (half + np.swapaxes(half, 1, 2) - jacobian.T @ jacobian) @ inverse
+    return np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) / np.diagonal(inverse))
 
 
 def _sums(
-    columns: Float[np.ndarray, "n p"], position: Int[np.ndarray, " n"], rho: float
-) -> Float[np.ndarray, "n p"]:
+    columns: Float[np.ndarray, "n p"],
+    position: Int[np.ndarray, " n"],
+    rho: Float[np.ndarray, " m"],
+) -> Float[np.ndarray, "n p m"]:
     """Σ ρ^k x(i − k) over all k ≥ 0 within the series of point i, by doubling the number of k."""
-    total, step, factor = columns.copy(), 1, rho
-    while step < len(total) and factor > NEGLIGIBLE:
-        reached = np.where(position[step:] >= step, factor, 0.0)
-        total[step:] += reached[:, None] * total[:-step]
+    total = np.repeat(columns[:, :, None], len(rho), axis=2)
+    step, factor = 1, rho
+    while step < len(columns) and np.max(factor, initial=0) > NEGLIGIBLE:
+        inside = (position[step:] >= step)[:, None, None]
+        total[step:] += inside * factor * total[:-step]
         step, factor = 2 * step, factor**2
     return total
