@@ -43,6 +43,9 @@ LEAST_LENGTH: Final = 5
 NEGLIGIBLE: Final = 1e-9
 """Correlations below this count as zero."""
 
+AT_ONCE: Final = 20_000
+"""Numbers that the sums of several correlations may have: those that a cache holds."""
+
 
 @dataclass(frozen=True)
 class CorrelatedNoise:
@@ -163,9 +166,16 @@ def _error_ratios(
 ) -> Float[np.ndarray, "m p"]:
     """Errors by least squares under each correlation over those of independent noise."""
     inverse = curvature_of(jacobian[None]).inverse[0]
-    half = np.moveaxis(np.tensordot(jacobian.T, _sums(jacobian, position, rho), 1), 2, 0)
-    covariance = inverse @ (half + np.swapaxes(half, 1, 2) - jacobian.T @ jacobian) @ inverse
-    return np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) / np.diagonal(inverse))
+    alone = jacobian.T @ jacobian
+    many = max(1, AT_ONCE // jacobian.size)
+    found = []
+    for start in range(0, len(rho), many):
+        sums = _sums(jacobian, position, rho[start : start + many])
+        half = np.moveaxis(np.tensordot(jacobian.T, sums, 1), 2, 0)
+        # of half and its transpose only the diagonal counts, which both share
+        variance = np.diagonal(inverse @ (2 * half - alone) @ inverse, axis1=1, axis2=2)
+        found.append(np.sqrt(variance / np.diagonal(inverse)))
+    return np.concatenate(found)
 
 
 def _sums(

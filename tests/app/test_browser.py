@@ -71,10 +71,11 @@ def test_a_port_in_use_is_one_line():
 def of_command_line(source, out):
     """The values of `diffdip analyze`, and its flags.
 
-    A process, as the app is: with the same fonts in figures, and the same threads for products of
-    matrices, which decide the last digit.
+    By a process of its own, like the app: with the same fonts, and the same threads and options of
+    the compiler, which decide the last digit.
     """
-    assert run_apart("analyze", source, "--out", out).returncode == 0
+    done = run_apart("analyze", source, "--out", out)
+    assert done.returncode == 0, done.stderr
     fit = json.loads((out / "analysis.json").read_text())["fit"]
     values = {f"{name} (mT)": value_text(fit["parameters"][f"{name}_mT"]) for name in "ABC"}
     return values, [*fit["flags"], *fit["warnings"]]
