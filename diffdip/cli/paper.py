@@ -33,7 +33,7 @@ def reproduce(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Use fewer samples and sizes: about three minutes."),
+        typer.Option("--quick", help="Use fewer samples and sizes: about a minute."),
     ] = False,
     seed: SeedOption = 0,
     force: ForceOption = False,
