@@ -316,6 +316,9 @@ PANELS = {
     "width": "line width / rigid width",
 }
 COLORS = dict(zip(SPACINGS, (BLUE, VERMILLION), strict=True))
+WIDTHS = dict(zip(SPACINGS, (2.5, 1.0), strict=True))
+"""Of lines: both rules give the same packing where no crystal has an extra dipole."""
+
 STYLES = {"all": "-", "near": "--"}
 
 
@@ -332,7 +335,9 @@ def figure(rows: Sequence[Row]) -> Figure:
                     drawn = np.array(
                         [middle([r for r in own if r.ratio == ratio], name) for ratio in ratios]
                     )
-                    axes.plot(ratios, drawn[:, 0], dashes, color=color, marker="o", markersize=2.5)
+                    width = WIDTHS[spacing]
+                    look = {"color": color, "linewidth": width, "markersize": 2 * width}
+                    axes.plot(ratios, drawn[:, 0], dashes, marker="o", **look)
                     if law == "all":
                         axes.fill_between(
                             ratios, drawn[:, 1], drawn[:, 2], color=color, alpha=0.18, linewidth=0
@@ -346,7 +351,7 @@ def figure(rows: Sequence[Row]) -> Figure:
             else:
                 axes.axhline(1, color=GRAY, linewidth=0.6, linestyle=":")
                 axes.set_ylim(bottom=0)
-        handles = [Line2D([], [], color=color) for color in COLORS.values()]
+        handles = [Line2D([], [], color=COLORS[s], linewidth=WIDTHS[s]) for s in SPACINGS]
         handles += [Line2D([], [], color="black", linestyle=dashes) for dashes in STYLES.values()]
         labels = [f"extra dipoles {SPACINGS[0]} nm from others", "extra dipoles anywhere"]
         labels += ["exchange of all pairs alike", f"exchange decays in {DECAY} nm"]

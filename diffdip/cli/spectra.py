@@ -201,10 +201,10 @@ def summary(spectra: "xr.Dataset") -> str:
     count = int(spectra["signal"].notnull().sum())
     kind = spectra.attrs.get("format", "unknown format")
     if len(angles) == 1 and angles[0] != angles[0]:
-        return f"1 spectrum without an angle, {count} samples, {kind}"
+        return f"1 spectrum without an angle, {count} points, {kind}"
     origin = str(spectra.attrs.get("angles_from", ""))
     named = f", angles from the {origin}" if origin.startswith("names") else ""
-    return f"{len(angles)} angles from {first} to {last}°, {count} samples, {kind}{named}"
+    return f"{len(angles)} angles from {first} to {last}°, {count} points, {kind}{named}"
 
 
 def extent(found: "LinePositions") -> str:

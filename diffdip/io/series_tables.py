@@ -361,7 +361,7 @@ def _check_varies(sample: Sample, lines: list[int]) -> None:
             f"all angles of sample {shown(sample.name)} are {np.degrees(sample.angle[0]):g}°, "
             "modulo 180°",
             hint="Add rows at other angles or frequencies",
-            where=(f"rows {lines[0]} to {lines[-1]}",),
+            where=(f"row {lines[0]}" if len(lines) == 1 else f"rows {lines[0]} to {lines[-1]}",),
         )
 
 

@@ -62,7 +62,7 @@ def _field(sweeps: Sequence[Sweep]) -> str:
 def _frequency(sweeps: Sequence[Sweep]) -> str:
     known = [f for sweep in sweeps if not np.isnan(f := sweep.frequency_ghz)]
     if not known:
-        return "not stated: give it with --frequency-ghz"
+        return "not stated: give --frequency-ghz to analyze or positions"
     lacking = len(sweeps) - len(known)
     return f"{_range(known)} GHz" + (f", not stated in {lacking} spectra" if lacking else "")
 

@@ -43,7 +43,11 @@ class Definition:
     @property
     def width(self) -> str:
         """What the width is that comes with such a position, in one phrase."""
-        return "from extremum to extremum" if self.shape is None else "full width at half maximum"
+        return (
+            "from extremum to extremum, in steps of the sweep"
+            if self.shape is None
+            else "full width at half maximum"
+        )
 
 
 def _fitted(shape: LineShape) -> Definition:

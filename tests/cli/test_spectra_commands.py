@@ -17,7 +17,7 @@ def test_convert(tmp_path, kind, ending):
     source, target = files.KINDS[kind](tmp_path), tmp_path / "new" / f"copy{ending}"
     done = run("convert", source, target)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "3 angles from 0 to 60°, 243 samples" in done.stdout
+    assert "3 angles from 0 to 60°, 243 points" in done.stdout
     assert f"wrote {target}" in done.stdout
     assert read_spectra(target).identical(read_spectra(source))
 

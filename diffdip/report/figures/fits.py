@@ -193,7 +193,10 @@ def _symmetric(axes: Any, residual: np.ndarray, error: np.ndarray | None) -> Non
 
 
 def _polar(axes: Any, result: "FitResult", series: int) -> None:
-    """Draw data and model over a full turn. The center is zero unless the field varies little."""
+    """Draw data and model over a full turn. The center is zero unless the field varies little.
+
+    It is then a round number. Labels of the rings stand where there are fewest points.
+    """
     view = _view(result, series)
     angle, shown, known = np.radians(view.x), view.y, view.known
     turn = np.linspace(0, 2 * np.pi, 512)
@@ -201,7 +204,8 @@ def _polar(axes: Any, result: "FitResult", series: int) -> None:
     values = np.concatenate([curve[np.isfinite(curve)], shown])
     low, high = values.min(), values.max()
     span = max(high - low, 1e-6 * high)  # a constant curve has a radius too
-    center = 0.0 if span > 0.25 * high else low - span
+    step = 10 ** np.floor(np.log10(span))
+    center = 0.0 if span > 0.25 * high else step * np.floor((low - span) / step)
     axes.plot(turn, curve, color=VERMILLION, zorder=2)
     size = 3.0 if len(angle) < 100 else 1.5
     axes.plot(angle[known], shown[known], "o", color=BLUE, markersize=size, zorder=3)
@@ -210,11 +214,13 @@ def _polar(axes: Any, result: "FitResult", series: int) -> None:
     )
     axes.set_rlim(center, high + 0.08 * (high - center))
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.set_rlabel_position(67.5)
+    between = np.radians(np.arange(22.5, 360, 45))
+    crowd = np.sum(np.cos(between[:, None] - angle) > np.cos(np.radians(20)), axis=1)
+    axes.set_rlabel_position(np.degrees(between[np.argmin(crowd)]))
     axes.tick_params(axis="y", labelsize=7, labelcolor=GRAY)
     axes.tick_params(axis="x", pad=2)
     axes.set_thetagrids(range(0, 360, 45))
-    axes.set_title(rf"$H_\mathrm{{res}}$ (mT), center at {center:.6g} mT", fontsize=7, pad=8)
+    axes.set_title(rf"$H_\mathrm{{res}}$ (mT), centre at {center:.10g} mT", fontsize=7, pad=8)
 
 
 def _take(error: np.ndarray | None, mask: np.ndarray) -> np.ndarray | None:
