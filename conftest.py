@@ -24,8 +24,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 
 
-# Most tests run a program once or twice: less work for the compiler saves more than slower code costs.
-# Notebooks and commands of their own processes are compiled as for users.
+# Most tests run a program once or twice: less work for the compiler saves more than slower code
+# costs. Notebooks and commands of their own processes are compiled as for users.
 if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
     jax.config.update("jax_disable_most_optimizations", True)
 
