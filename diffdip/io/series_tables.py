@@ -357,11 +357,12 @@ def _check_varies(sample: Sample, lines: list[int]) -> None:
         return
     distinct = np.abs(np.sin(sample.angle - sample.angle[0])) > 1e-6  # opposite ones count as one
     if not distinct.any() and np.ptp(sample.frequency) <= SAME_FREQUENCY * sample.frequency[0]:
+        first, last = lines[0], lines[-1]
         raise TableError(
             f"all angles of sample {shown(sample.name)} are {np.degrees(sample.angle[0]):g}°, "
             "modulo 180°",
             hint="Add rows at other angles or frequencies",
-            where=(f"row {lines[0]}" if len(lines) == 1 else f"rows {lines[0]} to {lines[-1]}",),
+            where=in_row(first) if first == last else (f"rows {first} to {last}",),
         )
 
 

@@ -157,7 +157,7 @@ def _decimals(values: np.ndarray, digits: int) -> int:
 def _instrument(analysis: Analysis) -> str:
     """What all files state about the instrument."""
     if not analysis.instrument:
-        return "<p>No setting of the instrument is stated in all files.</p>"
+        return "<p>No setting of the instrument is the same in all files.</p>"
     return "<p>These settings are the same in all files.</p>" + _table(
         (), analysis.instrument.items()
     )

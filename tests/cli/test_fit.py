@@ -155,6 +155,7 @@ BAD_TABLES = {
     "no frequency": ("angle,field_mT\n0,338\n9,338\n", ["--frequency-ghz"]),
     "ragged": ("angle,field_mT,f_GHz\n0,338\n", ["row 2"]),
     "negative": ("angle,field_mT,f_GHz\n0,338,-9\n", ["row 2", "f_GHz", "-9"]),
+    "one row": ("angle,field_mT,f_GHz\n5,338,9\n", ["row 2: ", "5°"]),
     "one angle": ("angle,field_mT,f_GHz\n5,338,9\n5,339,9\n", ["rows 2 to 3", "5°"]),
     "binary": ("\x00\x01", []),
     "two points": (

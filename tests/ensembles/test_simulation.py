@@ -78,8 +78,11 @@ def test_batches_do_not_matter(ensembles):
 @pytest.mark.slow
 def test_devices_do_not_matter(ensembles, tmp_path):
     """One, two and four virtual devices of a process of its own, compiled as for users."""
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
-    flags["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "0"
+    flags = {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",
+    }
     file = tmp_path / "several.npz"
     command = [sys.executable, "-c", ON_SEVERAL_DEVICES, str(file)]
     subprocess.run(command, check=True, env=os.environ | flags)

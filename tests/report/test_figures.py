@@ -128,11 +128,16 @@ def test_points_without_a_resonance_are_marked_as_measured():
 
 def test_a_weak_variation_is_seen_in_the_polar_plot():
     fit = result(A=1e-3, B=1e-4)
-    center, edge = figure_fit(fit).axes[2].get_ylim()
+    polar = figure_fit(fit).axes[2]
+    center, edge = polar.get_ylim()
     field = 1e3 * fit.series[0].field
     assert 0 < center < field.min()
     assert edge > field.max()
     assert (field.max() - field.min()) > 0.3 * (edge - center)
+    assert center == round(center)  # in mT: the field varies by some mT
+    assert f"centre at {center:.10g} mT" in polar.get_title()
+    apart = np.cos(fit.series[0].angle - np.radians(polar.get_rlabel_position()))
+    assert np.max(apart) < np.cos(np.radians(20))  # of the labels from all points
 
 
 def test_one_figure_for_each_series():

@@ -193,9 +193,9 @@ def _symmetric(axes: Any, residual: np.ndarray, error: np.ndarray | None) -> Non
 
 
 def _polar(axes: Any, result: "FitResult", series: int) -> None:
-    """Draw data and model over a full turn. The center is zero unless the field varies little.
+    """Draw data and model over a full turn, with the labels of the rings where points are few.
 
-    It is then a round number. Labels of the rings stand where there are fewest points.
+    The centre is zero, or a round number where the field varies little.
     """
     view = _view(result, series)
     angle, shown, known = np.radians(view.x), view.y, view.known
